@@ -1,0 +1,68 @@
+# apiml: make help lists the targets.
+SHELL := /bin/bash -o pipefail
+GO ?= go
+BIN := bin/apiml
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Real data for the tests: APIML_DATASETS if it is set (then a missing file is a
+# failure), else ../shared/datasets if it is there, else those tests are skipped
+# and counted.
+ifndef APIML_DATASETS
+ifneq ($(wildcard ../shared/datasets/README.md),)
+APIML_DATASETS := $(abspath ../shared/datasets)
+endif
+endif
+ifdef APIML_DATASETS
+export APIML_DATASETS := $(abspath $(APIML_DATASETS))
+endif
+
+.PHONY: build test race lint demo bench pretrained results docs cover fuzz clean help
+
+build: ## build bin/apiml (needs Go and gcc)
+	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
+
+test: ## run all tests, the concurrent packages under the race detector too
+	@$(MAKE) --no-print-directory skips
+	$(GO) test -race -short ./internal/... ./frame ./model/... ./train ./evaluate ./score
+	$(GO) test ./...
+
+.PHONY: skips
+skips:
+ifndef APIML_DATASETS
+	@echo "APIML_DATASETS is not set: $$(grep -rlw APIML_DATASETS --include='*_test.go' . | wc -l) test files skip their real-data tests"
+endif
+
+lint: ## gofmt, vet, staticcheck, import table, pinned go-duckdb
+	@out=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt needed:"; echo "$$out"; exit 1; fi
+	@grep -q '^	github.com/marcboeker/go-duckdb v1.8.2$$' go.mod || { echo "go.mod: go-duckdb must stay at v1.8.2 (later ones left arrow/go/v17)"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test -count=1 -run 'TestImportTable' ./cmd/apiml
+
+demo: build ## the whole chain on generated traffic, into demo/
+	$(BIN) demo -o demo
+
+pretrained: build ## train the built-in models on generated traffic into score/builtin
+	$(BIN) models pretrain score/builtin
+
+results: build ## cross-validated figures on the real data sets, printed
+	./docs/results.sh $(BIN)
+
+bench: ## benchmarks of the hot paths
+	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
+
+docs: build ## regenerate docs/ (command and configuration reference)
+	$(BIN) docs docs
+
+cover: ## coverage per package
+	$(GO) test -coverprofile=coverage.out ./... && $(GO) tool cover -func=coverage.out | tail -1
+
+fuzz: ## 20 seconds of each fuzz target
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
+		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
+
+clean: ## remove what the targets made
+	rm -rf bin demo coverage.out
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20

@@ -1,0 +1,549 @@
+package main
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apiml/features"
+	"apiml/frame"
+	"apiml/internal/atomicfile"
+	"apiml/model"
+	"apiml/report"
+	"apiml/score"
+	"apiml/store"
+	"apiml/traffic"
+	"apiml/train"
+)
+
+type evaluateOptions struct {
+	names      []string
+	model      []string
+	all        bool
+	data       []string
+	plots      []string
+	importance bool
+	outputs    []string
+}
+
+func (a *app) evaluateCommand() *cobra.Command {
+	var o evaluateOptions
+	cmd := &cobra.Command{
+		Use:   "evaluate [MODEL…]",
+		Short: "Measure models on rows that they were not fitted on",
+		Long: `Evaluate measures on exactly the rows that train set aside. On other data (--data,
+or another store) rows that were seen in training are left out and counted.
+Beside a model of requests stands the rule baseline on the same rows.`,
+		Example: `  apiml evaluate
+  apiml evaluate attack --plot confusion --plot roc --importance
+  apiml evaluate --data labelled.csv --json
+  apiml evaluate -o models.html`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.names = args
+			for _, p := range o.plots {
+				if p != "confusion" && p != "roc" && p != "pr" {
+					return usagef("--plot %q: want confusion, roc or pr", p)
+				}
+			}
+			_, err := a.evaluate(o)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
+	f.BoolVar(&o.all, "all", false, "all six models")
+	f.StringArrayVar(&o.data, "data", nil, "evaluate on this file instead of the store, repeatable")
+	f.StringArrayVar(&o.plots, "plot", nil, "confusion, roc or pr, repeatable (default confusion)")
+	f.BoolVar(&o.importance, "importance", false, "permutation importance of the features")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html or FILE.json, repeatable")
+	return cmd
+}
+
+// evaluatedModel is an element of models[] of `evaluate --json`.
+type evaluatedModel struct {
+	*train.Result
+	Origin  string       `json:"origin"`
+	SHA256  string       `json:"sha256"`
+	LeftOut int          `json:"left_out"` // rows of other data that were seen in training
+	Rules   *ruleFigures `json:"rules,omitempty"`
+	file    *loadedModel
+}
+
+// ruleFigures are the rule baseline's on the rows on which the model was
+// measured.
+type ruleFigures struct {
+	Alerts    int     `json:"alerts"`
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+	FPR       float64 `json:"fpr"`
+}
+
+type evaluateResult struct {
+	jsonHead
+	Models       []evaluatedModel `json:"models"`
+	NotAvailable []string         `json:"not_available"`
+	Skipped      []string         `json:"skipped"`
+}
+
+func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
+	specs, missing, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
+	if err != nil {
+		return nil, err
+	}
+	if len(specs) == 0 {
+		return nil, notAvailable(missing...)
+	}
+	src, err := a.openSource(o.data)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	res := &evaluateResult{Models: []evaluatedModel{}, NotAvailable: []string{}, Skipped: []string{}}
+	for _, m := range missing {
+		res.NotAvailable = append(res.NotAvailable, m.Name)
+	}
+	for _, spec := range specs {
+		if src.st != nil && src.kinds[spec.Input] == 0 {
+			res.Skipped = append(res.Skipped, spec.Name+": the store holds no "+inputNoun(spec.Input))
+			continue
+		}
+		lm, err := a.loadModel(spec, true)
+		if err != nil {
+			if explicit {
+				return nil, err
+			}
+			res.Skipped = append(res.Skipped, spec.Name+": "+err.Error())
+			continue
+		}
+		em, err := a.evaluateOne(src, lm, o)
+		if err != nil {
+			return nil, err
+		}
+		if em == nil {
+			res.Skipped = append(res.Skipped, spec.Name+": no row that it was not fitted on (with a label)")
+			continue
+		}
+		res.Models = append(res.Models, *em)
+	}
+	if len(res.Models) == 0 {
+		return nil, inputf("nothing to evaluate: %s", strings.Join(res.Skipped, "; "))
+	}
+	res.jsonHead = a.head("evaluate")
+	for _, path := range o.outputs {
+		if err := a.writeEvaluation(path, res); err != nil {
+			return nil, err
+		}
+	}
+	if a.flags.json {
+		err = a.printJSON(res)
+	} else {
+		err = a.printEvaluated(res, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if explicit && len(missing) > 0 {
+		return res, notAvailable(missing...)
+	}
+	return res, nil
+}
+
+// evalRows collects the rows on which a model is measured.
+type evalRows struct {
+	x      *frame.Matrix
+	cols   [][]float32
+	labels []traffic.Label
+	times  []int64
+	groups []uint64
+	ruled  []bool
+}
+
+func (e *evalRows) take(x *frame.Matrix, row int, l traffic.Label, t int64, group uint64, ruled bool) {
+	for j := range e.cols {
+		e.cols[j] = append(e.cols[j], x.Cols[j][row])
+	}
+	e.labels = append(e.labels, l)
+	e.times = append(e.times, t)
+	e.groups = append(e.groups, group)
+	e.ruled = append(e.ruled, ruled)
+}
+
+// matrix makes the matrix, its classes those of the model and whatever else
+// occurs.
+func (e *evalRows) matrix(schema *frame.Schema) *frame.Matrix {
+	m := &frame.Matrix{Schema: schema, Cols: e.cols, N: len(e.labels), Time: e.times, Group: e.groups, Class: make([]int32, len(e.labels))}
+	var pr problem
+	pr.Problem = &train.Problem{}
+	pr.label(e.labels)
+	m.Classes = pr.Classes
+	if pr.Labels != nil {
+		m.Class = pr.Labels
+	} else {
+		m.Class = nil
+	}
+	return m
+}
+
+// wanted says which rows a model is measured on: the held-out ones if the data
+// holds any of them, else all that were not seen in training.
+type wanted struct {
+	held, trained map[uint64]struct{}
+	onHeld        bool
+	leftOut       int
+}
+
+func newWanted(f *model.File) (*wanted, error) {
+	w := &wanted{held: map[uint64]struct{}{}, trained: map[uint64]struct{}{}}
+	for name, set := range map[string]map[uint64]struct{}{arrayHoldOut: w.held, arrayTrained: w.trained} {
+		if !f.Has(name) {
+			continue
+		}
+		hs, err := f.U64(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hs {
+			set[h] = struct{}{}
+		}
+	}
+	return w, nil
+}
+
+// look counts a row in the first pass.
+func (w *wanted) look(h uint64) {
+	if _, ok := w.held[h]; ok {
+		w.onHeld = true
+	} else if _, ok := w.trained[h]; ok {
+		w.leftOut++
+	}
+}
+
+func (w *wanted) has(h uint64) bool {
+	if w.onHeld {
+		_, ok := w.held[h]
+		return ok
+	}
+	_, ok := w.trained[h]
+	return !ok
+}
+
+// evaluateOne measures one model; nil if there is no row to measure it on.
+func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*evaluatedModel, error) {
+	w, err := newWanted(lm.file)
+	if err != nil {
+		return nil, withCode(exitState, err)
+	}
+	if err := checkSchema(lm); err != nil {
+		return nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
+	}
+	schema := lm.model.Schema()
+	rows := &evalRows{cols: make([][]float32, len(schema.Columns))}
+	p := a.progress("evaluating "+lm.spec.Name, 0)
+	defer p.done()
+	if lm.spec.Input == store.KindFlows {
+		err = a.collectFlows(src, w, rows, schema)
+	} else {
+		err = a.collectRequests(src, lm, w, rows, schema)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(rows.labels) == 0 {
+		return nil, nil
+	}
+	var stored *storedMetrics
+	if stored, err = rawMetrics[storedMetrics](lm); err != nil {
+		return nil, err
+	}
+	opt := train.EvalOptions{
+		Model: lm.spec.Name, Dataset: src.name(), Synthetic: src.synth[lm.spec.Input], Seed: a.cfg.Seed, CPU: cpuSeconds,
+		Protocol: "held-out rows: " + lm.file.Header.HoldOut.Rule,
+		Log:      func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
+	}
+	if stored != nil && stored.CV != nil {
+		opt.Threshold = stored.CV.Threshold
+	}
+	if !w.onHeld {
+		opt.Protocol = "other data than it was fitted on"
+		if w.leftOut > 0 {
+			opt.Protocol += fmt.Sprintf(", %d rows seen in training left out", w.leftOut)
+		}
+	}
+	if o.importance {
+		opt.Importance = 4000
+	}
+	x := rows.matrix(schema)
+	r, err := train.Evaluate(a.ctx, lm.model, x, opt)
+	if err != nil {
+		return nil, a.trainError(err)
+	}
+	em := &evaluatedModel{Result: r, Origin: lm.origin, SHA256: lm.sha256, LeftOut: w.leftOut, file: lm}
+	if w.onHeld {
+		em.LeftOut = 0
+	}
+	if lm.spec.Input == store.KindHTTP && x.Class != nil {
+		em.Rules = rows.rules()
+	}
+	return em, nil
+}
+
+// groupOf is the unit of the bootstrap: the principal, or the row itself where a
+// log names none.
+func groupOf(r *traffic.Request) uint64 {
+	if r.Client == "" && r.User == "" && r.Session == "" {
+		return features.RowHash(r)
+	}
+	h := fnv.New64a()
+	io.WriteString(h, r.Principal())
+	return h.Sum64()
+}
+
+// rules measures the rule baseline on the labelled rows.
+func (e *evalRows) rules() *ruleFigures {
+	var tp, fp, fn, tn int
+	for i, l := range e.labels {
+		switch {
+		case l == traffic.Unlabelled:
+		case e.ruled[i] && l.Attack():
+			tp++
+		case e.ruled[i]:
+			fp++
+		case l.Attack():
+			fn++
+		default:
+			tn++
+		}
+	}
+	return &ruleFigures{Alerts: tp + fp, Precision: quotient(tp, tp+fp), Recall: quotient(tp, tp+fn), FPR: quotient(fp, fp+tn)}
+}
+
+func quotient(a, b int) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}
+
+// collectRequests runs the model's own extractor over the whole stream, so that
+// windows are complete, and keeps the wanted rows.
+func (a *app) collectRequests(src *source, lm *loadedModel, w *wanted, rows *evalRows, schema *frame.Schema) error {
+	err := src.records(a.ctx, func(reqs []traffic.Request) error {
+		for i := range reqs {
+			w.look(features.RowHash(&reqs[i]))
+		}
+		return nil
+	}, nil)
+	if err != nil {
+		return err
+	}
+	ext := features.NewExtractor(lm.state)
+	rules := score.NewRules(a.cfg.RateLimit)
+	var order features.Reorder
+	classifier, _ := lm.model.(model.Classifier)
+	flagged := make([]bool, features.BlockRows)
+	block := func(b features.Block) error {
+		x := frame.NewMatrix(schema, len(b.Requests))
+		ext.Extract(x, b.Requests)
+		for i := range b.Requests {
+			r := &b.Requests[i]
+			hits, _ := rules.Check(r)
+			if w.has(features.RowHash(r)) && (r.Label != traffic.Unlabelled || classifier == nil) {
+				rows.take(x, i, r.Label, r.Time, groupOf(r), len(hits) > 0)
+			}
+		}
+		a.flag(lm, x, flagged[:x.N])
+		ext.Learn(b.Requests, flagged[:x.N])
+		return nil
+	}
+	if err := src.records(a.ctx, func(reqs []traffic.Request) error { return order.Push(reqs, block) }, nil); err != nil {
+		return err
+	}
+	return order.Flush(block)
+}
+
+// flag says which rows the classifier flags, for an online profile to leave
+// them out, as score does.
+func (a *app) flag(lm *loadedModel, x *frame.Matrix, flagged []bool) {
+	clear(flagged)
+	c, ok := lm.model.(model.Classifier)
+	if !ok || lm.state.Profile() != features.OnlineProfile {
+		return
+	}
+	k := len(c.Classes())
+	none := slices.Index(c.Classes(), traffic.None.String())
+	if none < 0 {
+		return
+	}
+	p := make([]float32, x.N*k)
+	c.PredictProba(p, x, 0, x.N)
+	at := lm.threshold("attack", 0.5)
+	for i := range flagged {
+		flagged[i] = 1-float64(p[i*k+none]) >= at
+	}
+}
+
+func (a *app) collectFlows(src *source, w *wanted, rows *evalRows, schema *frame.Schema) error {
+	err := src.records(a.ctx, nil, func(flows []traffic.Flow) error {
+		for _, h := range features.FlowHashes(false, flows) {
+			w.look(h)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return src.records(a.ctx, nil, func(flows []traffic.Flow) error {
+		x := frame.NewMatrix(schema, len(flows))
+		features.ExtractFlows(x, flows)
+		for i, h := range features.FlowHashes(false, flows) {
+			if w.has(h) && flows[i].Label != traffic.Unlabelled {
+				rows.take(x, i, flows[i].Label, flows[i].Time, h, false)
+			}
+		}
+		return nil
+	})
+}
+
+// printEvaluated prints metrics, per-class figures and the plots asked for.
+func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
+	plots := o.plots
+	if len(plots) == 0 {
+		plots = []string{"confusion"}
+	}
+	for i := range res.Models {
+		m := &res.Models[i]
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintf(a.out, "%s (%s) on %s%s: %s, %s rows\n", m.Model, m.Origin, m.Dataset, synthetic(m.Synthetic), clean(m.Protocol), count(int64(m.Rows)))
+		var rows [][]string
+		for _, info := range train.Metrics() {
+			s, ok := m.Metrics[info.Name]
+			if !ok {
+				continue
+			}
+			base := "–"
+			if b, ok := m.Baseline[info.Name]; ok {
+				base = ratio(b.Pooled)
+			}
+			rows = append(rows, []string{info.Title, ratio(s.Pooled), "± " + ratio(s.SD), base})
+		}
+		if err := table(a.out, []string{"metric", ">value", ">bootstrap sd", ">baseline (" + m.BaselineName + ")"}, rows); err != nil {
+			return err
+		}
+		if r := m.Rules; r != nil {
+			fmt.Fprintf(a.out, "rule baseline on the same rows: precision %s, recall %s, false-positive rate %s (%s alerts)\n", ratio(r.Precision), ratio(r.Recall), ratio(r.FPR), count(int64(r.Alerts)))
+		}
+		if err := printPerClass(a, m.Result); err != nil {
+			return err
+		}
+		for _, p := range plots {
+			if err := a.plot(p, m.Result); err != nil {
+				return err
+			}
+		}
+		if o.importance {
+			var rows [][]string
+			for _, x := range m.Importance[:min(20, len(m.Importance))] {
+				rows = append(rows, []string{x.Column, ratio(x.Drop), "± " + ratio(x.SD)})
+			}
+			fmt.Fprintln(a.out)
+			if err := table(a.out, []string{"feature", ">drop when shuffled", ">sd"}, rows); err != nil {
+				return err
+			}
+		}
+		for _, f := range m.Findings {
+			a.warnf("%s: %s: %s", m.Model, f.What, f.Detail)
+		}
+		for _, n := range m.Notes {
+			fmt.Fprintf(a.out, "  note: %s\n", clean(n))
+		}
+	}
+	return nil
+}
+
+func printPerClass(a *app, r *train.Result) error {
+	if len(r.PerClass) == 0 || r.Confusion == nil {
+		return nil
+	}
+	var rows [][]string
+	for _, c := range r.Confusion.Labels {
+		if x, ok := r.PerClass[c]; ok && x.Support+x.Predicted > 0 {
+			rows = append(rows, []string{c, count(x.Support), ratio(x.Precision), ratio(x.Recall), ratio(x.F1), fmt.Sprintf("%s–%s", ratio(x.F1CI.Lo), ratio(x.F1CI.Hi))})
+		}
+	}
+	fmt.Fprintln(a.out)
+	return table(a.out, []string{"class", ">rows", ">precision", ">recall", ">F1", ">95 % of F1"}, rows)
+}
+
+// plot prints a confusion matrix, or a curve as a short table.
+func (a *app) plot(kind string, r *train.Result) error {
+	fmt.Fprintln(a.out)
+	if kind == "confusion" {
+		if r.Confusion == nil {
+			return nil
+		}
+		var keep []int
+		for i := range r.Confusion.Labels {
+			n := int64(0)
+			for j := range r.Confusion.Labels {
+				n += r.Confusion.Counts[i][j] + r.Confusion.Counts[j][i]
+			}
+			if n > 0 {
+				keep = append(keep, i)
+			}
+		}
+		header := []string{"true \\ predicted"}
+		var rows [][]string
+		for _, i := range keep {
+			header = append(header, ">"+r.Confusion.Labels[i])
+			row := []string{r.Confusion.Labels[i]}
+			for _, j := range keep {
+				row = append(row, count(r.Confusion.Counts[i][j]))
+			}
+			rows = append(rows, row)
+		}
+		return table(a.out, header, rows)
+	}
+	if r.Curves == nil {
+		return nil
+	}
+	curve, ok := r.Curves.ROC["attack"]
+	header := []string{">false-positive rate", ">true-positive rate"}
+	if kind == "pr" {
+		curve, ok = r.Curves.PR["attack"]
+		header = []string{">recall", ">precision"}
+	}
+	if !ok {
+		return nil
+	}
+	var rows [][]string
+	step := max(1, len(curve.X)/20)
+	for i := 0; i < len(curve.X); i += step {
+		rows = append(rows, []string{fmt.Sprintf("%.5f", curve.X[i]), fmt.Sprintf("%.5f", curve.Y[i])})
+	}
+	return table(a.out, header, rows)
+}
+
+// writeEvaluation writes the result as JSON or as a page of its own.
+func (a *app) writeEvaluation(path string, res *evaluateResult) error {
+	switch filepath.Ext(path) {
+	case ".json":
+		return withCode(exitFailed, atomicfile.Write(path, 0o600, func(w io.Writer) error { return writeJSON(w, res) }))
+	case ".html":
+		d := &report.Data{ToolVersion: toolVersion, Title: "Evaluation of the models", Source: a.cfg.DB}
+		for i := range res.Models {
+			m := reportModel(res.Models[i].file)
+			fillModel(&m, res.Models[i].Result)
+			d.Models = append(d.Models, m)
+			d.Synthetic = d.Synthetic || res.Models[i].Synthetic
+		}
+		return withCode(exitFailed, atomicfile.Write(path, 0o600, func(w io.Writer) error { return report.HTML(w, d) }))
+	}
+	return usagef("output %q: want .html or .json", path)
+}

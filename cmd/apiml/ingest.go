@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"apiml/ingest"
+	"apiml/store"
+	"apiml/traffic"
+)
+
+type ingestOptions struct {
+	from      string
+	label     string
+	minParsed float64
+	noRedact  bool
+	synthetic bool
+}
+
+func (a *app) ingestCommand() *cobra.Command {
+	var o ingestOptions
+	var formats string
+	for _, f := range ingest.Formats() {
+		formats += fmt.Sprintf("\n  %-14s %s", f.Name, f.Title)
+	}
+	cmd := &cobra.Command{
+		Use:   "ingest FILE…",
+		Short: "Read logs into the database; nothing dropped silently, nothing counted twice",
+		Long: `Ingest reads access logs and data sets into one DuckDB file. The format is
+recognised by the content, .gz and .zst are read directly, - is standard input.
+A line that is no record is kept as a reject with file, line and reason. A file
+that is known already adds nothing; one that has grown adds its new lines.
+
+Formats:` + formats,
+		Example: `  apiml ingest access.log access.log.1.gz
+  apiml ingest --db shop.duckdb traffic.csv
+  journalctl -u nginx -o cat | apiml ingest -
+  apiml query "SELECT file, line, reason, raw FROM rejects JOIN inputs i ON i.id = input LIMIT 20"`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("min-parsed") {
+				o.minParsed = a.cfg.InputMinParsed
+			}
+			_, err := a.ingest(args, o)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
+	f.StringVar(&o.label, "label", "", "truth of all records that carry none: none, anomalous or an attack type")
+	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
+	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
+	f.BoolVar(&o.synthetic, "synthetic", false, "mark the input as generated traffic: reports say so")
+	return cmd
+}
+
+// ingestResult is the output of `ingest --json`.
+type ingestResult struct {
+	jsonHead
+	DB    string         `json:"db"`
+	Files []fileCoverage `json:"files"`
+	Total fileCoverage   `json:"total"`
+}
+
+func (a *app) ingest(paths []string, o ingestOptions) (*ingestResult, error) {
+	label, err := traffic.ParseLabel(o.label)
+	if err != nil && o.label != "" {
+		return nil, usagef("--label: %v", err)
+	}
+	for _, p := range paths { // complain before a database is made
+		if p == "-" {
+			continue
+		}
+		rd, err := a.openInput(p, o.from, o.noRedact, ingest.Options{})
+		if err != nil {
+			return nil, err
+		}
+		rd.Close()
+	}
+	st, err := a.openStore(false)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	done, err := a.ledger(st, "ingest", paths)
+	if err != nil {
+		return nil, err
+	}
+	res := &ingestResult{DB: a.cfg.DB}
+	var partial error
+	for _, p := range paths {
+		cov, err := a.ingestFile(st, p, label, o)
+		if cov != nil {
+			res.Files = append(res.Files, *cov)
+		}
+		if err != nil && (cov == nil || !isInputError(err)) {
+			return nil, err
+		}
+		if err != nil && partial == nil {
+			partial = withCode(exitInput, err)
+		}
+	}
+	t := &res.Total
+	t.File, t.first, t.last = "total", traffic.NoTime, traffic.NoTime
+	for _, f := range res.Files {
+		t.Read += f.Read
+		t.Parsed += f.Parsed
+		t.Rejected += f.Rejected
+		t.Filtered += f.Filtered
+		if f.first != traffic.NoTime && (t.first == traffic.NoTime || f.first < t.first) {
+			t.first = f.first
+		}
+		t.last = max(t.last, f.last)
+	}
+	t.FirstTime, t.LastTime = rfc3339(t.first), rfc3339(t.last)
+	if err := done(map[string]int64{"read": t.Read, "parsed": t.Parsed, "rejected": t.Rejected, "filtered": t.Filtered}); err != nil {
+		return nil, err
+	}
+	res.jsonHead = a.head("ingest")
+	if a.flags.json {
+		err = a.printJSON(res)
+	} else {
+		err = printCoverage(a, res.Files)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.sayf("%s records into %s in %s", count(t.Parsed), a.cfg.DB, seconds(res.Seconds))
+	if t.Rejected > 0 {
+		a.sayf(`%s lines are no records; see them: apiml query "SELECT reason, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC"`, count(t.Rejected))
+	}
+	switch {
+	case partial != nil:
+		return res, partial
+	case t.Parsed == 0 && t.Read > t.Filtered:
+		return res, inputf("nothing parsed: no line of the input is a record")
+	case t.coverage() < o.minParsed:
+		return res, inputf("coverage %.4f is under --min-parsed %.4f", t.coverage(), o.minParsed)
+	}
+	return res, nil
+}
+
+// ingestFile puts one file into the store, in one transaction. After an error
+// inside the file (a truncated archive) what was good before it is kept.
+func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
+	in := store.Input{Name: path, Synthetic: o.synthetic}
+	opt := ingest.Options{Label: label}
+	var total int64
+	if path != "-" {
+		id, skip, known, err := a.identify(st, path, &in)
+		if err != nil {
+			return nil, err
+		}
+		if known != nil {
+			a.sayf("%s: known already (%s records); nothing added", path, count(known.Parsed))
+			return &fileCoverage{File: path, Format: known.Format, SkippedKnown: true, first: traffic.NoTime, last: traffic.NoTime}, nil
+		}
+		in.ID, opt.SkipBytes, opt.SkipLines = id, skip.bytes, skip.lines
+		if id != 0 {
+			a.sayf("%s: has grown since it was read; going on behind line %s", path, count(skip.lines))
+		}
+		if fi, err := os.Stat(path); err == nil {
+			total = fi.Size()
+		}
+	}
+	rd, err := a.openInput(path, o.from, o.noRedact, opt)
+	if err != nil {
+		return nil, err
+	}
+	defer rd.Close()
+	in.Format = rd.Format()
+	a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
+	_ = total
+	p := a.progress("reading "+path, 0)
+	defer p.done()
+	var n int64
+	var broken error
+	stored, err := st.Ingest(a.ctx, in, func() (*traffic.Batch, error) {
+		b, err := rd.Next()
+		if err == nil {
+			n += int64(b.Len())
+			p.set(n)
+			return b, nil
+		}
+		if !errors.Is(err, io.EOF) && isInputError(err) && n > 0 {
+			broken = err
+			return nil, io.EOF
+		}
+		return nil, err
+	})
+	if err != nil {
+		if isInputError(err) {
+			return nil, withCode(exitInput, err)
+		}
+		if errors.Is(err, a.ctx.Err()) && a.ctx.Err() != nil {
+			return nil, a.ctx.Err()
+		}
+		return nil, storeError(err)
+	}
+	a.debugf("%s: input %d", path, stored.ID)
+	return coverageOf(path, rd), broken
+}
+
+type skipTo struct{ bytes, lines int64 }
+
+// identify finds out whether the file, or its beginning, is in the store. It
+// fills in's fingerprint. id and skip are those of the input that has grown.
+func (a *app) identify(st *store.Store, path string, in *store.Input) (id int64, skip skipTo, known *store.Input, err error) {
+	inputs, err := st.Inputs(a.ctx)
+	if err != nil {
+		return 0, skip, nil, storeError(err)
+	}
+	sizes := make([]int64, 0, len(inputs))
+	for _, x := range inputs {
+		if x.SHA256 != "" {
+			sizes = append(sizes, x.Size)
+		}
+	}
+	fp, err := ingest.Identify(path, sizes)
+	if err != nil && !isInputError(err) {
+		return 0, skip, nil, withCode(exitInput, err)
+	}
+	if err != nil { // a truncated archive: read what there is, but never take it for known
+		return 0, skip, nil, nil
+	}
+	for i, x := range inputs {
+		if x.SHA256 == fp.SHA256 && x.Size == fp.Size {
+			return 0, skip, &inputs[i], nil
+		}
+	}
+	for _, x := range inputs {
+		if x.SHA256 != "" && x.Size > 0 && fp.Prefix[x.Size] == x.SHA256 && x.FirstLine == fp.FirstLine {
+			id, skip = x.ID, skipTo{x.Size, x.Lines}
+		}
+	}
+	in.SHA256, in.Size, in.FirstLine = fp.SHA256, fp.Size, fp.FirstLine
+	return id, skip, nil, nil
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"apiml/features"
+	"apiml/model"
+	"apiml/model/catalog"
+	"apiml/score/builtin"
+)
+
+// Arrays that cmd adds to a model file besides the model's own.
+const (
+	arrayState   = "features.state" // U8: features.State
+	arrayHoldOut = "holdout.rows"   // U64: hashes of the held-out rows
+	arrayTrained = "train.rows"     // U64: hashes of the rows that it was fitted on
+)
+
+// loadedModel is a model file with what it decodes to.
+type loadedModel struct {
+	spec   model.Spec
+	file   *model.File
+	model  model.Model
+	state  *features.State // nil for models of flows
+	origin string          // path, or "built-in"
+	sha256 string
+}
+
+// threshold returns a named threshold of the file, or def.
+func (m *loadedModel) threshold(name string, def float64) float64 {
+	if v, ok := m.file.Header.Thresholds[name]; ok {
+		return v
+	}
+	return def
+}
+
+// errNoModel says that there is neither a file nor a built-in model.
+var errNoModel = errors.New("no model")
+
+// loadModel reads the model of spec from the models folder; if it has none,
+// and builtins is set, the one built into the program.
+func (a *app) loadModel(spec model.Spec, builtins bool) (*loadedModel, error) {
+	path := filepath.Join(a.cfg.ModelsDir, spec.FileName)
+	if _, err := os.Stat(path); err == nil {
+		return a.loadModelFile(path, &spec)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, withCode(exitState, err)
+	}
+	if builtins {
+		b, err := builtin.File(spec.FileName)
+		if err == nil {
+			f, err := model.ReadFile(b)
+			if err != nil {
+				return nil, withCode(exitState, fmt.Errorf("built-in %s: %w", spec.FileName, err))
+			}
+			return decodeModel(f, b, "built-in", &spec)
+		}
+	}
+	return nil, statef("%s: %w: train it with `apiml train %s`", path, errNoModel, spec.Name)
+}
+
+// loadModelFile reads any model file. spec may be nil: the file's name decides.
+func (a *app) loadModelFile(path string, spec *model.Spec) (*loadedModel, error) {
+	f, err := model.Load(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, withCode(exitInput, err)
+		}
+		return nil, withCode(exitState, err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, withCode(exitState, err)
+	}
+	return decodeModel(f, b, path, spec)
+}
+
+func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*loadedModel, error) {
+	sum := sha256.Sum256(raw)
+	lm := &loadedModel{file: f, origin: origin, sha256: hex.EncodeToString(sum[:])}
+	if spec == nil {
+		specs, err := catalog.Resolve([]string{f.Header.Name})
+		if err != nil || len(specs) != 1 {
+			return nil, statef("%s: holds a model named %q that this apiml does not know", origin, f.Header.Name)
+		}
+		spec = &specs[0]
+	}
+	lm.spec = *spec
+	if f.Header.Name != spec.Name {
+		return nil, statef("%s: holds the model %q, not %q", origin, f.Header.Name, spec.Name)
+	}
+	var err error
+	if lm.model, err = catalog.Decode(f); err != nil {
+		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
+	}
+	if spec.Input == "http" {
+		b, err := f.U8(arrayState)
+		if err != nil {
+			return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
+		}
+		if lm.state, err = features.ParseState(b); err != nil {
+			return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
+		}
+	}
+	return lm, nil
+}
+
+// scoringModels are the classifier and, if there is one that computes the same
+// features, the detector.
+func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err error) {
+	specs, err := catalog.Resolve([]string{"attack" + suffix, "anomaly" + suffix})
+	if err != nil {
+		return nil, nil, err
+	}
+	builtins := suffix == ""
+	if attack, err = a.loadModel(specs[0], builtins); err != nil {
+		return nil, nil, err
+	}
+	anomaly, err = a.loadModel(specs[1], builtins && attack.origin == "built-in")
+	if errors.Is(err, errNoModel) {
+		a.warnf("no anomaly detector beside %s: results carry no anomaly score", attack.origin)
+		return attack, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if anomaly.file.Header.Schema.ID() != attack.file.Header.Schema.ID() {
+		return nil, nil, statef("%s and %s were fitted on other features (%s, %s); train both again",
+			attack.origin, anomaly.origin, attack.file.Header.Schema.ID(), anomaly.file.Header.Schema.ID())
+	}
+	return attack, anomaly, nil
+}

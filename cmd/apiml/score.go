@@ -1,0 +1,630 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apiml/ingest"
+	"apiml/model"
+	"apiml/score"
+	"apiml/store"
+	"apiml/traffic"
+)
+
+type scoreOptions struct {
+	outputs   []string
+	format    string
+	from      string
+	threshold float64
+	minParsed float64
+	failOn    []string
+	maxAlerts int64
+	reasons   int
+	noRedact  bool
+	flagged   bool
+}
+
+func (a *app) scoreCommand() *cobra.Command {
+	var o scoreOptions
+	cmd := &cobra.Command{
+		Use:   "score [FILE…]",
+		Short: "Score a log: class, probability, anomaly, rules, reasons per request",
+		Long: `Score reads logs (any format that ingest knows; - is standard input) and prints
+a summary; -o writes one line per request. It needs no database and no training:
+without models in --models it uses those built into the program.
+
+Without FILE it scores the requests in the store (--db) and keeps the results
+there, for the report.`,
+		Example: `  apiml score access.log
+  apiml score access.log.gz -o scores.jsonl
+  zcat access.log.*.gz | apiml score - -o - --format csv --flagged
+  apiml score --db apiml.duckdb
+  apiml score access.log --fail-on 'incidents[sql_injection]>0'`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("threshold") && !(o.threshold > 0 && o.threshold <= 1) {
+				return usagef("--threshold %v: want a probability above 0 and at most 1", o.threshold)
+			}
+			if !cmd.Flags().Changed("max-alerts") {
+				o.maxAlerts = -1
+			}
+			if !cmd.Flags().Changed("min-parsed") {
+				o.minParsed = a.cfg.InputMinParsed
+			}
+			_, err := a.score(args, o)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl or FILE.csv, repeatable, - = standard output")
+	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl or csv")
+	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
+	f.Float64Var(&o.threshold, "threshold", 0, "attack probability from which a request is flagged (default: the model's own)")
+	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
+	f.StringArrayVar(&o.failOn, "fail-on", nil, "exit 1 if it holds: p>0.9, anomaly>0.8, incidents>0, incidents[TYPE]>0, coverage<0.95")
+	f.Int64Var(&o.maxAlerts, "max-alerts", 0, "exit 1 if more requests are flagged")
+	f.IntVar(&o.reasons, "reasons", 3, "features named per flagged request")
+	f.BoolVar(&o.flagged, "flagged", false, "write only flagged requests to -o")
+	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
+	return cmd
+}
+
+// resultWriter writes results in one format to one sink.
+type resultWriter struct {
+	sink
+	format string
+	csv    *csv.Writer
+}
+
+func resultFormat(path, format string) (string, error) {
+	if path != "-" {
+		format = strings.TrimPrefix(filepath.Ext(path), ".")
+	}
+	switch format {
+	case "jsonl", "ndjson", "":
+		return "jsonl", nil
+	case "csv":
+		return "csv", nil
+	}
+	return "", usagef("output %q: format %q is none of jsonl, csv", path, format)
+}
+
+func (a *app) resultWriters(o scoreOptions) ([]*resultWriter, error) {
+	var ws []*resultWriter
+	for _, path := range o.outputs {
+		format, err := resultFormat(path, o.format)
+		if err != nil {
+			return ws, err
+		}
+		s, err := a.create(path, 0o600)
+		if err != nil {
+			return ws, err
+		}
+		w := &resultWriter{sink: s, format: format}
+		ws = append(ws, w)
+		if format == "csv" {
+			w.csv = csv.NewWriter(s)
+			if err := w.csv.Write([]string{"file", "line", "time", "principal", "method", "target", "body", "status", "class",
+				"probability", "anomaly", "rules", "reasons", "incident"}); err != nil {
+				return ws, err
+			}
+		}
+	}
+	return ws, nil
+}
+
+func (w *resultWriter) write(rs []score.Result) error {
+	if w.format == "jsonl" {
+		enc := json.NewEncoder(w.sink)
+		enc.SetEscapeHTML(false)
+		for i := range rs {
+			if err := enc.Encode(&rs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i := range rs {
+		r := &rs[i]
+		body := ""
+		if r.Body != nil {
+			body = *r.Body
+		}
+		var reasons []string
+		for _, x := range r.Reasons {
+			reasons = append(reasons, fmt.Sprintf("%s=%.6g", x.Feature, x.Value))
+		}
+		row := []string{r.File, strconv.FormatInt(r.Line, 10), r.Time, r.Principal, r.Method, r.Target, body,
+			strconv.Itoa(int(r.Status)), r.Class, strconv.FormatFloat(r.Probability, 'f', 6, 64),
+			strconv.FormatFloat(r.Anomaly, 'f', 6, 64), strings.Join(r.Rules, " "), strings.Join(reasons, " "), r.Incident}
+		for j := range row {
+			row[j] = formulaGuard(row[j])
+		}
+		if err := w.csv.Write(row); err != nil {
+			return err
+		}
+	}
+	w.csv.Flush()
+	return w.csv.Error()
+}
+
+// formulaGuard keeps a spreadsheet from running a cell of a log as a formula.
+func formulaGuard(s string) string {
+	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+		if _, err := strconv.ParseFloat(s, 64); err != nil {
+			return "'" + s
+		}
+	}
+	return s
+}
+
+// scoreSummary is the output of `score --json`.
+type scoreSummary struct {
+	jsonHead
+	score.Summary
+	Incidents      int              `json:"incidents"`
+	TopIncidents   []score.Incident `json:"top_incidents"`
+	LinesPerSecond float64          `json:"lines_per_second"`
+	Coverage       float64          `json:"coverage"`
+	Files          []fileCoverage   `json:"files"`
+	Models         []modelRef       `json:"models"`
+	Profile        string           `json:"profile"`
+	Warnings       []string         `json:"warnings"`
+
+	maxProbability, maxAnomaly float64
+	incidentsByClass           map[string]int
+}
+
+type modelRef struct {
+	Name   string `json:"name"`
+	Origin string `json:"origin"`
+	SHA256 string `json:"sha256"`
+}
+
+func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
+	gates, err := parseGates(o.failOn)
+	if err != nil {
+		return nil, err
+	}
+	if a.flags.json && slices.Contains(o.outputs, "-") {
+		return nil, usagef("--json and -o - both want standard output")
+	}
+	ws, err := a.resultWriters(o)
+	defer func() {
+		for _, w := range ws {
+			w.Abort()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	run := &scoreRun{a: a, o: o, ws: ws}
+	run.sum.ByClass = map[string]int64{}
+	if len(files) == 0 {
+		err = run.store()
+	} else {
+		err = run.files(files)
+	}
+	if err != nil && !isPartial(err) {
+		return nil, err
+	}
+	for _, w := range ws {
+		if err := w.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	if perr := a.printScore(&run.sum, len(files) == 0, slices.Contains(o.outputs, "-")); perr != nil {
+		return nil, perr
+	}
+	if err != nil {
+		return &run.sum, err
+	}
+	return &run.sum, a.scoreGates(&run.sum, o, gates)
+}
+
+// scoreGates applies the gates that were asked for.
+func (a *app) scoreGates(s *scoreSummary, o scoreOptions, gs gates) error {
+	if s.Coverage < o.minParsed {
+		return inputf("coverage %.4f is under --min-parsed %.4f", s.Coverage, o.minParsed)
+	}
+	if o.maxAlerts >= 0 && s.Flagged > o.maxAlerts {
+		return withCode(exitGate, fmt.Errorf("%s requests flagged, --max-alerts is %s", count(s.Flagged), count(o.maxAlerts)))
+	}
+	return gs.check(s)
+}
+
+// partialError is an input error after which what was read before still
+// counts (a truncated archive, say).
+type partialError struct{ err error }
+
+func (e *partialError) Error() string { return e.err.Error() }
+func (e *partialError) Unwrap() error { return e.err }
+
+func isPartial(err error) bool {
+	var p *partialError
+	return errors.As(err, &p)
+}
+
+// scoreRun is one run of the command.
+type scoreRun struct {
+	a     *app
+	o     scoreOptions
+	ws    []*resultWriter
+	sum   scoreSummary
+	http  *score.Scorer
+	flows *score.Flows
+	p     *progress
+	keep  func([]score.Result) error // extra receiver (the store)
+}
+
+// scorer makes the scorer for requests on first use.
+func (r *scoreRun) scorer() (*score.Scorer, error) {
+	if r.http != nil {
+		return r.http, nil
+	}
+	attack, anomaly, err := r.a.scoringModels("")
+	if err != nil {
+		return nil, err
+	}
+	r.use(attack, anomaly)
+	cfg := score.Config{
+		State: attack.state, Attack: attack.model.(model.Classifier), Threshold: r.threshold(attack),
+		AnomalyThreshold: r.a.cfg.AnomalyThreshold, RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons,
+	}
+	if anomaly != nil {
+		cfg.Anomaly = anomaly.model.(model.Detector)
+	}
+	if r.http, err = score.New(cfg); err != nil {
+		return nil, withCode(exitState, err)
+	}
+	r.sum.Profile = string(attack.state.Profile())
+	return r.http, nil
+}
+
+func (r *scoreRun) flowScorer() (*score.Flows, error) {
+	if r.flows != nil {
+		return r.flows, nil
+	}
+	attack, anomaly, err := r.a.scoringModels("-flows")
+	if err != nil {
+		return nil, err
+	}
+	r.use(attack, anomaly)
+	var det model.Detector
+	if anomaly != nil {
+		det = anomaly.model.(model.Detector)
+	}
+	if r.flows, err = score.NewFlows(attack.model.(model.Classifier), det, r.threshold(attack)); err != nil {
+		return nil, withCode(exitState, err)
+	}
+	return r.flows, nil
+}
+
+func (r *scoreRun) use(models ...*loadedModel) {
+	for _, m := range models {
+		if m == nil {
+			continue
+		}
+		r.sum.Models = append(r.sum.Models, modelRef{m.spec.Name, m.origin, m.sha256})
+		r.a.debugf("using %s from %s (%s)", m.spec.Name, m.origin, m.sha256[:12])
+		if m.file.Header.Data.Synthetic {
+			r.sum.Warnings = appendOnce(r.sum.Warnings, "models were fitted on synthetic traffic; `apiml train` fits them on your own")
+		}
+	}
+}
+
+func appendOnce(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+func (r *scoreRun) threshold(attack *loadedModel) float64 {
+	switch {
+	case r.o.threshold > 0:
+		return r.o.threshold
+	case r.a.cfg.Threshold > 0:
+		return r.a.cfg.Threshold
+	}
+	return attack.threshold("attack", 0.5)
+}
+
+// take receives results in event time and passes them on.
+func (r *scoreRun) take(rs []score.Result) error {
+	for i := range rs {
+		r.sum.maxProbability = max(r.sum.maxProbability, rs[i].Probability)
+		r.sum.maxAnomaly = max(r.sum.maxAnomaly, rs[i].Anomaly)
+	}
+	if r.keep != nil {
+		if err := r.keep(rs); err != nil {
+			return err
+		}
+	}
+	if r.o.flagged {
+		rs = slices.DeleteFunc(rs, func(x score.Result) bool { return !x.Flagged() })
+	}
+	for _, w := range r.ws {
+		if err := w.write(rs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files scores log files, one stream over all of them.
+func (r *scoreRun) files(paths []string) error {
+	r.p = r.a.progress("scoring", 0)
+	defer r.p.done()
+	var partial error
+	var scored int64
+	for _, path := range paths {
+		cov, err := r.file(path, &scored)
+		if cov != nil {
+			r.sum.Files = append(r.sum.Files, *cov)
+		}
+		if err != nil {
+			if cov == nil || !isInputError(err) {
+				return err
+			}
+			partial = &partialError{withCode(exitInput, err)}
+		}
+	}
+	if r.http != nil {
+		if err := r.http.Flush(r.take); err != nil {
+			return err
+		}
+	}
+	r.finish()
+	if r.sum.Requests == 0 && partial == nil {
+		return inputf("nothing parsed: no line of the input is a record; `apiml ingest --help` lists the formats")
+	}
+	return partial
+}
+
+func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
+	rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer rd.Close()
+	r.a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
+	for {
+		if err := r.a.ctx.Err(); err != nil {
+			return nil, err
+		}
+		b, err := rd.Next()
+		if err == io.EOF {
+			return coverageOf(path, rd), nil
+		}
+		if err != nil {
+			return coverageOf(path, rd), err
+		}
+		if len(b.Flows) > 0 {
+			err = r.addFlows(b.Flows)
+		} else {
+			err = r.addRequests(b.Requests)
+		}
+		if err != nil {
+			return nil, err
+		}
+		*scored += int64(b.Len())
+		r.p.set(*scored)
+	}
+}
+
+func (r *scoreRun) addRequests(reqs []traffic.Request) error {
+	if len(reqs) == 0 {
+		return nil
+	}
+	s, err := r.scorer()
+	if err != nil {
+		return err
+	}
+	return s.Push(reqs, r.take)
+}
+
+func (r *scoreRun) addFlows(flows []traffic.Flow) error {
+	s, err := r.flowScorer()
+	if err != nil {
+		return err
+	}
+	rs := s.Score(flows)
+	for i := range rs {
+		r.countFlow(&rs[i])
+	}
+	return r.take(rs)
+}
+
+// countFlow adds a flow's result to the summary that the Scorer keeps for
+// requests.
+func (r *scoreRun) countFlow(x *score.Result) {
+	s := &r.sum.Summary
+	s.Requests++
+	if x.Flagged() {
+		s.Flagged++
+		s.ByClass[x.Class]++
+	}
+	if x.Anomaly >= r.a.cfg.AnomalyThreshold {
+		s.Anomalies++
+	}
+	if x.Truth == traffic.Unlabelled {
+		return
+	}
+	s.Labelled++
+	switch {
+	case x.Flagged() && x.Truth.Attack():
+		s.TruePositives++
+	case x.Flagged():
+		s.FalsePositives++
+	case x.Truth.Attack():
+		s.FalseNegatives++
+	}
+}
+
+// finish fills the summary from the scorer.
+func (r *scoreRun) finish() {
+	if r.http != nil {
+		flows := r.sum.Summary
+		r.sum.Summary = r.http.Summary()
+		if flows.Requests > 0 {
+			r.sum.Warnings = append(r.sum.Warnings, fmt.Sprintf("%s network flows were scored too; the counts are of requests", count(flows.Requests)))
+		}
+		list := r.http.Incidents()
+		r.sum.Incidents = len(list)
+		r.sum.TopIncidents = list[:min(20, len(list))]
+		r.sum.incidentsByClass = map[string]int{}
+		for _, in := range list {
+			r.sum.incidentsByClass[in.Class]++
+		}
+	} else if r.flows != nil {
+		r.sum.Threshold = 0
+	}
+	var read, parsed, filtered int64
+	for _, f := range r.sum.Files {
+		read += f.Read
+		parsed += f.Parsed
+		filtered += f.Filtered
+	}
+	r.sum.Coverage = 1
+	if read > filtered {
+		r.sum.Coverage = float64(parsed) / float64(read-filtered)
+	}
+	r.sum.jsonHead = r.a.head("score")
+	if r.sum.Seconds > 0 {
+		r.sum.LinesPerSecond = float64(r.sum.Requests) / r.sum.Seconds
+	}
+}
+
+// store scores what the store holds and keeps the results there.
+func (r *scoreRun) store() error {
+	st, err := r.a.openExisting()
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	info, err := st.Info(r.a.ctx)
+	if err != nil {
+		return err
+	}
+	total := rowsOf(info, "requests")
+	if total == 0 {
+		return inputf("%s holds no requests: run `apiml ingest FILE` first", r.a.cfg.DB)
+	}
+	r.p = r.a.progress("scoring", total)
+	defer r.p.done()
+	done, err := r.a.ledger(st, "score", nil)
+	if err != nil {
+		return err
+	}
+	var scores []store.Score
+	var n int64
+	r.keep = func(rs []score.Result) error {
+		for i := range rs {
+			scores = append(scores, storeScore(&rs[i]))
+		}
+		n += int64(len(rs))
+		r.p.set(n)
+		return nil
+	}
+	err = st.ScanRequests(r.a.ctx, store.Filter{}, r.addRequests)
+	if err == nil {
+		s, serr := r.scorer()
+		if serr != nil {
+			return serr
+		}
+		err = s.Flush(r.take)
+	}
+	if err != nil {
+		return err
+	}
+	if err := st.ReplaceScores(r.a.ctx, func() ([]store.Score, error) {
+		part := scores[:min(len(scores), 10_000)]
+		scores = scores[len(part):]
+		return part, nil
+	}); err != nil {
+		return storeError(err)
+	}
+	r.finish()
+	return done(map[string]int64{"requests": r.sum.Requests, "flagged": r.sum.Flagged})
+}
+
+func storeScore(x *score.Result) store.Score {
+	reasons := ""
+	if len(x.Reasons) > 0 {
+		b, err := json.Marshal(x.Reasons)
+		if err == nil {
+			reasons = string(b)
+		}
+	}
+	return store.Score{
+		File: x.File, Line: x.Line, Time: x.At, Principal: x.Principal, Method: x.Method, Target: x.Target, Status: x.Status,
+		Class: x.Class, Probability: x.Probability, Anomaly: x.Anomaly, Flagged: x.Flagged(),
+		Rules: strings.Join(x.Rules, ","), Reasons: reasons, Incident: x.Incident, Label: x.Truth,
+	}
+}
+
+// printScore prints the summary: JSON, or tables unless standard output holds
+// the results already.
+func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
+	if a.flags.json {
+		return a.printJSON(s)
+	}
+	w := a.out
+	if stdoutUsed {
+		if a.flags.quiet {
+			return nil
+		}
+		w = a.err
+	}
+	fmt.Fprintf(w, "%s requests, %s flagged (%s), %s incidents, threshold %.3f\n", count(s.Requests), count(s.Flagged),
+		percent(float64(s.Flagged)/float64(max(1, s.Requests))), count(int64(s.Incidents)), s.Threshold)
+	if s.Flagged > 0 {
+		var rows [][]string
+		for _, l := range traffic.Labels() {
+			if n := s.ByClass[l.String()]; n > 0 {
+				rows = append(rows, []string{l.String(), count(n), percent(float64(n) / float64(s.Requests))})
+			}
+		}
+		if err := table(w, []string{"attack type", ">requests", ">share"}, rows); err != nil {
+			return err
+		}
+	}
+	if len(s.TopIncidents) > 0 {
+		var rows [][]string
+		for _, in := range s.TopIncidents[:min(10, len(s.TopIncidents))] {
+			sample := ""
+			if len(in.Samples) > 0 {
+				sample = in.Samples[0].Method + " " + in.Samples[0].Target
+			}
+			rows = append(rows, []string{in.ID, in.Class, cell(in.Principal, 40), count(in.Requests), when(in.First), cell(sample, 60)})
+		}
+		fmt.Fprintln(w)
+		if err := table(w, []string{"incident", "type", "principal", ">requests", "first (UTC)", "first request"}, rows); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "rules: %s requests hit one; flagged by the models only %s, by the rules only %s; anomalies %s\n",
+		count(s.RuleHits), count(s.OnlyModel), count(s.OnlyRules), count(s.Anomalies))
+	if s.Labelled > 0 {
+		p := float64(s.TruePositives) / float64(max(1, s.TruePositives+s.FalsePositives))
+		r := float64(s.TruePositives) / float64(max(1, s.TruePositives+s.FalseNegatives))
+		fmt.Fprintf(w, "against the labels of %s requests: precision %s, recall %s, %s false positives\n", count(s.Labelled), ratio(p), ratio(r), count(s.FalsePositives))
+	}
+	for _, x := range s.Warnings {
+		a.warnf("%s", x)
+	}
+	if stored {
+		a.sayf("scores are in %s; `apiml report` shows them", a.cfg.DB)
+	}
+	a.sayf("%s in %s, %s requests/s", count(s.Requests), seconds(s.Seconds), count(int64(s.LinesPerSecond)))
+	return nil
+}

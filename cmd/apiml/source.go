@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"apiml/features"
+	"apiml/frame"
+	"apiml/ingest"
+	"apiml/model"
+	"apiml/store"
+	"apiml/traffic"
+	"apiml/train"
+)
+
+// source is where records for training and evaluation come from: the store, or
+// files given with --data.
+type source struct {
+	a      *app
+	st     *store.Store // nil with files
+	files  []string
+	inputs []model.InputRef
+	kinds  map[string]int64 // "http", "flows" → records
+	names  []string         // formats of public data sets, else file names
+	synth  map[string]bool  // kind → some of it was generated
+}
+
+// openSource opens the store, or checks the files.
+func (a *app) openSource(files []string) (*source, error) {
+	s := &source{a: a, files: files, kinds: map[string]int64{}, synth: map[string]bool{}}
+	if len(files) > 0 {
+		return s, nil
+	}
+	st, err := a.openExisting()
+	if err != nil {
+		return nil, err
+	}
+	s.st = st
+	inputs, err := st.Inputs(a.ctx)
+	if err != nil {
+		st.Close()
+		return nil, storeError(err)
+	}
+	for _, in := range inputs {
+		s.inputs = append(s.inputs, model.InputRef{Name: in.Name, SHA256: in.SHA256})
+		s.kinds[in.Kind] += in.Parsed
+		s.synth[in.Kind] = s.synth[in.Kind] || in.Synthetic
+		s.names = appendOnce(s.names, sourceName(in.Name, in.Format))
+	}
+	return s, nil
+}
+
+func (s *source) Close() {
+	if s.st != nil {
+		s.st.Close()
+	}
+}
+
+func sourceName(path, format string) string {
+	switch format {
+	case "csic2010", "csic2010-csv", "cicids2017":
+		return format
+	}
+	return filepath.Base(path)
+}
+
+// name describes the source in one short line.
+func (s *source) name() string {
+	if len(s.names) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(s.names[:3], ", "), len(s.names)-3)
+	}
+	return strings.Join(s.names, ", ")
+}
+
+// records calls one of the two for every record, in the order of the store
+// (event time) or of the files.
+func (s *source) records(ctx context.Context, reqs func([]traffic.Request) error, flows func([]traffic.Flow) error) error {
+	if s.st != nil {
+		if reqs != nil {
+			if err := s.st.ScanRequests(ctx, store.Filter{}, reqs); err != nil {
+				return err
+			}
+		}
+		if flows != nil {
+			return s.st.ScanFlows(ctx, flows)
+		}
+		return nil
+	}
+	s.inputs, s.names = nil, nil
+	for _, path := range s.files {
+		if err := s.file(ctx, path, reqs, flows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) file(ctx context.Context, path string, reqs func([]traffic.Request) error, flows func([]traffic.Flow) error) error {
+	sum := ""
+	if path != "-" {
+		fp, err := ingest.Identify(path, nil)
+		if err != nil {
+			return withCode(exitInput, err)
+		}
+		sum = fp.SHA256
+	}
+	rd, err := s.a.openInput(path, "", false, ingest.Options{})
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	s.inputs = append(s.inputs, model.InputRef{Name: path, SHA256: sum})
+	s.names = appendOnce(s.names, sourceName(path, rd.Format()))
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := rd.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return withCode(exitInput, err)
+		}
+		switch {
+		case len(b.Requests) > 0 && reqs != nil:
+			s.kinds[store.KindHTTP] += int64(len(b.Requests))
+			err = reqs(b.Requests)
+		case len(b.Flows) > 0 && flows != nil:
+			s.kinds[store.KindFlows] += int64(len(b.Flows))
+			err = flows(b.Flows)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// problem is what a model is trained on, with what its file has to carry.
+type problem struct {
+	*train.Problem
+	data  model.Provenance
+	state func() *features.State // state of the last Fold; nil for flows
+}
+
+// httpProblem reads all requests into a training problem.
+func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*problem, error) {
+	b := features.NewBuilder(features.Config{Profile: profile})
+	var order features.Reorder
+	add := func(block features.Block) error { b.Add(block.Requests); return nil }
+	p := s.a.progress("reading requests", s.kinds[store.KindHTTP])
+	defer p.done()
+	var n int64
+	err := s.records(ctx, func(reqs []traffic.Request) error {
+		n += int64(len(reqs))
+		p.set(n)
+		return order.Push(reqs, add)
+	}, nil)
+	if err == nil {
+		err = order.Flush(add)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return datasetProblem(b, s.name(), s.synth[store.KindHTTP], s.inputs)
+}
+
+// datasetProblem makes the problem of what a builder has taken in.
+func datasetProblem(b *features.Builder, name string, synthetic bool, inputs []model.InputRef) (*problem, error) {
+	ds, err := b.Dataset()
+	if err != nil {
+		return nil, withCode(exitInput, err)
+	}
+	var last *features.State
+	pr := &problem{
+		Problem: &train.Problem{
+			Name: name, Rows: ds.Rows(), Groups: ds.Groups, Times: knownTimes(ds.Times), Hash: ds.Hash, Synthetic: synthetic,
+			Fold: func(ctx context.Context, trainRows, test []int) (*frame.Matrix, *frame.Matrix, error) {
+				f, err := ds.Fold(ctx, trainRows, test)
+				if err != nil {
+					return nil, nil, err
+				}
+				last = f.State
+				return f.Fit, f.Eval, nil
+			},
+		},
+		state: func() *features.State { return last },
+	}
+	pr.label(ds.Labels)
+	pr.data = provenance(pr.Problem, inputs)
+	return pr, nil
+}
+
+// flowProblem reads all flows into a training problem.
+func (s *source) flowProblem(ctx context.Context) (*problem, error) {
+	b := features.NewFlowBuilder(false)
+	p := s.a.progress("reading flows", s.kinds[store.KindFlows])
+	defer p.done()
+	var n int64
+	err := s.records(ctx, nil, func(flows []traffic.Flow) error {
+		n += int64(len(flows))
+		p.set(n)
+		b.Add(flows)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	ds, err := b.Dataset()
+	if err != nil {
+		return nil, withCode(exitInput, err)
+	}
+	pr := &problem{Problem: &train.Problem{
+		Name: s.name(), Rows: ds.Rows(), Groups: ds.Groups, Times: knownTimes(ds.Times), Hash: ds.Hash, Synthetic: s.synth[store.KindFlows],
+		Fold: func(ctx context.Context, trainRows, test []int) (*frame.Matrix, *frame.Matrix, error) {
+			f, err := ds.Fold(ctx, trainRows, test)
+			return f.Fit, f.Eval, err
+		},
+	}}
+	pr.label(ds.Labels)
+	pr.data = provenance(pr.Problem, s.inputs)
+	return pr, nil
+}
+
+// label turns labels into class indices, the classes in table order. Without
+// any label the problem has none.
+func (p *problem) label(labels []traffic.Label) {
+	seen := map[traffic.Label]int32{}
+	for _, l := range labels {
+		seen[l] = 0
+	}
+	delete(seen, traffic.Unlabelled)
+	if len(seen) == 0 {
+		return
+	}
+	for _, l := range traffic.Labels() {
+		if _, ok := seen[l]; ok {
+			seen[l] = int32(len(p.Classes))
+			p.Classes = append(p.Classes, l.String())
+		}
+	}
+	p.Labels = make([]int32, len(labels))
+	for i, l := range labels {
+		p.Labels[i] = -1
+		if l != traffic.Unlabelled {
+			p.Labels[i] = seen[l]
+		}
+	}
+}
+
+// knownTimes returns nil if no row has a time.
+func knownTimes(times []int64) []int64 {
+	for _, t := range times {
+		if t != traffic.NoTime {
+			return times
+		}
+	}
+	return nil
+}
+
+func provenance(p *train.Problem, inputs []model.InputRef) model.Provenance {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, t := range p.Times {
+		if t != traffic.NoTime {
+			first, last = min(first, t), max(last, t)
+		}
+	}
+	if first > last {
+		first, last = 0, 0
+	}
+	return model.Provenance{Source: p.Name, Synthetic: p.Synthetic, First: first, Last: last, Fingerprint: fingerprint(p.Hash), Inputs: inputs}
+}

@@ -1,0 +1,496 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"apiml/features"
+	"apiml/internal/atomicfile"
+	"apiml/model"
+	"apiml/model/catalog"
+	"apiml/store"
+	"apiml/train"
+)
+
+type trainOptions struct {
+	names   []string
+	model   []string
+	all     bool
+	data    []string
+	cv      int
+	split   string
+	params  string
+	final   bool
+	audit   bool
+	profile string
+	rate    float64
+
+	noRowHashes bool // built-in models do without: their rows can be generated again
+}
+
+func (a *app) trainCommand() *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:   "train [MODEL…]",
+		Short: "Fit and cross-validate models on the store, each beside its baseline",
+		Long: `Train sets the last 20 % of the requests aside, cross-validates on the rest, fits
+the model on the rest, measures it once on what was set aside and writes one file
+per model into --models.
+
+MODEL is a name (attack, anomaly, …), an alias (random_forest), or a group
+(security, performance, all); the suffix -flows means network flows. Without
+MODEL all models that the data can feed are trained.
+
+The default split, group-time, goes forward in time and never has a principal on
+both sides. It falls back to group where there are no times.`,
+		Example: `  apiml train --cv 5
+  apiml train attack --data traffic.csv
+  apiml train --model security --split group --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.names = args
+			if !cmd.Flags().Changed("cv") {
+				o.cv = a.cfg.CV
+			}
+			if o.cv < 0 || o.cv == 1 {
+				return usagef("--cv %d: want 0 (none) or at least 2 folds", o.cv)
+			}
+			if !(o.rate > 0 && o.rate < 1) {
+				return usagef("--target-fpr %v: want a share between 0 and 1", o.rate)
+			}
+			_, err := a.train(o)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
+	f.BoolVar(&o.all, "all", false, "all six models")
+	f.StringArrayVar(&o.data, "data", nil, "train on this file instead of the store, repeatable")
+	f.IntVar(&o.cv, "cv", 0, "folds of the cross-validation, 0 = none (default from models.cv: 5)")
+	f.StringVar(&o.split, "split", "group-time", "group-time, group, random or time")
+	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
+	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
+	f.BoolVar(&o.audit, "audit-random", true, "also cross-validate on a random split of at most 20,000 rows and report how much better it looks")
+	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
+	f.Float64Var(&o.rate, "target-fpr", 0.001, "share of benign requests that may be flagged: sets the threshold")
+	return cmd
+}
+
+// trainedModel is an element of models[] of `train --json`.
+type trainedModel struct {
+	*train.Result
+	HeldOut *train.Result `json:"held_out,omitempty"`
+	File    string        `json:"file"`
+	SHA256  string        `json:"sha256"`
+}
+
+// storedMetrics is what a model file carries in Header.Metrics.
+type storedMetrics struct {
+	CV      *train.Result `json:"cv,omitempty"`
+	HeldOut *train.Result `json:"held_out,omitempty"`
+}
+
+type trainResult struct {
+	jsonHead
+	Models       []trainedModel `json:"models"`
+	NotAvailable []string       `json:"not_available"`
+	Skipped      []string       `json:"skipped"`
+}
+
+func (a *app) train(o trainOptions) (*trainResult, error) {
+	split, err := train.ParseSplit(o.split)
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	if o.profile != string(features.Frozen) && o.profile != string(features.OnlineProfile) {
+		return nil, usagef("--profile %q: want frozen or online", o.profile)
+	}
+	specs, missing, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range missing {
+		a.sayf("%s (%s, %s): not available in apiml %s", m.Name, m.Title, m.Algorithm, toolVersion)
+	}
+	if len(specs) == 0 {
+		return nil, notAvailable(missing...)
+	}
+	overrides, err := a.trainParams(o.params, specs)
+	if err != nil {
+		return nil, err
+	}
+	src, err := a.openSource(o.data)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if src.st != nil && src.kinds[store.KindHTTP]+src.kinds[store.KindFlows] == 0 {
+		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
+	}
+	var done func(map[string]int64) error
+	if src.st != nil {
+		if done, err = a.ledger(src.st, "train", nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(a.cfg.ModelsDir, 0o700); err != nil {
+		return nil, withCode(exitFailed, err)
+	}
+	res := &trainResult{Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
+	for _, m := range missing {
+		res.NotAvailable = append(res.NotAvailable, m.Name)
+	}
+	problems := map[string]*problem{}
+	for _, spec := range specs {
+		pr := problems[spec.Input]
+		if pr == nil {
+			if src.st != nil && src.kinds[spec.Input] == 0 {
+				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
+				continue
+			}
+			if spec.Input == store.KindFlows {
+				pr, err = src.flowProblem(a.ctx)
+			} else {
+				pr, err = src.httpProblem(a.ctx, features.Profile(o.profile))
+			}
+			if err != nil {
+				return nil, err
+			}
+			problems[spec.Input] = pr
+		}
+		if pr.Rows == 0 {
+			res.skip(a, explicit, spec, "the data holds no "+inputNoun(spec.Input))
+			continue
+		}
+		if spec.Role == model.RoleClassifier && len(pr.Classes) < 2 {
+			res.skip(a, explicit, spec, "the "+inputNoun(spec.Input)+" carry no labels of two classes; the built-in classifier stays in use")
+			continue
+		}
+		config := overrides[spec.Name]
+		tm, err := a.trainOne(pr, spec, config, o, split)
+		if err != nil {
+			return nil, err
+		}
+		res.Models = append(res.Models, *tm)
+	}
+	if len(res.Models) == 0 {
+		return nil, inputf("nothing to train on: %s", strings.Join(res.Skipped, "; "))
+	}
+	if src.st != nil {
+		if err := a.storeMetrics(src.st, res.Models); err != nil {
+			return nil, err
+		}
+		counts := map[string]int64{"models": int64(len(res.Models))}
+		for _, m := range res.Models {
+			counts["rows_"+m.Model] = int64(m.Rows)
+		}
+		if err := done(counts); err != nil {
+			return nil, err
+		}
+	}
+	res.jsonHead = a.head("train")
+	if a.flags.json {
+		err = a.printJSON(res)
+	} else {
+		err = a.printTrained(res)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if explicit && len(missing) > 0 {
+		return res, notAvailable(missing...)
+	}
+	return res, nil
+}
+
+func (r *trainResult) skip(a *app, explicit bool, spec model.Spec, why string) {
+	r.Skipped = append(r.Skipped, spec.Name+": "+why)
+	if explicit {
+		a.warnf("%s is not trained: %s", spec.Name, why)
+	} else {
+		a.debugf("%s is not trained: %s", spec.Name, why)
+	}
+}
+
+func inputNoun(input string) string {
+	if input == store.KindFlows {
+		return "network flows"
+	}
+	return "requests"
+}
+
+// chooseModels resolves names into the models that this version can fit and
+// those that it cannot. explicit says that the user named them.
+func (a *app) chooseModels(names []string, all bool) (specs, missing []model.Spec, explicit bool, err error) {
+	explicit = len(names) > 0 || all
+	if all {
+		names = append(names, "all")
+	}
+	list := catalog.All()
+	if len(names) > 0 {
+		if list, err = catalog.Resolve(names); err != nil {
+			return nil, nil, explicit, withCode(exitUsage, err)
+		}
+	}
+	for _, s := range list {
+		if s.Fit == nil {
+			missing = append(missing, s)
+		} else {
+			specs = append(specs, s)
+		}
+	}
+	return specs, missing, explicit, nil
+}
+
+// trainParams merges models.params of the configuration with --params.
+func (a *app) trainParams(file string, specs []model.Spec) (map[string]json.RawMessage, error) {
+	out := map[string]json.RawMessage{}
+	fromFile := map[string]any{}
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, withCode(exitUsage, fmt.Errorf("--params: %w", err))
+		}
+		if err := yaml.Unmarshal(b, &fromFile); err != nil {
+			return nil, withCode(exitUsage, fmt.Errorf("%s: %w", file, err))
+		}
+	}
+	used := map[string]bool{}
+	for _, s := range specs {
+		merged := map[string]any{}
+		for _, n := range append([]string{s.Name}, s.Aliases...) {
+			maps.Copy(merged, a.cfg.Params[n])
+			if p, ok := fromFile[n].(map[string]any); ok {
+				maps.Copy(merged, p)
+				used[n] = true
+			}
+		}
+		if len(specs) == 1 && len(used) == 0 {
+			maps.Copy(merged, fromFile)
+			for k := range fromFile {
+				used[k] = true
+			}
+		}
+		if len(merged) == 0 {
+			continue
+		}
+		b, err := json.Marshal(merged)
+		if err != nil {
+			return nil, withCode(exitUsage, fmt.Errorf("parameters of %s: %w", s.Name, err))
+		}
+		// Complain now, not after minutes of reading.
+		if s.Default != nil {
+			c := reflect.New(reflect.TypeOf(s.Default()))
+			c.Elem().Set(reflect.ValueOf(s.Default()))
+			if err := model.MergeConfig(s.Name, b, c.Interface()); err != nil {
+				return nil, withCode(exitUsage, err)
+			}
+		}
+		out[s.Name] = b
+	}
+	for _, k := range sortedKeys(fromFile) {
+		if !used[k] {
+			return nil, usagef("%s: %q is no model that is being trained", file, k)
+		}
+	}
+	return out, nil
+}
+
+// trainOne cross-validates, fits, evaluates and writes one model.
+func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o trainOptions, split train.Split) (*trainedModel, error) {
+	p := a.progress(spec.Name, 0)
+	defer p.done()
+	opt := train.Options{
+		Folds: o.cv, Split: split, Seed: a.cfg.Seed, Config: config, AlertRate: o.rate, AuditRandom: o.audit, CPU: cpuSeconds,
+		Importance: 2000,
+		Log:        func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
+	}
+	rows, held, rule := train.HoldOut(pr.Problem)
+	if o.final {
+		rows, held, rule = allRows(pr.Rows), nil, "nothing: fitted on all rows (--final)"
+	}
+	a.sayf("%s: %s rows of %s, held out: %s", spec.Name, count(int64(len(rows))), pr.Name, rule)
+	tm := &trainedModel{}
+	var err error
+	if o.cv > 0 {
+		if tm.Result, err = train.CrossValidate(a.ctx, pr.Problem, rows, spec, opt); err != nil {
+			return nil, a.trainError(err)
+		}
+		opt.Threshold = tm.Threshold
+	}
+	final, err := train.Fit(a.ctx, pr.Problem, rows, held, spec, opt)
+	if err != nil {
+		return nil, a.trainError(err)
+	}
+	tm.HeldOut = final.HeldOut
+	if tm.Result == nil {
+		if tm.Result = final.HeldOut; tm.Result == nil {
+			tm.Result = &train.Result{Model: spec.Name, Dataset: pr.Name, Protocol: "fitted, not measured", Rows: len(rows)}
+		}
+	}
+	f := &model.File{}
+	if err := final.Model.Encode(f); err != nil {
+		return nil, err
+	}
+	h := &f.Header
+	h.Name, h.Tool, h.Data = spec.Name, "apiml "+toolVersion, pr.data
+	h.Data.Rows = len(rows)
+	h.HoldOut = model.HoldOut{Rule: rule, Rows: len(held), Protocol: tm.Protocol}
+	h.Thresholds = map[string]float64{}
+	if tm.Threshold != nil {
+		h.Thresholds[strings.TrimSuffix(spec.Name, "-flows")] = tm.Threshold.Threshold
+	}
+	h.Warnings = append(slices.Clone(tm.Notes), final.Notes...)
+	stored := storedMetrics{HeldOut: tm.HeldOut}
+	if o.cv > 0 {
+		stored.CV = tm.Result
+	}
+	if h.Metrics, err = json.Marshal(stored); err != nil {
+		return nil, err
+	}
+	if pr.state != nil {
+		st, err := pr.state().MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		f.PutU8(arrayState, st)
+	}
+	if !o.noRowHashes {
+		f.PutU64(arrayHoldOut, pick(pr.Hash, held))
+		f.PutU64(arrayTrained, pick(pr.Hash, rows))
+	}
+	path := filepath.Join(a.cfg.ModelsDir, spec.FileName)
+	if err := atomicfile.Write(path, 0o600, f.Write); err != nil {
+		return nil, withCode(exitFailed, err)
+	}
+	lm, err := a.loadModelFile(path, &spec)
+	if err != nil {
+		return nil, err
+	}
+	tm.File, tm.SHA256 = path, lm.sha256
+	return tm, nil
+}
+
+// trainError gives too little data the exit code of bad input.
+func (a *app) trainError(err error) error {
+	if a.ctx.Err() != nil {
+		return a.ctx.Err()
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return withCode(exitFailed, err)
+	}
+	return withCode(exitInput, err)
+}
+
+func allRows(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func pick(hash []uint64, rows []int) []uint64 {
+	out := make([]uint64, len(rows))
+	for i, r := range rows {
+		out[i] = hash[r]
+	}
+	return out
+}
+
+// fingerprint identifies the rows that a model was fitted on.
+func fingerprint(hash []uint64) string {
+	h := fnv.New128a()
+	var b [8]byte
+	for _, v := range hash {
+		binary.LittleEndian.PutUint64(b[:], v)
+		h.Write(b[:])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// cpuSeconds is the CPU time of this process so far.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// storeMetrics enters the metrics into the store's ledger.
+func (a *app) storeMetrics(st *store.Store, models []trainedModel) error {
+	runs, err := st.Runs(a.ctx)
+	if err != nil {
+		return storeError(err)
+	}
+	var run int64
+	for _, r := range runs {
+		run = max(run, r.ID)
+	}
+	var ms []store.Metric
+	for _, m := range models {
+		for _, info := range train.Metrics() {
+			if s, ok := m.Metrics[info.Name]; ok {
+				ms = append(ms, store.Metric{Run: run, Model: m.Model, Dataset: m.Dataset, Name: info.Name, Value: s.Pooled, SD: s.SD})
+			}
+		}
+	}
+	if err := st.PutMetrics(a.ctx, ms); err != nil {
+		return storeError(err)
+	}
+	return nil
+}
+
+// printTrained prints the figures of each model beside its baseline.
+func (a *app) printTrained(res *trainResult) error {
+	for i := range res.Models {
+		m := &res.Models[i]
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintf(a.out, "%s on %s%s: %s, %s rows, %s CPU\n", m.Model, m.Dataset, synthetic(m.Synthetic), m.Protocol, count(int64(m.Rows)), seconds(m.CPUSeconds))
+		var rows [][]string
+		for _, info := range train.Metrics() {
+			s, ok := m.Metrics[info.Name]
+			if !ok {
+				continue
+			}
+			base, held := "–", "–"
+			if b, ok := m.Baseline[info.Name]; ok {
+				base = ratio(b.Pooled)
+			}
+			if m.HeldOut != nil {
+				if h, ok := m.HeldOut.Metrics[info.Name]; ok {
+					held = ratio(h.Pooled)
+				}
+			}
+			rows = append(rows, []string{info.Title, ratio(s.Pooled), ratio(s.Mean) + " ± " + ratio(s.SD), base, held})
+		}
+		if err := table(a.out, []string{"metric", ">pooled", ">mean ± sd of folds", ">baseline (" + m.BaselineName + ")", ">held out"}, rows); err != nil {
+			return err
+		}
+		for _, f := range m.Findings {
+			a.warnf("%s: %s: %s", m.Model, f.What, f.Detail)
+		}
+		for _, n := range m.Notes {
+			fmt.Fprintf(a.out, "  note: %s\n", clean(n))
+		}
+		fmt.Fprintf(a.out, "  wrote %s\n", m.File)
+	}
+	return nil
+}

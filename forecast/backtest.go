@@ -1,0 +1,240 @@
+package forecast
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// testShare is the share of the series that is forecast in the backtest. As
+// much again before it is used to choose the model and to calibrate the bands.
+const testShare = 0.2
+
+// calibrationOrigins is the number of latest origins whose residuals make the
+// bands. The 95 % band of the first step needs about 100 residuals for its
+// outer ranks to be inner ones; with many more, a band would still show the
+// spread of weeks ago.
+const calibrationOrigins = 125
+
+// parts says where the series is cut. Models are compared on [choice, test);
+// what is reported is measured on [test, n). The band of each origin rests on
+// the residuals of earlier origins whose forecasts had ended by then.
+type parts struct {
+	n, h          int
+	choice, test  int
+	choiceOrigins []int // forecasts that end before test
+	testOrigins   []int // test, test+h, …: each forecast ends at or before n
+	bandOrigins   []int // all from choice on whose forecasts end at or before n
+}
+
+// cut needs n ≥ 3·h. An origin is the index of the first step that is
+// forecast; the history of an origin ends before it.
+func cut(n, h int) parts {
+	p := parts{n: n, h: h}
+	p.test = min(int(float64(n)*(1-testShare)), n-h)
+	width := max(n-p.test, h)
+	p.choice = max(p.test-width, h)
+	for o := p.test; o+h <= n; o += h {
+		p.testOrigins = append(p.testOrigins, o)
+	}
+	// Overlapping origins where the part is short: their residuals depend on
+	// each other, but a band from three origins would be worth less.
+	stride := min(h, max(1, (p.test-p.choice)/calibrationOrigins))
+	first := p.choice + (p.test-h-p.choice)%stride // so that one forecast ends exactly at test
+	for o := first; o+h <= n; o += stride {
+		p.bandOrigins = append(p.bandOrigins, o)
+		if o+h <= p.test {
+			p.choiceOrigins = append(p.choiceOrigins, o)
+		}
+	}
+	return p
+}
+
+// errorSums collects the errors of forecasts over observed points.
+type errorSums struct {
+	points          int
+	abs, sum, smape float64 // sums of |y−f|, |y|, 200·|y−f|/(|y|+|f|)
+}
+
+// add compares the observed values y with the forecast f.
+func (e *errorSums) add(y, f []float64) {
+	for i, v := range y {
+		if math.IsNaN(v) {
+			continue
+		}
+		d := math.Abs(v - f[i])
+		e.points++
+		e.abs += d
+		e.sum += math.Abs(v)
+		if m := math.Abs(v) + math.Abs(f[i]); m > 0 {
+			e.smape += 200 * d / m
+		}
+	}
+}
+
+// wape is 0 where there was nothing to forecast and nothing was, and NaN where
+// an error stands against nothing.
+func (e *errorSums) wape() float64 { return ratio(e.abs, e.sum) }
+
+// mase takes the denominator from naiveMAE.
+func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.points), mae) }
+
+// score measures one model. mae is the denominator of MASE.
+func score(y []float64, p parts, c candidate, floor, mae float64) (row Score, points int) {
+	f := make([]float64, p.h)
+	var before, test errorSums
+	for _, o := range p.choiceOrigins {
+		c.predict(f, y[:o])
+		before.add(y[o:o+p.h], f)
+	}
+	b := newBands(p.h)
+	ready := p.bandOrigins
+	in80, in95 := 0, 0
+	for _, o := range p.testOrigins {
+		for len(ready) > 0 && ready[0]+p.h <= o {
+			b.add(y, ready[0], c)
+			ready = ready[1:]
+		}
+		c.predict(f, y[:o])
+		test.add(y[o:o+p.h], f)
+		lo80, hi80, lo95, hi95 := b.apply(f, floor)
+		for i, v := range y[o : o+p.h] {
+			if v >= lo80[i] && v <= hi80[i] {
+				in80++
+			}
+			if v >= lo95[i] && v <= hi95[i] {
+				in95++
+			}
+		}
+	}
+	n := float64(test.points)
+	row = Score{
+		Model: c.name, WAPE: test.wape(), MASE: test.mase(mae), SMAPE: test.smape / n,
+		Coverage80: float64(in80) / n, Coverage95: float64(in95) / n, WAPEChoice: before.wape(),
+	}
+	if test.points == 0 {
+		row.WAPE = math.NaN()
+	}
+	return row, test.points
+}
+
+// ratio is a/b, 0 for 0/0 and NaN for anything else over 0.
+func ratio(a, b float64) float64 {
+	switch {
+	case b > 0:
+		return a / b
+	case a == 0:
+		return 0
+	}
+	return math.NaN()
+}
+
+// naiveMAE is the mean absolute error of the seasonal naive inside y.
+func naiveMAE(y []float64, m int) float64 {
+	sum, n := 0.0, 0
+	for i := m; i < len(y); i++ {
+		if d := math.Abs(y[i] - y[i-m]); !math.IsNaN(d) {
+			sum += d
+			n++
+		}
+	}
+	if n == 0 {
+		return math.NaN()
+	}
+	return sum / float64(n)
+}
+
+// bands holds residuals (observed − forecast) of the latest origins, sorted, by
+// group of steps: step 1, 2–3, 4–7, 8–15, …: errors grow with the distance,
+// slower the farther, and a group needs enough residuals for its outer
+// quantiles.
+//
+// A residual is divided by scale(forecast), so that the night's small errors do
+// not narrow the band of the day.
+type bands struct {
+	groups [][]float64
+	queue  [][]residual // per origin, oldest first
+	f      []float64    // scratch
+}
+
+type residual struct {
+	group int
+	value float64
+}
+
+func newBands(h int) *bands {
+	return &bands{groups: make([][]float64, bits.Len(uint(h))), f: make([]float64, h)}
+}
+
+func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
+
+// scale is the spread that a count of mean f has if it is Poisson, plus one so
+// that it is never 0. Traffic is wilder than Poisson; the residuals say by how
+// much.
+func scale(f float64) float64 { return math.Sqrt(1 + max(f, 0)) }
+
+// add lets in the forecast of c from origin o, and drops the oldest origin if
+// there are too many.
+func (b *bands) add(y []float64, o int, c candidate) {
+	c.predict(b.f, y[:o])
+	var rs []residual
+	for i, v := range y[o : o+len(b.f)] {
+		if math.IsNaN(v) {
+			continue
+		}
+		r := residual{group(i), (v - b.f[i]) / scale(b.f[i])}
+		at, _ := slices.BinarySearch(b.groups[r.group], r.value)
+		b.groups[r.group] = slices.Insert(b.groups[r.group], at, r.value)
+		rs = append(rs, r)
+	}
+	b.queue = append(b.queue, rs)
+	if len(b.queue) > calibrationOrigins {
+		for _, r := range b.queue[0] {
+			at, _ := slices.BinarySearch(b.groups[r.group], r.value)
+			b.groups[r.group] = slices.Delete(b.groups[r.group], at, at+1)
+		}
+		b.queue = b.queue[1:]
+	}
+}
+
+// smallest is the size of the smallest group.
+func (b *bands) smallest() int {
+	n := math.MaxInt
+	for _, g := range b.groups {
+		n = min(n, len(g))
+	}
+	return n
+}
+
+// apply puts the bands around the forecast f, not below floor.
+func (b *bands) apply(f []float64, floor float64) (lo80, hi80, lo95, hi95 []float64) {
+	buf := make([]float64, 4*len(f))
+	lo80, hi80, lo95, hi95 = buf[:len(f)], buf[len(f):2*len(f)], buf[2*len(f):3*len(f)], buf[3*len(f):]
+	for i, v := range f {
+		g := b.groups[group(i)]
+		s := scale(v)
+		// The forecast lies inside its band even if all residuals have one sign.
+		lo80[i] = max(floor, v+s*min(0, quantile(g, 0.10)))
+		hi80[i] = max(floor, v+s*max(0, quantile(g, 0.90)))
+		lo95[i] = max(floor, v+s*min(0, quantile(g, 0.025)))
+		hi95[i] = max(floor, v+s*max(0, quantile(g, 0.975)))
+	}
+	return lo80, hi80, lo95, hi95
+}
+
+// quantile is the conformal quantile of the sorted residuals (Vovk et al.
+// 2005): rank ⌈q(n+1)⌉ for an upper bound, ⌊q(n+1)⌋ for a lower one, the
+// outermost residual if there are too few. 0 without residuals.
+func quantile(sorted []float64, q float64) float64 {
+	n := len(sorted)
+	if n == 0 {
+		return 0
+	}
+	r := q * float64(n+1)
+	if q > 0.5 {
+		r = math.Ceil(r)
+	} else {
+		r = math.Floor(r)
+	}
+	return sorted[min(max(int(r), 1), n)-1]
+}

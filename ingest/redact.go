@@ -1,0 +1,855 @@
+package ingest
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	"apiml/traffic"
+)
+
+// Redaction takes secrets out of what a log holds and leaves the structure that
+// detection needs:
+//
+//   - A value under a sensitive name (password, token, session, card, …) in a
+//     query, a form body or a JSON body keeps its length, its punctuation and the
+//     words of a fixed list of SQL, HTML and shell keywords. Its other letters
+//     become x, its other digits 0: ' OR '1'='1 becomes ' OR '0'='0. An escape
+//     stays an escape: %27 stays, %41 becomes %78.
+//   - A JSON Web Token anywhere becomes [jwt alg=HS256 len=212].
+//   - A card number with a valid check digit (Luhn) and the prefix of an issuer
+//     becomes [pan].
+//
+// It is idempotent, and allocates nothing if there is nothing to redact. Known
+// gap: multipart bodies.
+
+// Kinds of redacted values, as Coverage counts them.
+const (
+	KindSecret = "secret"
+	KindJWT    = "jwt"
+	KindPAN    = "pan"
+)
+
+// Redact redacts one line of a log, or any text. kinds names the kind of every
+// value that it replaced; nil means that nothing changed.
+func Redact(s string) (redacted string, kinds []string) {
+	var r redactor
+	s = r.line(s)
+	for _, k := range []struct {
+		n    int64
+		kind string
+	}{{r.secrets, KindSecret}, {r.jwts, KindJWT}, {r.pans, KindPAN}} {
+		for range k.n {
+			kinds = append(kinds, k.kind)
+		}
+	}
+	return s, kinds
+}
+
+// redactor redacts and counts.
+type redactor struct{ secrets, jwts, pans int64 }
+
+func (r *redactor) counts() map[string]int64 {
+	m := map[string]int64{}
+	for kind, n := range map[string]int64{KindSecret: r.secrets, KindJWT: r.jwts, KindPAN: r.pans} {
+		if n > 0 {
+			m[kind] = n
+		}
+	}
+	return m
+}
+
+// record redacts the fields of q and its raw bytes. Fields are substrings of
+// the raw record unless it holds escapes, so that one look at the raw record
+// clears them all. A value counts once, not again for the raw record.
+func (r *redactor) record(q *traffic.Request, own func(string) bool) {
+	dirty := suspect(q.Raw, own)
+	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !strings.Contains(q.Raw, `""`) {
+		return
+	}
+	before := *r
+	for _, f := range []*string{&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Forwarded, &q.User, &q.Cache} {
+		if *f != "" && suspect(*f, nil) {
+			*f = r.text(*f, f == &q.Body && isJSON(*f), nil)
+		}
+	}
+	if !dirty {
+		return
+	}
+	after := *r
+	q.Raw = r.text(q.Raw, true, own)
+	if after != before {
+		*r = after
+	}
+}
+
+// line redacts a whole log line.
+func (r *redactor) line(s string) string {
+	if !suspect(s, nil) {
+		return s
+	}
+	return r.text(s, true, nil)
+}
+
+func isJSON(s string) bool {
+	s = strings.TrimLeft(s, " \t\r\n")
+	return s != "" && (s[0] == '{' || s[0] == '[')
+}
+
+// suspect reports whether text might change s. It may err on the side of true.
+func suspect(s string, own func(string) bool) bool {
+	for i := 0; ; i++ {
+		n := strings.IndexByte(s[i:], '=')
+		if n < 0 {
+			break
+		}
+		i += n
+		if _, ok := nameBefore(s, i, own); ok {
+			return true
+		}
+	}
+	for i := 0; ; i++ {
+		n := strings.IndexByte(s[i:], ':')
+		if n < 0 {
+			break
+		}
+		i += n
+		if _, _, ok := keyBefore(s, i, own); ok {
+			return true
+		}
+	}
+	if strings.IndexByte(s, '%') >= 0 &&
+		(strings.Contains(s, "%3D") || strings.Contains(s, "%3d") || strings.Contains(s, "%3A") || strings.Contains(s, "%3a")) {
+		return true
+	}
+	if strings.Contains(s, "eyJ") {
+		return true
+	}
+	_, _, ok := findPAN(s, 0)
+	return ok
+}
+
+// text does the work. asLine: s is a log line or JSON, where a quote can end a
+// value; in a bare target or form body it is part of it.
+func (r *redactor) text(s string, asLine bool, own func(string) bool) string {
+	s = r.replaceJWTs(s)
+	s = r.replacePANs(s)
+	var b strings.Builder
+	done := 0 // s[:done] is in b
+	for i := 0; i < len(s); {
+		width := 0
+		colon := false
+		switch s[i] {
+		case '=':
+			width = 1
+		case ':':
+			width, colon = 1, true
+		case '%':
+			if i+2 < len(s) && s[i+1] == '3' {
+				switch s[i+2] | 0x20 {
+				case 'd':
+					width = 3
+				case 'a':
+					width, colon = 3, true
+				}
+			}
+		}
+		if width == 0 {
+			i++
+			continue
+		}
+		from, to := i+width, 0
+		if colon {
+			delim, header, ok := keyBefore(s, i, own)
+			if !ok {
+				i += width
+				continue
+			}
+			from, to = jsonValue(s, from, delim, header)
+		} else {
+			if _, ok := nameBefore(s, i, own); !ok {
+				i += width
+				continue
+			}
+			to = from + formValueEnd(s[from:], asLine, width == 3)
+		}
+		if masked := mask(s[from:to]); masked != s[from:to] {
+			b.WriteString(s[done:from])
+			b.WriteString(masked)
+			done = to
+			r.secrets++
+		}
+		i = max(to, i+width)
+	}
+	if done == 0 {
+		return s
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+// nameBefore reports whether the name that ends at s[:i] is sensitive, and
+// where it begins.
+func nameBefore(s string, i int, own func(string) bool) (start int, sensitive bool) {
+	start = i
+	for start > 0 && i-start < 128 {
+		c := s[start-1]
+		if isWordByte(c) || c == '-' || c == '.' || c == '[' || c == ']' {
+			start--
+			continue
+		}
+		if c == '%' && i-start >= 2 {
+			if v, ok := hexByte(s[start:]); ok {
+				if v == '[' || v == ']' {
+					start--
+					continue
+				}
+				start += 2 // the digits of an escape are no part of the name
+			}
+		}
+		break
+	}
+	return start, i > start && sensitiveName(s[start:i], own)
+}
+
+// keyBefore is nameBefore for a colon at s[i]: a quoted key of JSON, in any of
+// the ways in which logs escape quotes, or the name of a header at the
+// beginning of a line.
+func keyBefore(s string, i int, own func(string) bool) (delim string, header, sensitive bool) {
+	end := i
+	for end > 0 && s[end-1] == ' ' {
+		end--
+	}
+	delim = quoteBefore(s[:end])
+	if delim == "" {
+		if end != i {
+			return "", false, false
+		}
+		start := i
+		for start > 0 && i-start < 64 && (isWordByte(s[start-1]) || s[start-1] == '-') {
+			start--
+		}
+		if start == i || start > 0 && s[start-1] != '\n' || i+1 >= len(s) || s[i+1] != ' ' {
+			return "", false, false
+		}
+		return "", true, sensitiveName(s[start:i], own)
+	}
+	end -= len(delim)
+	start := end
+	for start > 0 && end-start < 128 && (isWordByte(s[start-1]) || s[start-1] == '-' || s[start-1] == '.') {
+		start--
+	}
+	return delim, false, end > start && sensitiveName(s[start:end], own)
+}
+
+// quoteBefore returns the quote with which s ends, as it is written.
+func quoteBefore(s string) string {
+	n := len(s)
+	if n == 0 {
+		return ""
+	}
+	switch s[n-1] {
+	case '"':
+		if n > 1 && (s[n-2] == '\\' || s[n-2] == '"') {
+			return s[n-2:]
+		}
+		return s[n-1:]
+	case '\'':
+		return s[n-1:]
+	case '2':
+		for _, q := range []string{"%22", `\x22`, `\u0022`} {
+			if strings.HasSuffix(s, q) {
+				return q
+			}
+		}
+	}
+	return ""
+}
+
+// jsonValue finds the value behind the colon of a sensitive key.
+func jsonValue(s string, from int, delim string, header bool) (start, end int) {
+	for from < len(s) {
+		switch {
+		case s[from] == ' ' || s[from] == '\t' || s[from] == '+':
+			from++
+			continue
+		case strings.HasPrefix(s[from:], "%20"):
+			from += 3
+			continue
+		}
+		break
+	}
+	if header {
+		if n := strings.IndexAny(s[from:], "\r\n"); n >= 0 {
+			return from, from + n
+		}
+		return from, len(s)
+	}
+	if rest := s[from:]; strings.HasPrefix(rest, delim) {
+		from += len(delim)
+		for i := from; ; i++ {
+			n := strings.Index(s[i:], delim)
+			if n < 0 {
+				return from, len(s)
+			}
+			i += n
+			// A quote inside the string is escaped once more than its ends.
+			if !escapedAt(s, i) {
+				return from, i
+			}
+		}
+	} else if rest == "" || rest[0] == '{' || strings.HasPrefix(rest, "%7B") || strings.HasPrefix(rest, "%7b") {
+		return from, from // the keys inside are looked at themselves
+	} else if rest[0] == '[' {
+		if n := strings.IndexByte(rest, ']'); n >= 0 {
+			return from, from + n
+		}
+		return from, len(s)
+	}
+	n := strings.IndexAny(s[from:], ",}]&\" \t\r\n")
+	if n < 0 {
+		return from, len(s)
+	}
+	return from, from + n
+}
+
+// formValueEnd returns the length of the value with which s begins.
+func formValueEnd(s string, asLine, encoded bool) int {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '&', '\n', '\r':
+			return i
+		case '%':
+			if encoded && i+2 < len(s) && s[i+1] == '2' && s[i+2] == '6' {
+				return i
+			}
+		case ';':
+			if startsPair(s[i+1:]) {
+				return i
+			}
+		case ' ':
+			if strings.HasPrefix(s[i+1:], "HTTP/") {
+				return i
+			}
+		case ',':
+			// A CSV row, a list of key=value pairs.
+			if asLine && i+1 < len(s) && (s[i+1] == ',' || s[i+1] == '"') {
+				return i
+			}
+		case '"':
+			if asLine && !escapedAt(s, i) && (i+1 == len(s) || strings.IndexByte(" ,}]:\"", s[i+1]) >= 0) {
+				return i
+			}
+		case '\\':
+			// An escaped quote that ends a JSON string in a log line.
+			if asLine && i+2 < len(s) && s[i+1] == '"' && strings.IndexByte(",}]:", s[i+2]) >= 0 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+// startsPair: s begins with " name=", so that the semicolon before it divides.
+func startsPair(s string) bool {
+	s = strings.TrimPrefix(s, " ")
+	for i := 0; i < len(s); i++ {
+		if s[i] == '=' {
+			return i > 0
+		}
+		if !isWordByte(s[i]) && s[i] != '-' && s[i] != '.' {
+			return false
+		}
+	}
+	return false
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}
+
+// sensitiveName looks at the words of a parameter's name: user[newPassword],
+// X-Api-Key, card_number, auth%5Btoken%5D.
+func sensitiveName(name string, own func(string) bool) bool {
+	if own != nil && own(name) {
+		return false
+	}
+	var buf [128]byte
+	if len(name) > len(buf) {
+		name = name[len(name)-len(buf):]
+	}
+	n, prev, word := 0, 0, 0 // letters so far; where the last word and this one begin
+	check := func() bool {
+		hit := word < n && (sensitiveWord(buf[word:n]) || prev < word && sensitiveWord(buf[prev:n]))
+		if word < n {
+			prev, word = word, n
+		}
+		return hit
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case c >= 'A' && c <= 'Z':
+			// A capital behind a small letter begins a word.
+			if i > 0 && name[i-1] >= 'a' && name[i-1] <= 'z' && check() {
+				return true
+			}
+			c |= 0x20
+		default:
+			if check() {
+				return true
+			}
+			if c == '%' && i+2 < len(name) {
+				i += 2
+			}
+			continue
+		}
+		buf[n] = c
+		n++
+	}
+	return check()
+}
+
+func sensitiveWord(w []byte) bool {
+	switch string(w) {
+	case "pwd", "pass", "passphrase", "passcode", "pw", "secret", "secrets", "token", "tokens", "jwt", "bearer",
+		"apikey", "apikeys", "accesskey", "secretkey", "privatekey", "auth", "authorization", "authentication",
+		"session", "sessionid", "sid", "sessid", "jsessionid", "phpsessid", "card", "cardnumber", "cardno",
+		"creditcard", "ccnumber", "ccnum", "cvv", "cvv2", "cvc", "cvc2", "ssn", "pin", "otp", "credential", "credentials":
+		return true
+	}
+	for _, suffix := range []string{"token", "secret", "pwd", "apikey", "sessionid", "sessid"} {
+		if len(w) > len(suffix) && string(w[len(w)-len(suffix):]) == suffix {
+			return true
+		}
+	}
+	for i := 0; i+5 <= len(w); i++ {
+		if string(w[i:i+5]) == "passw" {
+			return true
+		}
+	}
+	return false
+}
+
+// mask hides a value.
+func mask(v string) string {
+	b := make([]byte, 0, len(v))
+	for i := 0; i < len(v); {
+		c := v[i]
+		switch {
+		case c == '[' && isPlaceholder(v[i:]) > 0:
+			n := isPlaceholder(v[i:])
+			b = append(b, v[i:i+n]...)
+			i += n
+		case c == '%', c == '\\', c == '&':
+			if n := escapeLen(v[i:]); n > 0 {
+				b = appendEscape(b, v[i:i+n])
+				i += n
+				continue
+			}
+			b = append(b, c)
+			i++
+		case c >= '0' && c <= '9':
+			b = append(b, '0')
+			i++
+		case isWordByte(c):
+			n := 1
+			for i+n < len(v) && isWordByte(v[i+n]) && (v[i+n] < '0' || v[i+n] > '9') {
+				n++
+			}
+			b = appendWord(b, v[i:i+n])
+			i += n
+		case c >= 0x80:
+			b = append(b, 'x')
+			i++
+		default:
+			b = append(b, c)
+			i++
+		}
+	}
+	return string(b)
+}
+
+// appendWord masks letters and underscores, unless they are a keyword.
+func appendWord(b []byte, w string) []byte {
+	if isKeyword(w) {
+		return append(b, w...)
+	}
+	for i, part := 0, ""; i < len(w); {
+		if w[i] == '_' {
+			b = append(b, '_')
+			i++
+			continue
+		}
+		part, _, _ = strings.Cut(w[i:], "_")
+		i += len(part)
+		if isKeyword(part) {
+			b = append(b, part...)
+			continue
+		}
+		for range len(part) {
+			b = append(b, 'x')
+		}
+	}
+	return b
+}
+
+// escapeLen returns the length of the escape with which s begins: %41, %2541,
+// %u0041, \x41, \u0041, \n, &#65; &#x41; &lt; or 0.
+func escapeLen(s string) int {
+	switch s[0] {
+	case '%':
+		n := 1
+		for strings.HasPrefix(s[n:], "25") {
+			n += 2
+		}
+		if len(s) > n && s[n]|0x20 == 'u' && isHex(s[n+1:], 4) {
+			return n + 5
+		}
+		if isHex(s[n:], 2) {
+			return n + 2
+		}
+		if n > 1 {
+			return n
+		}
+	case '\\':
+		switch {
+		case len(s) < 2:
+		case s[1] == 'x' && isHex(s[2:], 2):
+			return 4
+		case s[1] == 'u' && isHex(s[2:], 4):
+			return 6
+		case strings.IndexByte(`nrtbf`, s[1]) >= 0:
+			return 2
+		}
+	case '&':
+		if end := strings.IndexByte(s[:min(len(s), 10)], ';'); end > 1 && s[1] == '#' {
+			return end + 1
+		}
+	}
+	return 0
+}
+
+// appendEscape keeps an escape of punctuation; that of a letter becomes one of
+// x, that of a digit one of 0, in the same form. Bytes above 0x7f are letters,
+// but for C0 and C1, which occur only in overlong encodings of an attack.
+func appendEscape(b []byte, e string) []byte {
+	start, digits, base := 0, 2, 16
+	switch {
+	case e[0] == '%':
+		start = len(e) - 2
+		if len(e)%2 == 0 {
+			start, digits = len(e)-4, 4 // %uNNNN
+		} else if start == 1 && len(e) > 3 || len(e) >= 3 && e[1:] == strings.Repeat("25", (len(e)-1)/2) {
+			start = len(e) // nothing but percent signs
+		}
+	case e[0] == '\\':
+		switch len(e) {
+		case 2:
+			start = len(e)
+		case 4:
+			start = 2
+		default:
+			start, digits = 2, 4
+		}
+	default: // &#…;
+		start, digits, base = 2, len(e)-3, 10
+		if len(e) > 3 && e[2]|0x20 == 'x' {
+			start, digits, base = 3, len(e)-4, 16
+		}
+	}
+	if start >= len(e) || digits <= 0 {
+		return append(b, e...)
+	}
+	v, err := strconv.ParseUint(e[start:start+digits], base, 32)
+	repl := uint64(0)
+	switch {
+	case err != nil:
+		repl = 'x'
+	case v >= '0' && v <= '9':
+		repl = '0'
+	case v == 0xc0 || v == 0xc1:
+	case v < 0x80 && v != '_' && isWordByte(byte(v)), v >= 0x80:
+		repl = 'x'
+	}
+	if repl == 0 {
+		return append(b, e...)
+	}
+	b = append(b, e[:start]...)
+	hex := strconv.FormatUint(repl, base)
+	for range digits - len(hex) {
+		b = append(b, '0')
+	}
+	b = append(b, hex...)
+	return append(b, e[start+digits:]...)
+}
+
+func isHex(s string, n int) bool {
+	if len(s) < n {
+		return false
+	}
+	for i := range n {
+		if hexDigit(s[i]) > 15 {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlaceholder returns the length of a placeholder of this file at the
+// beginning of s.
+func isPlaceholder(s string) int {
+	if strings.HasPrefix(s, "[pan]") {
+		return len("[pan]")
+	}
+	if strings.HasPrefix(s, "[jwt alg=") {
+		if n := strings.IndexByte(s[:min(len(s), 48)], ']'); n > 0 {
+			return n + 1
+		}
+	}
+	return 0
+}
+
+// isKeyword: words that make an attack an attack, and no secret.
+func isKeyword(w string) bool {
+	if len(w) < 2 || len(w) > 20 {
+		return false
+	}
+	var buf [20]byte
+	for i := range len(w) {
+		c := w[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		buf[i] = c
+	}
+	switch string(buf[:len(w)]) {
+	// SQL
+	case "select", "union", "insert", "update", "delete", "drop", "create", "alter", "truncate", "from", "where", "and", "or",
+		"not", "null", "like", "into", "values", "table", "having", "group", "order", "by", "limit", "offset", "distinct", "all",
+		"exists", "between", "case", "when", "then", "else", "end", "sleep", "benchmark", "waitfor", "delay", "exec", "execute",
+		"declare", "cast", "convert", "concat", "char", "chr", "ascii", "substring", "substr", "count", "version", "database",
+		"information_schema", "xp_cmdshell", "pg_sleep", "load_file", "outfile", "dumpfile", "procedure", "extractvalue",
+		"updatexml", "dbms_pipe", "is", "in", "true", "false", "div", "xor", "rlike", "regexp",
+		// HTML and JavaScript
+		"script", "img", "svg", "iframe", "body", "style", "object", "embed", "link", "meta", "input", "form", "video", "audio",
+		"src", "href", "onerror", "onload", "onclick", "onmouseover", "onfocus", "alert", "prompt", "confirm", "document",
+		"cookie", "location", "window", "eval", "javascript", "vbscript", "expression", "fromcharcode", "string", "http", "https",
+		// shell, paths and templates
+		"cat", "etc", "bin", "sh", "bash", "ls", "whoami", "uname", "wget", "curl", "nc", "ping", "rm", "echo", "system",
+		"powershell", "cmd", "exe", "windows", "win", "ini", "boot", "proc", "self", "environ", "php", "file", "ldap", "jndi",
+		"rmi", "dns", "lower", "upper":
+		return true
+	}
+	return false
+}
+
+// replaceJWTs replaces every JSON Web Token: three base64url parts divided by
+// points, the first a JSON object; the signature may be empty.
+func (r *redactor) replaceJWTs(s string) string {
+	var b strings.Builder
+	done := 0
+	for i := 0; ; {
+		n := strings.Index(s[i:], "eyJ")
+		if n < 0 {
+			break
+		}
+		i += n
+		end, alg := jwtAt(s, i)
+		if end == 0 {
+			i += 3
+			continue
+		}
+		b.WriteString(s[done:i])
+		b.WriteString("[jwt alg=")
+		b.WriteString(alg)
+		b.WriteString(" len=")
+		b.WriteString(strconv.Itoa(end - i))
+		b.WriteByte(']')
+		r.jwts++
+		i, done = end, end
+	}
+	if done == 0 {
+		return s
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+func jwtAt(s string, i int) (end int, alg string) {
+	part := func(at int) int {
+		n := 0
+		for at+n < len(s) && (isWordByte(s[at+n]) || s[at+n] == '-') {
+			n++
+		}
+		return n
+	}
+	head := part(i)
+	if head < 8 || i+head >= len(s) || s[i+head] != '.' {
+		return 0, ""
+	}
+	payload := part(i + head + 1)
+	end = i + head + 1 + payload
+	if payload < 2 || end >= len(s) || s[end] != '.' {
+		return 0, ""
+	}
+	end++
+	end += part(end)
+	return end, jwtAlg(s[i : i+head])
+}
+
+// jwtAlg reads the algorithm out of a JWT's header; "?" if it cannot.
+func jwtAlg(head string) string {
+	if len(head) > 4096 {
+		return "?"
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		return "?"
+	}
+	_, rest, ok := strings.Cut(string(raw), `"alg"`)
+	if !ok {
+		return "?"
+	}
+	rest = strings.TrimLeft(rest, " \t\r\n:")
+	if rest == "" || rest[0] != '"' {
+		return "?"
+	}
+	alg, _, ok := strings.Cut(rest[1:], `"`)
+	if !ok || alg == "" || len(alg) > 16 {
+		return "?"
+	}
+	for i := range len(alg) {
+		if !isWordByte(alg[i]) && alg[i] != '-' {
+			return "?"
+		}
+	}
+	return alg
+}
+
+func (r *redactor) replacePANs(s string) string {
+	var b strings.Builder
+	done := 0
+	for {
+		start, end, ok := findPAN(s, done)
+		if !ok {
+			break
+		}
+		b.WriteString(s[done:start])
+		b.WriteString("[pan]")
+		r.pans++
+		done = end
+	}
+	if done == 0 {
+		return s
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}
+
+// findPAN finds the first card number at or behind from: 13 to 19 digits, or
+// four groups of four divided by the same space, minus or plus, that do not
+// stand inside a longer word. To be fast it looks at every 13th byte for a run
+// of digits, since a run of 13 cannot hide between two of them, and at triples
+// five bytes apart for groups.
+func findPAN(s string, from int) (start, end int, ok bool) {
+	best := len(s)
+	for p := from + 12; p < len(s); p += 13 {
+		if !isDigit(s[p]) {
+			continue
+		}
+		a, z := p, p+1
+		for a > from && isDigit(s[a-1]) {
+			a--
+		}
+		for z < len(s) && isDigit(s[z]) {
+			z++
+		}
+		// The digits of an escape before the number are not part of it.
+		if a > 0 && s[a-1] == '%' && z-a > 2 {
+			a += 2
+		}
+		if n := z - a; n >= 13 && n <= 19 && alone(s, a, z) && isPAN(s[a:z]) {
+			best, end, ok = a, z, true
+			break
+		}
+		if z > p+13 {
+			p += (z - p) / 13 * 13 // the rest of this run
+			p -= 13
+		}
+	}
+	for p := from; p+10 < len(s) && p < best; p += 5 {
+		if !isDigit(s[p]) || !isDigit(s[p+5]) || !isDigit(s[p+10]) {
+			continue
+		}
+		for a := p; a > p-4 && a >= from && isDigit(s[a]); a-- {
+			if a < best && groupedPAN(s, a) {
+				return a, a + 19, true
+			}
+		}
+	}
+	return best, end, ok
+}
+
+func groupedPAN(s string, a int) bool {
+	if a+19 > len(s) {
+		return false
+	}
+	sep := s[a+4]
+	if sep != ' ' && sep != '-' && sep != '+' || s[a+9] != sep || s[a+14] != sep {
+		return false
+	}
+	var d [16]byte
+	for g := range 4 {
+		for i := range 4 {
+			c := s[a+g*5+i]
+			if !isDigit(c) {
+				return false
+			}
+			d[g*4+i] = c
+		}
+	}
+	return alone(s, a, a+19) && isPAN(string(d[:]))
+}
+
+func isDigit(c byte) bool { return c-'0' <= 9 }
+
+// alone: no letter, digit or decimal point touches s[a:z].
+func alone(s string, a, z int) bool {
+	if a > 0 {
+		c := s[a-1]
+		escape := a > 2 && s[a-3] == '%' && isHex(s[a-2:], 2) // "%204111…": the escape ends here
+		if !escape && (isWordByte(c) && c != '_' || c == '.' && a > 1 && isDigit(s[a-2])) {
+			return false
+		}
+	}
+	return z == len(s) || !isWordByte(s[z]) || s[z] == '_'
+}
+
+// isPAN: an issuer's prefix with a length that it uses, and the check digit.
+// Without the prefixes one long number in ten would pass for a card.
+func isPAN(d string) bool {
+	n := len(d)
+	p2, p3, p4 := num(d[:2]), num(d[:3]), num(d[:4])
+	switch {
+	case d[0] == '4' && (n == 13 || n == 16 || n == 19): // Visa
+	case n == 16 && (p2 >= 51 && p2 <= 55 || p4 >= 2221 && p4 <= 2720): // Mastercard
+	case n == 15 && (p2 == 34 || p2 == 37): // American Express
+	case n == 14 && (p2 == 36 || p2 == 38 || p3 >= 300 && p3 <= 305): // Diners Club
+	case n >= 16 && (p4 == 6011 || p2 == 65 || p3 >= 644 && p3 <= 649 || p2 == 62 || p2 == 35 || p2 == 50 || p2 >= 56 && p2 <= 69): // Discover, UnionPay, JCB, Maestro
+	default:
+		return false
+	}
+	sum := 0
+	for i := range n {
+		v := int(d[n-1-i] - '0')
+		if i%2 == 1 {
+			if v *= 2; v > 9 {
+				v -= 9
+			}
+		}
+		sum += v
+	}
+	return sum%10 == 0
+}

@@ -1,0 +1,174 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// source is a decompressed input.
+type source struct {
+	io.Reader
+	compression string // "", "gzip", "zstd"
+	closers     []func() error
+}
+
+func (s *source) Close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// openSource opens path, "-" being stdin, and unpacks by magic bytes.
+func openSource(path string, stdin io.Reader) (*source, error) {
+	s := &source{}
+	var raw io.Reader
+	if path == "-" {
+		if stdin == nil {
+			return nil, errors.New("no standard input")
+		}
+		raw = stdin
+	} else {
+		f, err := os.Open(path)
+		if err != nil {
+			var pe *os.PathError
+			if errors.As(err, &pe) {
+				err = pe.Err
+			}
+			return nil, err
+		}
+		s.closers = append(s.closers, f.Close)
+		if fi, err := f.Stat(); err == nil && fi.IsDir() {
+			s.Close()
+			return nil, errors.New("is a directory: name the files in it")
+		}
+		raw = f
+	}
+	br := bufio.NewReaderSize(raw, 64<<10)
+	magic, err := br.Peek(6)
+	if err != nil && err != io.EOF {
+		s.Close()
+		return nil, err
+	}
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			s.Close()
+			return nil, s.explain(err, "gzip")
+		}
+		s.Reader, s.compression = z, "gzip"
+		s.closers = append(s.closers, z.Close)
+	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		// One goroutine, and a bound on what a hostile header can ask for.
+		z, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+		if err != nil {
+			s.Close()
+			return nil, s.explain(err, "zstd")
+		}
+		s.Reader, s.compression = z, "zstd"
+		s.closers = append(s.closers, func() error { z.Close(); return nil })
+	default:
+		for _, m := range []struct{ magic, name string }{
+			{"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"PK\x03\x04", "zip"}, {"7z\xbc\xaf\x27\x1c", "7z"},
+		} {
+			if bytes.HasPrefix(magic, []byte(m.magic)) {
+				s.Close()
+				return nil, fmt.Errorf("%w: %s archives are not read; unpack it first (plain, .gz and .zst are read)", ErrUnknownFormat, m.name)
+			}
+		}
+		s.Reader = br
+	}
+	return s, nil
+}
+
+// explain names what a read error means to the user.
+func (s *source) explain(err error, compression string) error {
+	switch {
+	case compression == "":
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("the %s data ends early, the file is truncated: %w", compression, io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("damaged %s data: %w", compression, err)
+}
+
+// Fingerprint identifies the content of an input, after decompression.
+type Fingerprint struct {
+	Size      int64
+	SHA256    string           // of everything, lower-case hex
+	FirstLine string           // SHA-256 of the first line without its line end (of its first 64 KiB); a hash because logs hold secrets
+	Prefix    map[int64]string // SHA-256 of the first n bytes for each n asked for that is ≤ Size
+}
+
+// Identify reads path once and returns its fingerprint. With sizes, those of
+// inputs that are known already, Prefix tells whether the file is the grown
+// version of one of them. Standard input ("-") cannot be read twice: error.
+func Identify(path string, sizes []int64) (Fingerprint, error) {
+	var fp Fingerprint
+	if path == "-" {
+		return fp, &InputError{File: path, Err: errors.New("standard input cannot be identified before it is read")}
+	}
+	src, err := openSource(path, nil)
+	if err != nil {
+		return fp, &InputError{File: path, Err: err}
+	}
+	defer src.Close()
+	sizes = slices.Clone(sizes)
+	slices.Sort(sizes)
+	fp.Prefix = map[int64]string{}
+	var (
+		h    = sha256.New()
+		buf  = make([]byte, 256<<10)
+		line []byte
+		done bool
+	)
+	for {
+		n, err := src.Read(buf)
+		chunk := buf[:n]
+		if !done && n > 0 {
+			end := bytes.IndexByte(chunk, '\n')
+			done = end >= 0
+			if !done {
+				end = len(chunk)
+			}
+			line = append(line, chunk[:end]...)
+			if len(line) >= maxRejectRaw {
+				line, done = line[:maxRejectRaw], true
+			}
+		}
+		for len(sizes) > 0 && sizes[0] <= fp.Size+int64(len(chunk)) {
+			if cut := sizes[0] - fp.Size; cut >= 0 && sizes[0] >= 0 {
+				h.Write(chunk[:cut])
+				chunk = chunk[cut:]
+				fp.Size = sizes[0]
+				fp.Prefix[sizes[0]] = hex.EncodeToString(h.Sum(nil))
+			}
+			sizes = sizes[1:]
+		}
+		h.Write(chunk)
+		fp.Size += int64(len(chunk))
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fp, &InputError{File: path, Err: src.explain(err, src.compression)}
+		}
+	}
+	first := sha256.Sum256(bytes.TrimSuffix(line, []byte("\r")))
+	fp.FirstLine = hex.EncodeToString(first[:])
+	fp.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return fp, nil
+}

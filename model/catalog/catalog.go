@@ -1,0 +1,183 @@
+// Package catalog lists the models that apiml has: under which names the
+// command line knows them, in which file each is kept, how it is fitted and
+// how its file is decoded. Whoever adds a model writes its package and adds
+// one line to All and, for a new kind, one to Decode.
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"apiml/frame"
+	"apiml/model"
+	"apiml/model/forest"
+	"apiml/model/iforest"
+)
+
+// All lists the models in the order of tables and help. Default and Fit are nil
+// for those that this version cannot fit.
+func All() []model.Spec {
+	return []model.Spec{
+		{Name: "forecast", Aliases: []string{"traffic_forecast", "traffic_forecaster", "prophet", "lstm"}, Groups: []string{"performance"},
+			Title: "Traffic Forecaster", Algorithm: "additive model, LSTM, ETS, Theta", Paper: "Taylor & Letham 2018; Hochreiter & Schmidhuber 1997",
+			FileName: "traffic_forecaster.apiml", Role: model.RoleForecaster, Input: "http"},
+		{Name: "latency", Aliases: []string{"latency_predictor", "xgboost"}, Groups: []string{"performance"},
+			Title: "Latency Predictor", Algorithm: "boosted trees", Paper: "Chen & Guestrin 2016",
+			FileName: "latency_predictor.apiml", Role: model.RoleRegressor, Input: "http"},
+		{Name: "cache", Aliases: []string{"cache_optimizer", "reinforcement"}, Groups: []string{"performance"},
+			Title: "Cache Optimizer", Algorithm: "reinforcement learning", Paper: "Watkins & Dayan 1992",
+			FileName: "cache_optimizer.apiml", Role: model.RolePolicy, Input: "http"},
+		detector("anomaly", "Anomaly Detector", "anomaly_detector.apiml", "http", "anomaly_detector", "isolation_forest"),
+		classifier("attack", "Attack Classifier", "attack_classifier.apiml", "http", "attack_classifier", "random_forest"),
+		{Name: "behavior", Aliases: []string{"behavioral_analyzer", "dbscan"}, Groups: []string{"security"},
+			Title: "Behavioral Analyzer", Algorithm: "DBSCAN", Paper: "Ester et al. 1996",
+			FileName: "behavioral_analyzer.apiml", Role: model.RoleClusterer, Input: "http"},
+		detector("anomaly-flows", "Anomaly Detector (flows)", "anomaly_detector-flows.apiml", "flows", "anomaly_detector-flows", "isolation_forest-flows"),
+		classifier("attack-flows", "Attack Classifier (flows)", "attack_classifier-flows.apiml", "flows", "attack_classifier-flows", "random_forest-flows"),
+	}
+}
+
+func classifier(name, title, file, input string, aliases ...string) model.Spec {
+	return model.Spec{
+		Name: name, Aliases: aliases, Groups: []string{"security"}, Title: title, Algorithm: "Random Forest", Paper: "Breiman 2001",
+		FileName: file, Role: model.RoleClassifier, Input: input,
+		Default: func() any { return forest.Default() },
+		Fit: func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
+			c := forest.Default()
+			if err := model.MergeConfig(name, config, &c); err != nil {
+				return nil, err
+			}
+			return orNil(forest.Fit(ctx, x, c, opt))
+		},
+	}
+}
+
+func detector(name, title, file, input string, aliases ...string) model.Spec {
+	return model.Spec{
+		Name: name, Aliases: aliases, Groups: []string{"security"}, Title: title, Algorithm: "Isolation Forest", Paper: "Liu, Ting & Zhou 2008",
+		FileName: file, Role: model.RoleDetector, Input: input,
+		Default: func() any { return iforest.Default() },
+		Fit: func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
+			c := iforest.Default()
+			if err := model.MergeConfig(name, config, &c); err != nil {
+				return nil, err
+			}
+			return orNil(iforest.Fit(ctx, x, c, opt))
+		},
+	}
+}
+
+// orNil keeps a nil pointer from becoming a model that is not nil.
+func orNil[M model.Model](m M, err error) (model.Model, error) {
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Decode makes the model that f holds. It checks all of it: a model that was
+// decoded without error can be used on any rows of its schema.
+func Decode(f *model.File) (model.Model, error) {
+	switch f.Header.Kind {
+	case forest.Kind:
+		return orNil(forest.Decode(f))
+	case iforest.Kind:
+		return orNil(iforest.Decode(f))
+	}
+	return nil, fmt.Errorf("model file: this apiml knows no model of kind %q; update apiml or train again", f.Header.Kind)
+}
+
+// Resolve turns what the user wrote into models, each once, in the order of
+// All. It takes names, aliases, the groups "security", "performance" and "all"
+// (which stand for the models of HTTP requests), and each of these with the
+// suffix "-flows" for the models of network flows. Case and the difference of
+// '_' and '-' do not matter. No names at all are no models. An unknown name is
+// an error that lists the known ones.
+func Resolve(names []string) ([]model.Spec, error) {
+	all := All()
+	chosen := make([]bool, len(all))
+	for _, name := range names {
+		found := false
+		for i, spec := range all {
+			if matches(&spec, name) {
+				chosen[i], found = true, true
+			}
+		}
+		if !found {
+			return nil, unknown(all, name)
+		}
+	}
+	var out []model.Spec
+	for i, spec := range all {
+		if chosen[i] {
+			out = append(out, spec)
+		}
+	}
+	return out, nil
+}
+
+// canonical makes equal what may be written in different ways.
+func canonical(name string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-")
+}
+
+func matches(spec *model.Spec, name string) bool {
+	name = canonical(name)
+	return slices.ContainsFunc(spellings(spec), func(s string) bool { return canonical(s) == name })
+}
+
+// spellings are all names that stand for a model, groups included.
+func spellings(spec *model.Spec) []string {
+	suffix := ""
+	if spec.Input == "flows" {
+		suffix = "-flows"
+	}
+	out := append([]string{spec.Name}, spec.Aliases...)
+	for _, g := range append([]string{"all"}, spec.Groups...) {
+		out = append(out, g+suffix)
+	}
+	return out
+}
+
+func unknown(all []model.Spec, name string) error {
+	var names []string
+	near, best := "", min(3, len(name)/2+1) // at most two typing errors, fewer in short names
+	for _, spec := range all {
+		names = append(names, spec.Name)
+		for _, s := range spellings(&spec) {
+			if d := distance(canonical(name), canonical(s)); d < best {
+				near, best = s, d
+			}
+		}
+	}
+	hint := ""
+	if near != "" {
+		hint = fmt.Sprintf(", did you mean %q?", near)
+	}
+	return fmt.Errorf("unknown model %q%s (models: %s; groups: security, performance, all)", name, hint, strings.Join(names, ", "))
+}
+
+// distance is the number of letters to insert, delete or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := min(row[j]+1, row[j+1]+1)
+			if a[i] == b[j] {
+				next = min(next, diagonal)
+			} else {
+				next = min(next, diagonal+1)
+			}
+			diagonal, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,133 @@
+// The fixed start script of the page. It reads what the charts show from the
+// data blocks, never from markup, and writes text only through textContent.
+(function () {
+  "use strict";
+  var hosts = Array.prototype.slice.call(document.querySelectorAll(".plot"));
+  var dark = window.matchMedia("(prefers-color-scheme: dark)");
+  var charts = [];
+
+  function css(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
+
+  function short(v) {
+    var a = Math.abs(v), u = [[1e9, " G"], [1e6, " M"], [1e4, " k"]];
+    for (var i = 0; i < u.length; i++) {
+      if (a >= u[i][0]) { var d = u[i][0] === 1e4 ? 1e3 : u[i][0]; return +(v / d).toFixed(1) + u[i][1]; }
+    }
+    return String(+v.toFixed(a < 10 ? 2 : 1));
+  }
+  function format(kind, v) {
+    if (v === null || v === undefined || v !== v || v === "-") { return "–"; }
+    return kind === "share" ? +v.toFixed(3) + "" : short(v);
+  }
+
+  function row(box, colour, name, text) {
+    var r = document.createElement("div"), s = document.createElement("span"), n = document.createElement("span"), t = document.createElement("b");
+    r.className = "tip-row"; s.className = "tip-dot"; s.style.background = colour;
+    n.textContent = name; t.textContent = text;
+    r.appendChild(s); r.appendChild(n); r.appendChild(t); box.appendChild(r);
+  }
+  // One tooltip for all charts, built from nodes: no string becomes markup.
+  function tip(spec) {
+    return function (params) {
+      var list = Array.isArray(params) ? params : [params];
+      var box = document.createElement("div"), head = document.createElement("div");
+      if (!list.length) { return box; }
+      head.className = "tip-head";
+      head.textContent = spec.xname ? spec.xname + " " + format("share", Array.isArray(list[0].value) ? list[0].value[0] : list[0].axisValue) : list[0].name;
+      box.appendChild(head);
+      list.forEach(function (p) {
+        if (p.seriesName.charAt(0) === "\u0000" || (spec.hide || []).indexOf(p.seriesIndex) >= 0) { return; }
+        var v = Array.isArray(p.value) ? p.value[1] : p.value;
+        if (v === null || v === undefined || v === "-") { return; }
+        row(box, p.color, p.seriesName, format(spec.format, v));
+      });
+      (spec.bands || []).forEach(function (b) {
+        var i = list[0].dataIndex;
+        if (b.lo[i] !== null && b.lo[i] !== undefined) { row(box, "transparent", b.name, format(spec.format, b.lo[i]) + " – " + format(spec.format, b.hi[i])); }
+      });
+      return box;
+    };
+  }
+
+  function axis(a, spec, value) {
+    a.axisLine = { lineStyle: { color: css("--line-strong") } };
+    a.axisTick = { show: false };
+    a.nameTextStyle = { color: css("--muted") };
+    a.axisLabel = Object.assign({ hideOverlap: true }, a.axisLabel, { color: css("--muted") });
+    if (value) {
+      a.axisLabel.formatter = function (v) { return format(spec.format, v); };
+      a.splitLine = { lineStyle: { color: css("--line") } };
+    } else {
+      a.splitLine = { show: false };
+    }
+  }
+
+  function draw(forPrint) {
+    charts.forEach(function (c) { c.dispose(); });
+    charts = [];
+    if (forPrint) { document.documentElement.classList.add("printing"); }
+    hosts.forEach(function (host) {
+      var spec;
+      try { spec = JSON.parse(document.getElementById(host.id + "-data").textContent); } catch (e) { return; }
+      var o = spec.option;
+      o.textStyle = { fontFamily: css("--font"), color: css("--text") };
+      o.backgroundColor = "transparent";
+      o.animation = false;
+      (o.xAxis || []).forEach(function (a) { axis(a, spec, a.type === "value"); });
+      (o.yAxis || []).forEach(function (a) { axis(a, spec, true); });
+      o.legend = Object.assign(o.legend || {}, { textStyle: { color: css("--text") }, inactiveColor: css("--muted"), pageTextStyle: { color: css("--muted") }, pageIconColor: css("--accent"), pageIconInactiveColor: css("--line-strong") });
+      if (spec.bands) { o.legend.selectedMode = false; }
+      if (spec.legend) { o.legend.data = spec.legend; }
+      o.tooltip = Object.assign(o.tooltip || {}, { formatter: tip(spec), confine: true, backgroundColor: css("--card"), borderColor: css("--line-strong"), textStyle: { color: css("--text"), fontSize: 13 } });
+      (o.dataZoom || []).forEach(function (z) {
+        z.height = 22; z.bottom = 6; z.brushSelect = false; z.showDetail = false; z.showDataShadow = false;
+        z.borderColor = css("--line"); z.fillerColor = css("--zoom"); z.handleStyle = { color: css("--card"), borderColor: css("--line-strong") }; z.moveHandleStyle = { color: css("--line-strong") };
+      });
+      var c = echarts.init(host, null, { renderer: "svg" });
+      c.setOption(o);
+      host.classList.add("drawn");
+      charts.push(c);
+    });
+    document.documentElement.classList.remove("printing");
+  }
+
+  function resize() { charts.forEach(function (c) { c.resize(); }); }
+
+  // Tables sort by their header. The key is data-v where a cell has one.
+  function key(tr, i) {
+    var cell = tr.cells[i], v = cell.getAttribute("data-v");
+    if (v === null) { v = cell.textContent.trim(); }
+    var n = parseFloat(v);
+    return cell.classList.contains("n") ? (n !== n ? -Infinity : n) : v;
+  }
+  function sortable(table) {
+    var body = table.tBodies[0];
+    if (!body || body.rows.length < 2) { return; }
+    Array.prototype.forEach.call(table.tHead.rows[0].cells, function (th, i) {
+      if (th.tagName !== "TH") { return; }
+      var b = document.createElement("button");
+      b.type = "button";
+      while (th.firstChild) { b.appendChild(th.firstChild); }
+      th.appendChild(b);
+      b.addEventListener("click", function () {
+        var down = th.getAttribute("aria-sort") !== "descending";
+        Array.prototype.forEach.call(table.tHead.rows[0].cells, function (o) { o.removeAttribute("aria-sort"); });
+        th.setAttribute("aria-sort", down ? "descending" : "ascending");
+        Array.prototype.slice.call(body.rows).sort(function (x, y) {
+          var p = key(x, i), q = key(y, i), s = p < q ? -1 : p > q ? 1 : 0;
+          return down ? -s : s;
+        }).forEach(function (tr) { body.appendChild(tr); });
+      });
+    });
+  }
+
+  document.documentElement.classList.add("js");
+  Array.prototype.forEach.call(document.querySelectorAll("table.sort"), sortable);
+  draw(false);
+  var timer;
+  window.addEventListener("resize", function () { clearTimeout(timer); timer = setTimeout(resize, 80); });
+  if (dark.addEventListener) { dark.addEventListener("change", function () { draw(false); }); }
+  window.addEventListener("beforeprint", function () { draw(true); });
+  window.addEventListener("afterprint", function () { draw(false); });
+  document.documentElement.classList.add("ready");
+})();

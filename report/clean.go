@@ -1,0 +1,102 @@
+package report
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxText is the number of characters of a string that page and Markdown show.
+// A user agent of 10 kB would push everything else off the screen; JSON has it
+// in full.
+const maxText = 300
+
+// cleaned returns a deep copy of d in which every string is fit to be seen:
+// control characters, invalid UTF-8 and marks that turn the direction of text
+// are written as escapes, and long strings are cut with their length. What is
+// left still goes through the escaping of its output format.
+//
+// It works on all strings there are, so that a new field cannot be forgotten.
+func cleaned(d *Data) *Data {
+	out := deepCopy(reflect.ValueOf(*d)).Interface().(Data)
+	return &out
+}
+
+func deepCopy(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.String:
+		return reflect.ValueOf(visible(v.String(), maxText)).Convert(v.Type())
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		if k := v.Type().Elem().Kind(); k != reflect.String && k != reflect.Struct && k != reflect.Slice {
+			reflect.Copy(out, v)
+			return out
+		}
+		for i := range v.Len() {
+			out.Index(i).Set(deepCopy(v.Index(i)))
+		}
+		return out
+	case reflect.Struct:
+		out := reflect.New(v.Type()).Elem()
+		out.Set(v)
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() { // time.Time has no exported field and no text
+				out.Field(i).Set(deepCopy(v.Field(i)))
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// visible is s with everything invisible as an escape, cut to limit characters.
+func visible(s string, limit int) string {
+	if plain(s) && len(s) <= limit {
+		return s
+	}
+	var b strings.Builder
+	n := 0
+	for i := 0; i < len(s); {
+		if n == limit {
+			fmt.Fprintf(&b, "… (%s bytes)", commas(int64(len(s))))
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r < ' ' || r >= 0x7f && r < 0xa0:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029 || r >= 0xfff0 && r != utf8.RuneError:
+			// Format characters: direction marks and overrides, zero width, tags.
+			if unicode.IsPrint(r) {
+				b.WriteRune(r) // emoji and rare scripts
+			} else {
+				fmt.Fprintf(&b, `\u%04x`, r)
+			}
+		default:
+			b.WriteRune(r)
+		}
+		i += size
+		n++
+	}
+	return b.String()
+}
+
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

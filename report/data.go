@@ -1,0 +1,414 @@
+package report
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+)
+
+// SchemaName is the value of Data.Schema that HTML, JSON and Markdown fill in
+// when it is empty. It changes when a field is renamed or removed.
+const SchemaName = "apiml/report/1"
+
+// Num is a float64 that may be unknown: NaN (and ±Inf) is null in JSON and "–"
+// on the page. The zero value is a known 0: set Unknown() where nothing is
+// known.
+type Num float64
+
+// Unknown is the Num of which nothing is known.
+func Unknown() Num { return Num(math.NaN()) }
+
+// Nums converts a slice; the result is not shared with v.
+func Nums(v []float64) []Num {
+	out := make([]Num, len(v))
+	for i, x := range v {
+		out[i] = Num(x)
+	}
+	return out
+}
+
+// Known reports whether n is a finite number.
+func (n Num) Known() bool { return !math.IsNaN(float64(n)) && !math.IsInf(float64(n), 0) }
+
+// MarshalJSON writes null for an unknown number.
+func (n Num) MarshalJSON() ([]byte, error) {
+	if !n.Known() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+// UnmarshalJSON reads null as unknown.
+func (n *Num) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*n = Unknown()
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(n))
+}
+
+// Data is everything that a report shows: the caller has computed it, this
+// package formats it. Marshalled, it is the output of `apiml report --json`.
+//
+// Every part may be missing (zero value): the page then says so and names the
+// command that would add it. Times are UTC, the zero time is unknown. Counts
+// are -1 where unknown. Strings may come from a log: nothing in them has an
+// effect. Slices are shown in the order given; long ones should be cut to the
+// top by the caller, with the rest summed up as "other".
+type Data struct {
+	Schema      string      `json:"schema"`
+	ToolVersion string      `json:"tool_version"`
+	Seconds     Num         `json:"seconds"`      // run time; in JSON only, so that equal input gives an equal page
+	Title       string      `json:"title"`        // "" = "API traffic report"
+	Source      string      `json:"source"`       // the database, as given by the user
+	Now         time.Time   `json:"now,omitzero"` // the time of the report: that of the newest record, or --now
+	First       time.Time   `json:"first,omitzero"`
+	Last        time.Time   `json:"last,omitzero"`
+	Synthetic   bool        `json:"synthetic"` // some of the records were generated
+	Warnings    []string    `json:"warnings"`
+	Inputs      []Input     `json:"inputs"`
+	Overview    Overview    `json:"overview"`
+	Security    Security    `json:"security"`
+	Performance Performance `json:"performance"`
+	Models      []Model     `json:"models"`
+	Audit       Audit       `json:"audit"`
+	Config      []Setting   `json:"config"`
+}
+
+// Input is one file that was ingested. Read = Parsed + Rejected + Filtered.
+type Input struct {
+	Name      string    `json:"name"`
+	Format    string    `json:"format"`
+	Kind      string    `json:"kind"` // "http" or "flows"
+	SHA256    string    `json:"sha256"`
+	Size      int64     `json:"size"` // bytes, decompressed
+	Read      int64     `json:"read"`
+	Parsed    int64     `json:"parsed"`
+	Rejected  int64     `json:"rejected"`
+	Filtered  int64     `json:"filtered"`
+	First     time.Time `json:"first,omitzero"`
+	Last      time.Time `json:"last,omitzero"`
+	Synthetic bool      `json:"synthetic"`
+}
+
+// Count is a name with a number of records.
+type Count struct {
+	Name  string `json:"name"`
+	Count int64  `json:"count"`
+}
+
+// Timeline is one or more series of counts on a common clock: Values[i] belongs
+// to the interval that begins at Start + i·Step.
+type Timeline struct {
+	Start  time.Time `json:"start,omitzero"`
+	Step   Num       `json:"step"` // seconds
+	Series []Line    `json:"series"`
+}
+
+// Line is one series of a Timeline.
+type Line struct {
+	Name   string `json:"name"`
+	Values []Num  `json:"values"`
+}
+
+// Overview holds the key figures. Requests = 0 means that nothing was ingested.
+type Overview struct {
+	Requests     int64    `json:"requests"`
+	Flows        int64    `json:"flows"`
+	Principals   int64    `json:"principals"`    // -1 unknown
+	Templates    int64    `json:"templates"`     // -1 unknown
+	BytesOut     int64    `json:"bytes_out"`     // -1 unknown
+	ClientErrors int64    `json:"client_errors"` // status 4xx
+	ServerErrors int64    `json:"server_errors"` // status 5xx
+	PerSecond    Num      `json:"per_second"`    // mean over First … Last
+	PeakPerSec   Num      `json:"peak_per_second"`
+	P50          Num      `json:"p50"` // latency, seconds; unknown without latencies in the log
+	P95          Num      `json:"p95"`
+	P99          Num      `json:"p99"`
+	Traffic      Timeline `json:"traffic"` // first series: all requests; further ones, e.g. 4xx and 5xx, drawn over it
+	Status       []Count  `json:"status"`  // "200", "404", …; "0" = unknown
+	Methods      []Count  `json:"methods"`
+}
+
+// Security holds what the scores say. Scored = 0 means that nothing was scored.
+type Security struct {
+	Scored     int64        `json:"scored"`   // requests that have a score
+	Flagged    int64        `json:"flagged"`  // of these above the threshold
+	Labelled   int64        `json:"labelled"` // requests with known truth
+	Threshold  Num          `json:"threshold"`
+	Model      string       `json:"model"`   // which models scored, e.g. "built-in attack, anomaly"
+	Profile    string       `json:"profile"` // "frozen" or "online"
+	Types      []AttackType `json:"types"`
+	Timeline   Timeline     `json:"timeline"` // flagged requests, one series per class
+	Incidents  []Incident   `json:"incidents"`
+	Principals []Principal  `json:"principals"`
+	Targets    []Target     `json:"targets"`
+	Blocked    []Count      `json:"blocked"` // requests that the server refused: "401", "403", "429", …
+	Rules      Rules        `json:"rules"`
+}
+
+// AttackType is one row of attack types. Unknown counts are -1.
+type AttackType struct {
+	Type     string `json:"type"`
+	Flagged  int64  `json:"flagged"`  // by the model
+	Rules    int64  `json:"rules"`    // by the rule baseline
+	Labelled int64  `json:"labelled"` // in truth
+}
+
+// Incident is a group of flagged requests that belong together.
+type Incident struct {
+	ID          string     `json:"id"`
+	Class       string     `json:"class"`
+	First       time.Time  `json:"first,omitzero"`
+	Last        time.Time  `json:"last,omitzero"`
+	Requests    int64      `json:"requests"`
+	Principals  int64      `json:"principals"`
+	Principal   string     `json:"principal"`   // the one with the most requests
+	Target      string     `json:"target"`      // the template hit most
+	Probability Num        `json:"probability"` // the highest
+	Evidence    []Evidence `json:"evidence"`
+}
+
+// Evidence points to a line of a log.
+type Evidence struct {
+	File    string `json:"file"`
+	Line    int64  `json:"line"`
+	Request string `json:"request"` // "GET /a?b=c", redacted
+	Why     string `json:"why"`     // reasons or rules
+}
+
+// Principal is one sender of requests.
+type Principal struct {
+	Principal   string    `json:"principal"`
+	Requests    int64     `json:"requests"`
+	Flagged     int64     `json:"flagged"`
+	Errors      int64     `json:"errors"` // status 4xx and 5xx
+	Class       string    `json:"class"`  // most frequent attack type
+	Probability Num       `json:"probability"`
+	First       time.Time `json:"first,omitzero"`
+	Last        time.Time `json:"last,omitzero"`
+}
+
+// Target is one template under attack.
+type Target struct {
+	Template    string `json:"template"`
+	Requests    int64  `json:"requests"`
+	Flagged     int64  `json:"flagged"`
+	Class       string `json:"class"`
+	Probability Num    `json:"probability"`
+}
+
+// Rules compares the models with the rule baseline on the same requests.
+// Compared = 0 means that there is no comparison.
+type Rules struct {
+	Compared  int64          `json:"compared"`
+	Both      int64          `json:"both"`
+	ModelOnly int64          `json:"model_only"`
+	RulesOnly int64          `json:"rules_only"`
+	Rows      []RuleRow      `json:"rows"` // with labels: quality at equal alert budget
+	Disagree  []Disagreement `json:"disagree"`
+}
+
+// RuleRow is the quality of one detector on labelled requests.
+type RuleRow struct {
+	Name      string `json:"name"` // "models", "rules"
+	Alerts    int64  `json:"alerts"`
+	Precision Num    `json:"precision"`
+	Recall    Num    `json:"recall"`
+	FPR       Num    `json:"fpr"` // share of benign requests flagged
+}
+
+// Disagreement is a request on which models and rules differ.
+type Disagreement struct {
+	Evidence
+	Class       string `json:"class"`
+	Probability Num    `json:"probability"`
+	Rules       string `json:"rules"` // "" = none
+}
+
+// Performance holds templates and forecasts.
+type Performance struct {
+	Templates []Template `json:"templates"`
+	Forecasts []Forecast `json:"forecasts"`
+}
+
+// Template is one row of the template table. Latencies in seconds.
+type Template struct {
+	Template     string `json:"template"`
+	Requests     int64  `json:"requests"`
+	ClientErrors int64  `json:"client_errors"`
+	ServerErrors int64  `json:"server_errors"`
+	BytesOut     int64  `json:"bytes_out"` // -1 unknown
+	P50          Num    `json:"p50"`
+	P90          Num    `json:"p90"`
+	P95          Num    `json:"p95"`
+	P99          Num    `json:"p99"`
+	TimeShare    Num    `json:"time_share"` // share of the time spent on all requests
+}
+
+// Forecast is a forecast with its backtest and the history that it is drawn
+// behind.
+type Forecast struct {
+	Name     string        `json:"name"`    // "all requests" or a template
+	History  Timeline      `json:"history"` // one series; its step is that of the forecast
+	Start    time.Time     `json:"start,omitzero"`
+	Step     Num           `json:"step"` // seconds
+	Mean     []Num         `json:"mean"`
+	Lo80     []Num         `json:"lo80"`
+	Hi80     []Num         `json:"hi80"`
+	Lo95     []Num         `json:"lo95"`
+	Hi95     []Num         `json:"hi95"`
+	Chosen   string        `json:"chosen"`
+	Backtest []BacktestRow `json:"backtest"`
+	Test     string        `json:"test"` // on what the backtest was measured, one sentence
+	Warnings []string      `json:"warnings"`
+}
+
+// BacktestRow is one model's row of a backtest.
+type BacktestRow struct {
+	Model      string `json:"model"`
+	WAPE       Num    `json:"wape"`
+	MASE       Num    `json:"mase"`
+	SMAPE      Num    `json:"smape"` // percent, M4
+	Coverage80 Num    `json:"coverage80"`
+	Coverage95 Num    `json:"coverage95"`
+}
+
+// Model is one fitted model with what is known about its quality.
+type Model struct {
+	Name        string        `json:"name"`
+	Title       string        `json:"title"`
+	Algorithm   string        `json:"algorithm"`
+	Role        string        `json:"role"`
+	File        string        `json:"file"` // "" = built into the program
+	SHA256      string        `json:"sha256"`
+	Tool        string        `json:"tool"` // version that fitted it
+	Schema      string        `json:"schema"`
+	Seed        uint64        `json:"seed"`
+	Dataset     string        `json:"dataset"` // what it was fitted on
+	Synthetic   bool          `json:"synthetic"`
+	Rows        int64         `json:"rows"`     // fitted on
+	HeldOut     int64         `json:"held_out"` // set aside
+	HoldOutRule string        `json:"hold_out_rule"`
+	Protocol    string        `json:"protocol"`  // how Metrics were measured, e.g. "group-time, 5 folds"
+	Evaluated   string        `json:"evaluated"` // on which rows curves and confusion were taken
+	CPUSeconds  Num           `json:"cpu_seconds"`
+	Metrics     []Metric      `json:"metrics"`
+	Folds       []Fold        `json:"folds"`
+	PerClass    []ClassRow    `json:"per_class"`
+	Confusion   Confusion     `json:"confusion"`
+	ROC         []Curve       `json:"roc"` // x = false-positive rate, y = true-positive rate
+	PR          []Curve       `json:"pr"`  // x = recall, y = precision
+	Calibration []Calibration `json:"calibration"`
+	Importance  []Importance  `json:"importance"`
+	Thresholds  []Setting     `json:"thresholds"`
+	Findings    []Finding     `json:"findings"` // leakage audit
+	Warnings    []string      `json:"warnings"`
+}
+
+// Metric is one metric with its spread over the folds and its baseline.
+type Metric struct {
+	Name      string `json:"name"` // "macro_f1"
+	Mean      Num    `json:"mean"`
+	SD        Num    `json:"sd"`
+	Baseline  Num    `json:"baseline"`
+	HeldOut   Num    `json:"held_out"` // on the held-out rows
+	LowIsBest bool   `json:"low_is_best"`
+}
+
+// Fold is one fold of a cross-validation.
+type Fold struct {
+	Name   string  `json:"name"`
+	Train  int64   `json:"train"` // rows
+	Test   int64   `json:"test"`
+	Values []Value `json:"values"`
+}
+
+// Value is a named number.
+type Value struct {
+	Name  string `json:"name"`
+	Value Num    `json:"value"`
+}
+
+// ClassRow is one class of a per-class table.
+type ClassRow struct {
+	Class     string `json:"class"`
+	Rows      int64  `json:"rows"`
+	Precision Num    `json:"precision"`
+	Recall    Num    `json:"recall"`
+	F1        Num    `json:"f1"`
+}
+
+// Confusion counts rows by true class (first index) and predicted class.
+type Confusion struct {
+	Labels []string  `json:"labels"`
+	Counts [][]int64 `json:"counts"`
+}
+
+// Curve is a polyline in the unit square.
+type Curve struct {
+	Name string `json:"name"` // "none against the rest"
+	Area Num    `json:"area"`
+	X    []Num  `json:"x"`
+	Y    []Num  `json:"y"`
+}
+
+// Calibration is one bin of predicted probabilities.
+type Calibration struct {
+	Predicted Num   `json:"predicted"` // mean
+	Observed  Num   `json:"observed"`  // share of positives
+	Rows      int64 `json:"rows"`
+}
+
+// Importance is one feature's importance.
+type Importance struct {
+	Feature string `json:"feature"`
+	Value   Num    `json:"value"`
+	SD      Num    `json:"sd"`
+}
+
+// Finding is a result of the leakage audit.
+type Finding struct {
+	Level string `json:"level"` // "info", "warning", "error"
+	Text  string `json:"text"`
+}
+
+// Audit holds what was done with what.
+type Audit struct {
+	Runs       []Run    `json:"runs"`
+	Rejects    []Reject `json:"rejects"`
+	Redactions []Count  `json:"redactions"`
+}
+
+// Run is one line of the ledger.
+type Run struct {
+	ID      int64     `json:"id"`
+	Command string    `json:"command"`
+	Tool    string    `json:"tool"`
+	Config  string    `json:"config"` // hash
+	Started time.Time `json:"started,omitzero"`
+	Seconds Num       `json:"seconds"`
+	Status  string    `json:"status"`
+	Counts  string    `json:"counts"` // "50,000 requests, 12 rejected"
+}
+
+// Reject is one reason for which lines were rejected.
+type Reject struct {
+	Reason  string   `json:"reason"`
+	Count   int64    `json:"count"`
+	Samples []Sample `json:"samples"`
+}
+
+// Sample is a rejected line.
+type Sample struct {
+	File string `json:"file"`
+	Line int64  `json:"line"`
+	Raw  string `json:"raw"` // redacted, shortened by the page
+}
+
+// Setting is a configuration value and where it came from.
+type Setting struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Origin string `json:"origin"` // "flag", "environment", "file:line", "default"
+}

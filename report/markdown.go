@@ -1,0 +1,124 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// markdownRows is the most rows of a table in Markdown: a job summary is read
+// in a narrow column.
+const markdownRows = 10
+
+// Markdown writes a short summary for the job summary of a CI system: what
+// matters first per section, key figures, incidents, models, coverage. It does
+// not change d.
+func Markdown(w io.Writer, d *Data) error {
+	d = cleaned(d)
+	b := bufio.NewWriter(w)
+	name := d.Title
+	if name == "" {
+		name = defaultTitle
+	}
+	fmt.Fprintf(b, "# %s\n\n%s", md(name), md(between(d.First, d.Last)))
+	if d.ToolVersion != "" {
+		fmt.Fprintf(b, ", apiml %s", md(d.ToolVersion))
+	}
+	if d.Synthetic {
+		b.WriteString(", **synthetic data**")
+	}
+	b.WriteString("\n\n")
+	for _, make := range sections() {
+		s, err := make(d)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "- **%s:** %s\n", s.Title, md(s.Lead))
+	}
+	for _, x := range d.Warnings {
+		fmt.Fprintf(b, "- **Warning:** %s\n", md(x))
+	}
+
+	var rows [][]string
+	for _, k := range figures(d) {
+		rows = append(rows, []string{k.Label, k.Value, k.Detail})
+	}
+	table(b, "Key figures", "l:Figure|r:Value|l:Detail", rows)
+
+	rows = nil
+	for _, i := range d.Security.Incidents {
+		rows = append(rows, []string{i.ID, title(i.Class), between(i.First, i.Last), commas(i.Requests), number(i.Probability), i.Principal, i.Target})
+	}
+	table(b, "Incidents", "l:Incident|l:Type|l:First – last|r:Requests|r:Highest p|l:Principal|l:Target", rows)
+
+	rows = nil
+	for _, m := range d.Models {
+		for _, x := range m.Metrics {
+			v := number(x.Mean)
+			if x.SD.Known() {
+				v += " ± " + number(x.SD)
+			}
+			rows = append(rows, []string{modelTitle(m), x.Name, v, number(x.Baseline), commas(m.Rows), m.Protocol})
+		}
+	}
+	table(b, "Models", "l:Model|l:Metric|r:Mean ± sd|r:Baseline|r:Rows|l:Protocol", rows)
+
+	rows = nil
+	for _, i := range d.Inputs {
+		rows = append(rows, []string{i.Name, i.Format, commas(i.Read), commas(i.Parsed), commas(i.Rejected), commas(i.Filtered), share(i.Parsed, i.Read-i.Filtered)})
+	}
+	table(b, "Coverage", "l:Input|l:Format|r:Read|r:Parsed|r:Rejected|r:Filtered|r:Coverage", rows)
+	return b.Flush()
+}
+
+// table writes rows under a heading, nothing without rows. A column of head is
+// "l:Name" or "r:Name".
+func table(b *bufio.Writer, heading, head string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n## %s\n\n|", heading)
+	cols := strings.Split(head, "|")
+	for _, c := range cols {
+		fmt.Fprintf(b, " %s |", c[2:])
+	}
+	b.WriteString("\n|")
+	for _, c := range cols {
+		b.WriteString(map[byte]string{'l': " --- |", 'r': " ---: |"}[c[0]])
+	}
+	b.WriteString("\n")
+	for _, r := range rows[:min(len(rows), markdownRows)] {
+		b.WriteString("|")
+		for _, cell := range r {
+			fmt.Fprintf(b, " %s |", md(cell))
+		}
+		b.WriteString("\n")
+	}
+	if n := len(rows) - markdownRows; n > 0 {
+		fmt.Fprintf(b, "\n… and %s more.\n", commas(int64(n)))
+	}
+}
+
+// md makes a string plain text in Markdown, inside and outside of tables: what
+// has a meaning there becomes a character reference, which never has one.
+func md(s string) string {
+	if s == "" {
+		return none
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case strings.IndexByte("|`*_[]<>&\\~#!():@$\"'^", c) >= 0:
+			fmt.Fprintf(&b, "&#%d;", c)
+		case c == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www"): // would become a link
+			b.WriteString("&#46;")
+		case i == 0 && strings.IndexByte("=+-", c) >= 0: // a formula, a list
+			fmt.Fprintf(&b, "&#%d;", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,285 @@
+// Package score turns records into results: the class and probability of the
+// attack classifier, the oddness of the anomaly detector, the hits of the rule
+// baseline, the features that drove the decision, and the incident that a
+// flagged request belongs to.
+//
+// A Scorer is a stream: Push records in any order, take results in event time,
+// Flush at the end. The same records give the same results whether they come
+// from a file or from the store, and however they were cut into batches.
+// Reading, storing and printing are not its business.
+package score
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"apiml/features"
+	"apiml/frame"
+	"apiml/model"
+	"apiml/traffic"
+)
+
+// Reason is one feature that drove a decision.
+type Reason struct {
+	Feature      string  `json:"feature"`
+	Value        float64 `json:"value"`        // in the unit of the feature's column
+	Contribution float64 `json:"contribution"` // to the attack probability, in probability
+}
+
+// Result is what is known of one request after scoring.
+type Result struct {
+	File        string   `json:"file"`
+	Line        int64    `json:"line"`
+	Time        string   `json:"time,omitempty"` // RFC 3339, UTC
+	Principal   string   `json:"principal"`
+	Method      string   `json:"method"`
+	Target      string   `json:"target"`
+	Body        *string  `json:"body,omitempty"`
+	Status      int32    `json:"status"`
+	Class       string   `json:"class"`       // attack type, "none" if not flagged
+	Probability float64  `json:"probability"` // 1 − P(none)
+	Anomaly     float64  `json:"anomaly"`     // [0,1], higher = odder; -1 without a detector
+	Rules       []string `json:"rules"`
+	Reasons     []Reason `json:"reasons"`
+	Incident    string   `json:"incident,omitempty"`
+	Late        bool     `json:"late,omitempty"` // came behind the reorder buffer
+
+	At    int64         `json:"-"` // microseconds UTC or traffic.NoTime
+	Truth traffic.Label `json:"-"` // label of the record, if it had one
+	Rule  traffic.Label `json:"-"` // type of the most specific rule hit
+}
+
+// Flagged reports whether the classifier's probability reached the threshold.
+func (r *Result) Flagged() bool { return r.Class != traffic.None.String() }
+
+// Config says with what to score.
+type Config struct {
+	State   *features.State
+	Attack  model.Classifier
+	Anomaly model.Detector // nil: results carry -1
+	// Threshold on the probability from which a request is flagged, in (0,1].
+	Threshold float64
+	// AnomalyThreshold from which a request counts as an anomaly, in (0,1].
+	AnomalyThreshold float64
+	RateLimit        RateLimit
+	// Reasons is the number of features named per flagged request, 0 = none.
+	Reasons int
+}
+
+// Scorer scores one stream of requests. It is not for concurrent use.
+type Scorer struct {
+	cfg       Config
+	ext       *features.Extractor
+	rules     *Rules
+	incidents *incidents
+	order     features.Reorder
+	none      int // index of "none" among the classes, -1 if the model has none
+	labels    []string
+	proba     []float32
+	odd       []float32
+	contrib   []float64
+	flagged   []bool
+	results   []Result
+	sum       Summary
+}
+
+// New checks that models and features belong together.
+func New(cfg Config) (*Scorer, error) {
+	if cfg.State == nil || cfg.Attack == nil {
+		return nil, fmt.Errorf("score: no attack classifier")
+	}
+	schema := features.HTTPSchema(cfg.State)
+	if err := frame.SameSchema(cfg.Attack.Schema(), schema); err != nil {
+		return nil, fmt.Errorf("attack classifier: %w", err)
+	}
+	if cfg.Anomaly != nil {
+		if err := frame.SameSchema(cfg.Anomaly.Schema(), schema); err != nil {
+			return nil, fmt.Errorf("anomaly detector: %w", err)
+		}
+	}
+	if !(cfg.Threshold > 0 && cfg.Threshold <= 1) {
+		return nil, fmt.Errorf("score: threshold %v is outside (0,1]", cfg.Threshold)
+	}
+	if cfg.RateLimit.Requests == 0 {
+		cfg.RateLimit = RateLimit{Requests: 100, Per: time.Minute}
+	}
+	classes := cfg.Attack.Classes()
+	return &Scorer{
+		cfg: cfg, ext: features.NewExtractor(cfg.State), rules: NewRules(cfg.RateLimit),
+		incidents: newIncidents(),
+		none: slices.Index(classes, traffic.None.String()), labels: classes,
+		proba:   make([]float32, features.BlockRows*len(classes)),
+		odd:     make([]float32, features.BlockRows),
+		contrib: make([]float64, len(schema.Columns)),
+		flagged: make([]bool, features.BlockRows),
+		sum:     Summary{ByClass: map[string]int64{}, Threshold: cfg.Threshold},
+	}, nil
+}
+
+// block extracts, predicts and decides for one block in event time.
+func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) error) error {
+	n := len(reqs)
+	if n == 0 {
+		return nil
+	}
+	x := frame.NewMatrix(features.HTTPSchema(s.cfg.State), n)
+	s.ext.Extract(x, reqs)
+	k := len(s.labels)
+	s.cfg.Attack.PredictProba(s.proba[:n*k], x, 0, n)
+	if s.cfg.Anomaly != nil {
+		s.cfg.Anomaly.Score(s.odd[:n], x, 0, n)
+	}
+	s.results = s.results[:0]
+	for i := range reqs {
+		r := &reqs[i]
+		probability, attack := verdict(s.proba[i*k:(i+1)*k], s.none)
+		res := Result{
+			File: r.File, Line: r.Line, Principal: r.Principal(), Method: r.Method, Target: r.Target,
+			Status: r.Status, Class: traffic.None.String(), Probability: probability, Anomaly: -1,
+			Reasons: []Reason{}, Late: late != nil && late[i], At: r.Time, Truth: r.Label,
+		}
+		if r.HasTime() {
+			res.Time = r.When().Format(time.RFC3339Nano)
+		}
+		if r.HasBody {
+			res.Body = &r.Body
+		}
+		if s.cfg.Anomaly != nil {
+			res.Anomaly = float64(s.odd[i])
+		}
+		res.Rules, res.Rule = s.rules.Check(r)
+		if res.Rules == nil {
+			res.Rules = []string{}
+		}
+		s.flagged[i] = attack >= 0 && probability >= s.cfg.Threshold
+		if s.flagged[i] {
+			res.Class = s.labels[attack]
+			res.Reasons = s.reasons(x, i)
+			res.Incident = s.incidents.add(r, &res)
+		}
+		s.count(&res)
+		s.results = append(s.results, res)
+	}
+	s.ext.Learn(reqs, s.flagged[:n])
+	return emit(s.results)
+}
+
+// verdict turns class probabilities into the probability of an attack,
+// 1 − P(none), and the index of the likeliest attack. none is the index of the
+// benign class, -1 if the model has none.
+func verdict(p []float32, none int) (probability float64, attack int) {
+	attack, probability = -1, 1
+	for c, v := range p {
+		if c == none {
+			probability = math.Max(0, 1-float64(v))
+		} else if attack < 0 || v > p[attack] {
+			attack = c
+		}
+	}
+	return probability, attack
+}
+
+// reasons names the columns that moved P(none) down most.
+func (s *Scorer) reasons(x *frame.Matrix, row int) []Reason {
+	if s.cfg.Reasons <= 0 || s.none < 0 {
+		return []Reason{}
+	}
+	clear(s.contrib)
+	s.cfg.Attack.Contributions(s.contrib, x, row, s.none)
+	out := make([]Reason, 0, s.cfg.Reasons+1)
+	for j, c := range s.contrib {
+		if c >= 0 {
+			continue
+		}
+		v := float64(x.Cols[j][row])
+		if math.IsNaN(v) {
+			continue
+		}
+		at := len(out)
+		for at > 0 && -c > out[at-1].Contribution {
+			at--
+		}
+		if at >= s.cfg.Reasons {
+			continue
+		}
+		out = slices.Insert(out, at, Reason{Feature: x.Schema.Columns[j].Name, Value: v, Contribution: -c})
+		if len(out) > s.cfg.Reasons {
+			out = out[:s.cfg.Reasons]
+		}
+	}
+	return out
+}
+
+// Push takes the next records of the stream. emit is called with results in
+// event time; the slice is only valid during the call.
+func (s *Scorer) Push(reqs []traffic.Request, emit func([]Result) error) error {
+	return s.order.Push(reqs, func(b features.Block) error { return s.block(b.Requests, b.Late, emit) })
+}
+
+// Flush scores what the reorder buffer still holds.
+func (s *Scorer) Flush(emit func([]Result) error) error {
+	return s.order.Flush(func(b features.Block) error { return s.block(b.Requests, b.Late, emit) })
+}
+
+// Summary is what one run found.
+type Summary struct {
+	Requests  int64            `json:"requests"`
+	Flagged   int64            `json:"flagged"`
+	Anomalies int64            `json:"anomalies"`  // at or above the anomaly threshold
+	RuleHits  int64            `json:"rule_hits"`  // requests with at least one rule hit
+	OnlyModel int64            `json:"only_model"` // flagged without a rule hit
+	OnlyRules int64            `json:"only_rules"` // rule hit without a flag
+	Late      int64            `json:"late"`
+	ByClass   map[string]int64 `json:"by_class"` // flagged requests per attack type
+	Threshold float64          `json:"threshold"`
+
+	// Against the truth, where records carry one.
+	Labelled       int64 `json:"labelled,omitempty"`
+	TruePositives  int64 `json:"true_positives,omitempty"`
+	FalsePositives int64 `json:"false_positives,omitempty"`
+	FalseNegatives int64 `json:"false_negatives,omitempty"`
+}
+
+func (s *Scorer) count(r *Result) {
+	s.sum.Requests++
+	flagged, ruled := r.Flagged(), len(r.Rules) > 0
+	if flagged {
+		s.sum.Flagged++
+		s.sum.ByClass[r.Class]++
+	}
+	if s.cfg.Anomaly != nil && r.Anomaly >= s.cfg.AnomalyThreshold {
+		s.sum.Anomalies++
+	}
+	if ruled {
+		s.sum.RuleHits++
+	}
+	switch {
+	case flagged && !ruled:
+		s.sum.OnlyModel++
+	case ruled && !flagged:
+		s.sum.OnlyRules++
+	}
+	if r.Late {
+		s.sum.Late++
+	}
+	if r.Truth == traffic.Unlabelled {
+		return
+	}
+	s.sum.Labelled++
+	switch {
+	case flagged && r.Truth.Attack():
+		s.sum.TruePositives++
+	case flagged:
+		s.sum.FalsePositives++
+	case r.Truth.Attack():
+		s.sum.FalseNegatives++
+	}
+}
+
+// Summary returns the counts so far. The map is the Scorer's own.
+func (s *Scorer) Summary() Summary { return s.sum }
+
+// Incidents returns the incidents so far, most requests first.
+func (s *Scorer) Incidents() []Incident { return s.incidents.list() }

@@ -1,0 +1,451 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"apiml/traffic"
+)
+
+// The aggregates below feed the reports. All take a Filter on time and show the
+// text as stored (always valid UTF-8). They are exact and the same on every
+// run: counts and sums are of integers, quantiles interpolate between two rows, and every
+// list has a total order.
+
+// Latency sums up response times in seconds. All are 0 if Known is.
+type Latency struct {
+	Known              int64 // requests whose latency is known
+	P50, P90, P95, P99 float64
+	Total              float64 // sum, of values rounded to microseconds
+}
+
+// latencySQL selects a Latency; scan with its dst.
+const latencySQL = `count(latency), coalesce(quantile_cont(latency, 0.5), 0), coalesce(quantile_cont(latency, 0.9), 0),
+ coalesce(quantile_cont(latency, 0.95), 0), coalesce(quantile_cont(latency, 0.99), 0),
+ coalesce(sum(round(least(latency, 1e9) * 1e6)::BIGINT), 0)::DOUBLE / 1e6`
+
+func (l *Latency) dst() []any {
+	return []any{&l.Known, &l.P50, &l.P90, &l.P95, &l.P99, &l.Total}
+}
+
+// sumSQL is the sum of a BIGINT column that hostile values cannot overflow.
+func sumSQL(column string) string {
+	return "least(coalesce(sum(" + column + "), 0), 9223372036854775807)::BIGINT"
+}
+
+// folded is the template by which everything is grouped: the learned one if
+// there is any.
+const folded = "coalesce((SELECT min(folded) FROM templates WHERE raw = r.template), r.template)"
+
+// Summary is the overview of a store.
+type Summary struct {
+	Requests, Flows int64
+	First, Last     int64 // of the requests, microseconds UTC, traffic.NoTime if none has a time
+	Principals      int64 // distinct
+	Clients         int64 // distinct connecting addresses
+	Templates       int64 // distinct
+	WithStatus      int64 // requests whose status is known
+	Errors4xx       int64
+	Errors5xx       int64
+	BytesIn         int64
+	BytesOut        int64
+	Latency         Latency
+	Labelled        int64 // requests whose label is known
+	Attacks         int64 // of these, those that are not benign
+	Scored          int64
+	Flagged         int64
+	Incidents       int64
+}
+
+// Share4xx is the share of requests with a known status that got a 4xx.
+func (s Summary) Share4xx() float64 { return share(s.Errors4xx, s.WithStatus) }
+
+// Share5xx is the share of requests with a known status that got a 5xx.
+func (s Summary) Share5xx() float64 { return share(s.Errors5xx, s.WithStatus) }
+
+func share(n, of int64) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// Summary returns the overview.
+func (s *Store) Summary(ctx context.Context, f Filter) (Summary, error) {
+	var m Summary
+	dst := []any{&m.Requests, (*micros)(&m.First), (*micros)(&m.Last), &m.WithStatus, &m.Errors4xx, &m.Errors5xx, &m.BytesIn, &m.BytesOut, &m.Labelled, &m.Attacks}
+	w := f.where()
+	err := s.one(ctx, `SELECT count(*), min(time), max(time), count(status), count(*) FILTER (status BETWEEN 400 AND 499), count(*) FILTER (status BETWEEN 500 AND 599), `+
+		sumSQL("bytes_in")+", "+sumSQL("bytes_out")+", count(label), count(*) FILTER (label <> 'none'), "+latencySQL+" FROM requests WHERE "+w, append(dst, m.Latency.dst()...)...)
+	for _, q := range []struct {
+		sql string
+		dst []any
+	}{
+		// One DISTINCT at a time: each is a hash table of all its values.
+		{"SELECT count(*) FROM (SELECT DISTINCT principal FROM requests WHERE " + w + ")", []any{&m.Principals}},
+		{"SELECT count(*) FROM (SELECT DISTINCT client FROM requests WHERE client IS NOT NULL AND " + w + ")", []any{&m.Clients}},
+		{"SELECT count(DISTINCT " + folded + ") FROM (SELECT DISTINCT template FROM requests WHERE " + w + ") r", []any{&m.Templates}},
+		{"SELECT count(*) FROM flows WHERE " + w, []any{&m.Flows}},
+		{"SELECT count(*), count(*) FILTER (flagged), count(DISTINCT incident) FROM scores WHERE " + w, []any{&m.Scored, &m.Flagged, &m.Incidents}},
+	} {
+		if err != nil {
+			break
+		}
+		err = s.one(ctx, q.sql, q.dst...)
+	}
+	if err != nil {
+		return Summary{}, fmt.Errorf("summary: %w", err)
+	}
+	return m, nil
+}
+
+// Timeline is what happened per interval of Step microseconds; the first begins
+// at Start, a multiple of Step. All series have the same length, with zeros
+// where nothing happened. Unlike Counts it includes the partial intervals at
+// both ends.
+type Timeline struct {
+	Start, Step int64
+	Requests    []int64
+	Status      [6][]int64         // by status / 100: [2] is 2xx; [0] unknown or outside 100 to 599
+	Flagged     map[string][]int64 // by class, of the scores; nil without scores
+}
+
+// Classes are the keys of Flagged in order.
+func (t *Timeline) Classes() []string {
+	var out []string
+	for c := range t.Flagged {
+		out = append(out, c)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Timeline returns requests by status class, and flagged ones by attack class,
+// over time.
+func (s *Store) Timeline(ctx context.Context, step int64, f Filter) (Timeline, error) {
+	out := Timeline{Step: step}
+	if step <= 0 {
+		return out, fmt.Errorf("timeline: step of %d microseconds", step)
+	}
+	w := f.where() + " AND time IS NOT NULL"
+	var first, last micros
+	if err := s.one(ctx, "SELECT min(a), max(b) FROM (SELECT min(time) a, max(time) b FROM requests WHERE "+w+" UNION ALL SELECT min(time), max(time) FROM scores WHERE "+w+")", &first, &last); err != nil {
+		return out, fmt.Errorf("timeline: %w", err)
+	}
+	if first == traffic.NoTime {
+		return out, nil
+	}
+	out.Start = floorDiv(int64(first), step) * step
+	n := (int64(last)-out.Start)/step + 1
+	if n > maxIntervals/10 {
+		return out, tooMany("timeline", step, out.Start, int64(last))
+	}
+	at := fmt.Sprintf("(epoch_us(time) - %d) // %d", out.Start, step)
+	type cell struct {
+		at, n, status int64
+		class         string
+	}
+	cells, err := rows(ctx, s, "SELECT "+at+" AS b, if(status BETWEEN 100 AND 599, status // 100, 0) AS c, count(*) FROM requests WHERE "+w+" GROUP BY b, c ORDER BY b, c",
+		func(r rowScanner, c *cell) error { return r.Scan(&c.at, &c.status, &c.n) })
+	if err != nil {
+		return out, fmt.Errorf("timeline: %w", err)
+	}
+	out.Requests = make([]int64, n)
+	for i := range out.Status {
+		out.Status[i] = make([]int64, n)
+	}
+	for _, c := range cells {
+		out.Requests[c.at] += c.n
+		out.Status[c.status][c.at] += c.n
+	}
+	cells, err = rows(ctx, s, "SELECT "+at+" AS b, class, count(*) FROM scores WHERE flagged AND "+w+" GROUP BY b, class ORDER BY b, class",
+		func(r rowScanner, c *cell) error { return r.Scan(&c.at, &c.class, &c.n) })
+	if err != nil {
+		return out, fmt.Errorf("timeline: %w", err)
+	}
+	for _, c := range cells {
+		if out.Flagged == nil {
+			out.Flagged = map[string][]int64{}
+		}
+		if out.Flagged[c.class] == nil {
+			out.Flagged[c.class] = make([]int64, n)
+		}
+		out.Flagged[c.class][c.at] = c.n
+	}
+	return out, nil
+}
+
+// StatusCount is the number of requests with a status.
+type StatusCount struct {
+	Status   int32 // 0 = unknown
+	Requests int64
+}
+
+// StatusMix returns the requests per status, in the order of status.
+func (s *Store) StatusMix(ctx context.Context, f Filter) ([]StatusCount, error) {
+	out, err := rows(ctx, s, "SELECT coalesce(status, 0) AS s, count(*) FROM requests WHERE "+f.where()+" GROUP BY s ORDER BY s",
+		func(r rowScanner, c *StatusCount) error { return r.Scan(&c.Status, &c.Requests) })
+	if err != nil {
+		return nil, fmt.Errorf("status mix: %w", err)
+	}
+	return out, nil
+}
+
+// NameCount is a name and how often it occurs.
+type NameCount struct {
+	Name  string // "" = unknown
+	Count int64
+}
+
+// MethodMix returns the requests per method, most frequent first.
+func (s *Store) MethodMix(ctx context.Context, f Filter) ([]NameCount, error) {
+	out, err := rows(ctx, s, "SELECT coalesce(method, '') AS m, count(*) AS n FROM requests WHERE "+f.where()+" GROUP BY m ORDER BY n DESC, m",
+		func(r rowScanner, c *NameCount) error { return r.Scan(&c.Name, &c.Count) })
+	if err != nil {
+		return nil, fmt.Errorf("method mix: %w", err)
+	}
+	return out, nil
+}
+
+// TemplateStat is one line of the ranking of endpoints.
+type TemplateStat struct {
+	Template   string
+	Requests   int64
+	Share      float64 // of all requests
+	Errors     int64   // status 400 and above
+	ErrorShare float64 // of the requests with a known status
+	Errors5xx  int64
+	BytesOut   int64
+	Principals int64 // distinct
+	Latency    Latency
+}
+
+// TopTemplates returns the n most frequent templates, most frequent first.
+func (s *Store) TopTemplates(ctx context.Context, n int, f Filter) ([]TemplateStat, error) {
+	w := f.where()
+	// The ranking first: quantiles and distinct principals of the chosen only.
+	q := `WITH c AS (SELECT template, count(*) AS n FROM requests WHERE ` + w + ` GROUP BY template),
+ m AS (SELECT r.template AS raw, ` + folded + ` AS name, n FROM c r),
+ total AS (SELECT sum(n) AS all_requests FROM c),
+ top AS (SELECT name, sum(n) AS n FROM m GROUP BY name ORDER BY sum(n) DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
+ names AS (SELECT raw, name FROM m WHERE name IN (SELECT name FROM top))
+SELECT name, count(*) AS k, any_value(all_requests)::BIGINT, count(*) FILTER (status >= 400), count(status), count(*) FILTER (status BETWEEN 500 AND 599), ` + sumSQL("bytes_out") + `, count(DISTINCT principal), ` + latencySQL + `
+FROM requests JOIN names ON requests.template = names.raw, total WHERE ` + w + ` GROUP BY name ORDER BY k DESC, name`
+	out, err := rows(ctx, s, q, func(r rowScanner, t *TemplateStat) error {
+		var all, known int64
+		dst := []any{&t.Template, &t.Requests, &all, &t.Errors, &known, &t.Errors5xx, &t.BytesOut, &t.Principals}
+		err := r.Scan(append(dst, t.Latency.dst()...)...)
+		t.Share, t.ErrorShare = share(t.Requests, all), share(t.Errors, known)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("top templates: %w", err)
+	}
+	return out, nil
+}
+
+// AttackType is how often a class occurs: in the labels, and among the flagged
+// requests of the last scoring.
+type AttackType struct {
+	Class    string
+	Labelled int64 // requests with this label
+	Flows    int64 // flows with this label
+	Scored   int64 // scores of this class, flagged or not
+	Flagged  int64
+}
+
+// AttackTypes returns all classes that occur, "none" too, in the order of
+// traffic.Labels, unknown names last.
+func (s *Store) AttackTypes(ctx context.Context, f Filter) ([]AttackType, error) {
+	w := f.where()
+	out, err := rows(ctx, s, `SELECT class, sum(a)::BIGINT, sum(b)::BIGINT, sum(c)::BIGINT, sum(d)::BIGINT FROM (
+ SELECT label AS class, count(*) AS a, 0 AS b, 0 AS c, 0 AS d FROM requests WHERE label IS NOT NULL AND `+w+` GROUP BY label
+ UNION ALL SELECT label, 0, count(*), 0, 0 FROM flows WHERE label IS NOT NULL AND `+w+` GROUP BY label
+ UNION ALL SELECT class, 0, 0, count(*), count(*) FILTER (flagged) FROM scores WHERE `+w+` GROUP BY class) GROUP BY class ORDER BY class`,
+		func(r rowScanner, a *AttackType) error {
+			return r.Scan(&a.Class, &a.Labelled, &a.Flows, &a.Scored, &a.Flagged)
+		})
+	if err != nil {
+		return nil, fmt.Errorf("attack types: %w", err)
+	}
+	rank := func(name string) int {
+		l, err := traffic.ParseLabel(name)
+		if err != nil {
+			return 1 << 30
+		}
+		return int(l)
+	}
+	slices.SortStableFunc(out, func(a, b AttackType) int { return cmp.Compare(rank(a.Class), rank(b.Class)) })
+	return out, nil
+}
+
+// PrincipalStat is what one principal did.
+type PrincipalStat struct {
+	Principal      string
+	Requests       int64
+	Errors         int64 // status 400 and above
+	Templates      int64 // distinct, not folded
+	Flagged        int64
+	MaxProbability float64  // of its scores
+	Classes        []string // of its flagged requests, sorted
+	First, Last    int64    // microseconds UTC, traffic.NoTime if unknown
+}
+
+// TopPrincipals returns n principals: those with the most flagged requests
+// first, then those with the most requests.
+func (s *Store) TopPrincipals(ctx context.Context, n int, f Filter) ([]PrincipalStat, error) {
+	w := f.where()
+	q := `WITH r AS (SELECT principal, count(*) AS n, count(*) FILTER (status >= 400) AS errors, min(time) AS a, max(time) AS b FROM requests WHERE ` + w + ` GROUP BY principal),
+ s AS (SELECT principal, count(*) FILTER (flagged) AS flagged, max(probability) AS p, list_sort(list(DISTINCT class) FILTER (flagged)) AS classes, min(time) AS a, max(time) AS b FROM scores WHERE ` + w + ` GROUP BY principal),
+ top AS (SELECT principal, coalesce(n, 0) AS n, coalesce(errors, 0) AS errors, coalesce(flagged, 0) AS flagged, coalesce(p, 0) AS p, classes, coalesce(r.a, s.a) AS a, coalesce(r.b, s.b) AS b
+  FROM r FULL JOIN s USING (principal) ORDER BY flagged DESC, n DESC, principal LIMIT ` + fmt.Sprint(max(n, 0)) + `),
+ t AS (SELECT principal, count(DISTINCT template) AS templates FROM requests WHERE principal IN (SELECT principal FROM top) AND ` + w + ` GROUP BY principal)
+SELECT principal, n, errors, coalesce(templates, 0), flagged, p, coalesce(array_to_string(classes, ','), ''), a, b FROM top LEFT JOIN t USING (principal) ORDER BY flagged DESC, n DESC, principal`
+	out, err := rows(ctx, s, q, func(r rowScanner, p *PrincipalStat) error {
+		var classes string
+		err := r.Scan(&p.Principal, &p.Requests, &p.Errors, &p.Templates, &p.Flagged, &p.MaxProbability, &classes, (*micros)(&p.First), (*micros)(&p.Last))
+		p.Classes = split(classes)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("top principals: %w", err)
+	}
+	return out, nil
+}
+
+// split is the inverse of a join with commas; nil for "".
+func split(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}
+
+// TargetStat is a template under attack.
+type TargetStat struct {
+	Template       string
+	Flagged        int64
+	Principals     int64 // distinct, of the flagged requests
+	MaxProbability float64
+	Classes        []string
+	Example        string // the target of the most probable attack
+}
+
+// TopTargets returns the n templates with the most flagged requests, most
+// first.
+func (s *Store) TopTargets(ctx context.Context, n int, f Filter) ([]TargetStat, error) {
+	q := `WITH names AS (SELECT template, ` + folded + ` AS name FROM (SELECT DISTINCT template FROM scores WHERE flagged) r),
+ x AS (SELECT name, principal, probability, class, target,
+  row_number() OVER (PARTITION BY name ORDER BY probability DESC, target, file, line) AS i FROM scores JOIN names USING (template) WHERE flagged AND ` + f.where() + `)
+SELECT name, count(*) AS k, count(DISTINCT principal), max(probability), array_to_string(list_sort(list(DISTINCT class)), ','), min(target) FILTER (i = 1)
+FROM x GROUP BY name ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0))
+	out, err := rows(ctx, s, q, func(r rowScanner, t *TargetStat) error {
+		var classes string
+		err := r.Scan(&t.Template, &t.Flagged, &t.Principals, &t.MaxProbability, &classes, &t.Example)
+		t.Classes = split(classes)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("top targets: %w", err)
+	}
+	return out, nil
+}
+
+// Incident is a group of scores that belong together.
+type Incident struct {
+	ID             string
+	Class          string // the most frequent one of its flagged scores
+	Requests       int64
+	Principals     int64
+	Targets        int64 // distinct templates, not folded
+	MaxProbability float64
+	MaxAnomaly     float64
+	First, Last    int64
+	Principal      string // the one with the most requests
+	Template       string // the most frequent one
+	File           string // of the most probable request: the first line of evidence
+	Line           int64
+	Target         string
+}
+
+// Incidents returns n incidents, those of the highest probability first, then
+// the larger ones.
+func (s *Store) Incidents(ctx context.Context, n int, f Filter) ([]Incident, error) {
+	w := "incident IS NOT NULL AND " + f.where()
+	most := func(column string) string { // the most frequent value per incident, ties by name
+		return "(SELECT incident, " + column + ", row_number() OVER (PARTITION BY incident ORDER BY count(*) DESC, " + column + ") AS i FROM x GROUP BY incident, " + column + ")"
+	}
+	q := `WITH x AS (SELECT * FROM scores WHERE ` + w + `),
+ top AS (SELECT incident, count(*) AS k, count(DISTINCT principal) AS principals, count(DISTINCT template) AS targets, max(probability) AS p, max(anomaly) AS o, min(time) AS a, max(time) AS b
+  FROM x GROUP BY incident ORDER BY p DESC, k DESC, incident LIMIT ` + fmt.Sprint(max(n, 0)) + `),
+ c AS ` + strings.Replace(most("class"), "FROM x", "FROM x WHERE flagged", 1) + `, pr AS ` + most("principal") + `, tp AS ` + most("template") + `,
+ e AS (SELECT incident, file, line, target, row_number() OVER (PARTITION BY incident ORDER BY probability DESC, time, file, line) AS i FROM x)
+SELECT incident, coalesce(class, 'none'), k, principals, targets, p, o, a, b, principal, template, file, line, target
+FROM top LEFT JOIN (FROM c WHERE i = 1) USING (incident) JOIN (FROM pr WHERE i = 1) USING (incident) JOIN (FROM tp WHERE i = 1) USING (incident) JOIN (FROM e WHERE i = 1) USING (incident)
+ORDER BY p DESC, k DESC, incident`
+	out, err := rows(ctx, s, q, func(r rowScanner, i *Incident) error {
+		return r.Scan(&i.ID, &i.Class, &i.Requests, &i.Principals, &i.Targets, &i.MaxProbability, &i.MaxAnomaly,
+			(*micros)(&i.First), (*micros)(&i.Last), &i.Principal, &i.Template, &i.File, &i.Line, &i.Target)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("incidents: %w", err)
+	}
+	return out, nil
+}
+
+// TopScores returns the n flagged scores of the highest probability, highest
+// first.
+func (s *Store) TopScores(ctx context.Context, n int, f Filter) ([]Score, error) {
+	q := `SELECT file, line, time, principal, coalesce(method, ''), target, coalesce(status, 0), class, probability, anomaly, flagged,
+ coalesce(rules, ''), coalesce(reasons, ''), coalesce(incident, ''), coalesce(label, '')
+FROM scores WHERE flagged AND ` + f.where() + ` ORDER BY probability DESC, anomaly DESC, time, file, line, target LIMIT ` + fmt.Sprint(max(n, 0))
+	out, err := rows(ctx, s, q, func(r rowScanner, v *Score) error {
+		var label string
+		err := r.Scan(&v.File, &v.Line, (*micros)(&v.Time), &v.Principal, &v.Method, &v.Target, &v.Status, &v.Class, &v.Probability, &v.Anomaly, &v.Flagged,
+			&v.Rules, &v.Reasons, &v.Incident, &label)
+		v.Label, _ = traffic.ParseLabel(label)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("top scores: %w", err)
+	}
+	return out, nil
+}
+
+// RejectReason is why lines were rejected, with samples.
+type RejectReason struct {
+	Reason  string
+	Count   int64
+	Samples []traffic.Reject // the first of them, by input and position
+}
+
+// Rejects returns the rejects by reason, most frequent first, each with up to
+// samples of them.
+func (s *Store) Rejects(ctx context.Context, samples int) ([]RejectReason, error) {
+	out, err := rows(ctx, s, "SELECT reason, count(*) AS n FROM rejects GROUP BY reason ORDER BY n DESC, reason",
+		func(r rowScanner, v *RejectReason) error { return r.Scan(&v.Reason, &v.Count) })
+	if err != nil {
+		return nil, fmt.Errorf("rejects: %w", err)
+	}
+	index := map[string]*RejectReason{}
+	for i := range out {
+		index[out[i].Reason] = &out[i]
+	}
+	q := `SELECT coalesce(name, ''), line, byte_offset, reason, raw FROM (
+ SELECT *, row_number() OVER (PARTITION BY reason ORDER BY input, byte_offset, line, raw) AS i FROM rejects) r LEFT JOIN inputs ON inputs.id = r.input
+WHERE i <= ` + fmt.Sprint(samples) + ` ORDER BY reason, i`
+	some, err := rows(ctx, s, q, func(r rowScanner, v *traffic.Reject) error {
+		return r.Scan(&v.File, &v.Line, &v.Offset, &v.Reason, &v.Raw)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rejects: %w", err)
+	}
+	for _, v := range some {
+		r := index[v.Reason]
+		r.Samples = append(r.Samples, v)
+	}
+	return out, nil
+}

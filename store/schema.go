@@ -1,0 +1,60 @@
+package store
+
+import (
+	"strings"
+
+	"apiml/traffic"
+)
+
+// tables are the names of the tables that Info counts.
+func tables() []string {
+	return []string{"requests", "flows", "rejects", "templates", "inputs", "scores", "runs", "metrics"}
+}
+
+// migrations are the steps from one schema version to the next: the first
+// makes version 1 of an empty database. A step that was released is never
+// changed; a new version is a new step at the end.
+//
+// There are no indexes and no keys: scans prune by the minima and maxima that
+// DuckDB keeps per 122,880 rows, and an index would make ingest several times
+// slower. seq counts the rows of a table in the order of ingest, without end;
+// size is the number of bytes of text in the row, by which scans bound their
+// memory.
+func migrations() []string {
+	return []string{`
+CREATE TABLE inputs (
+  id BIGINT NOT NULL, name VARCHAR NOT NULL, format VARCHAR NOT NULL, kind VARCHAR NOT NULL,
+  sha256 VARCHAR NOT NULL, size BIGINT NOT NULL, first_line VARCHAR NOT NULL, lines BIGINT NOT NULL,
+  read BIGINT NOT NULL, parsed BIGINT NOT NULL, rejected BIGINT NOT NULL, filtered BIGINT NOT NULL,
+  first_time TIMESTAMP, last_time TIMESTAMP, synthetic BOOLEAN NOT NULL);
+CREATE TABLE requests (
+  seq BIGINT NOT NULL, input BIGINT NOT NULL, line BIGINT NOT NULL, time TIMESTAMP,
+  method VARCHAR, host VARCHAR, target VARCHAR NOT NULL, template VARCHAR NOT NULL, protocol VARCHAR,
+  status INTEGER, bytes_in BIGINT, bytes_out BIGINT, latency DOUBLE,
+  client VARCHAR, forwarded VARCHAR, "user" VARCHAR, session VARCHAR, referrer VARCHAR, agent VARCHAR,
+  cache VARCHAR, body VARCHAR, label VARCHAR, principal VARCHAR NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE flows (
+  seq BIGINT NOT NULL, input BIGINT NOT NULL, line BIGINT NOT NULL, time TIMESTAMP,
+  label VARCHAR, class VARCHAR NOT NULL, ` + strings.Join(flowColumns(), " DOUBLE, ") + ` DOUBLE);
+CREATE TABLE rejects (input BIGINT NOT NULL, line BIGINT NOT NULL, byte_offset BIGINT NOT NULL, reason VARCHAR NOT NULL, raw VARCHAR NOT NULL);
+CREATE TABLE templates (raw VARCHAR NOT NULL, folded VARCHAR NOT NULL);
+CREATE TABLE scores (
+  file VARCHAR NOT NULL, line BIGINT NOT NULL, time TIMESTAMP, principal VARCHAR NOT NULL, method VARCHAR,
+  target VARCHAR NOT NULL, template VARCHAR NOT NULL, status INTEGER, class VARCHAR NOT NULL, probability DOUBLE NOT NULL,
+  anomaly DOUBLE NOT NULL, flagged BOOLEAN NOT NULL, rules VARCHAR, reasons VARCHAR, incident VARCHAR, label VARCHAR);
+CREATE TABLE runs (
+  id BIGINT NOT NULL, command VARCHAR NOT NULL, version VARCHAR NOT NULL, config VARCHAR NOT NULL, inputs VARCHAR NOT NULL,
+  models VARCHAR NOT NULL, counts VARCHAR NOT NULL, status VARCHAR NOT NULL, started TIMESTAMP, finished TIMESTAMP);
+CREATE TABLE metrics (run BIGINT NOT NULL, model VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, value DOUBLE, sd DOUBLE);
+`}
+}
+
+// flowColumns are the column names of table flows, in the order of
+// traffic.FlowColumns: "Flow Bytes/s" is flow_bytes_s.
+func flowColumns() []string {
+	var out []string
+	for _, n := range traffic.FlowColumns() {
+		out = append(out, strings.NewReplacer(" ", "_", "/", "_").Replace(strings.ToLower(n)))
+	}
+	return out
+}

@@ -1,0 +1,416 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"apiml/evaluate"
+	"apiml/frame"
+	"apiml/model"
+)
+
+// CrossValidate measures spec on the given rows of p (all but the held-out
+// ones): on each fold the features and the model are made from its training rows
+// alone, and the metrics are computed on the predictions of all folds together.
+// Classifiers use the rows of known class; detectors are fitted without labels
+// and measured with labels where there are any, against class Benign. Beside the
+// model stand its baselines on the same folds: for a classifier the majority
+// class and the best single split, for a detector the largest robust z-score.
+//
+// It fails where there is nothing to measure: no rows, fewer than two classes,
+// one group only. Memory: the features of one fold, and one float32 per row and
+// class.
+func CrossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec, opt Options) (*Result, error) {
+	opt = opt.withDefaults()
+	cpu := opt.CPU()
+	r, err := crossValidate(ctx, p, rows, spec, opt)
+	if err != nil {
+		return nil, fmt.Errorf("cross-validate %q on %q: %w", spec.Name, p.Name, err)
+	}
+	r.CPUSeconds = opt.CPU() - cpu
+	return r, nil
+}
+
+func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec, opt Options) (*Result, error) {
+	rows, notes, err := usable(p, rows, spec)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Split, err = ParseSplit(string(opt.Split)); err != nil {
+		return nil, err
+	}
+	folds, used, splitNotes := Splits(p, rows, opt.Split, opt.Folds, opt.Seed)
+	notes = append(notes, splitNotes...)
+	if len(folds) == 0 {
+		return nil, fmt.Errorf("%d rows in too few groups for a %s split; more traffic is needed", len(rows), used)
+	}
+	r := &Result{
+		Model: spec.Name, Dataset: p.Name, Synthetic: p.Synthetic, Split: used,
+		Protocol: fmt.Sprintf("%s, %d folds, seed %d", used, len(folds), opt.Seed),
+		Findings: []Finding{}, Notes: append([]string{}, notes...), Predictions: &Predictions{},
+	}
+	if used == Random {
+		r.Protocol += " (optimistic: groups and times ignored)"
+	}
+	kinds := baselineKinds(spec.Role)
+	sets := make([]*predictions, 1+len(kinds)) // the model's, then the baselines'
+	benign := benignIndex(p.Classes, p.Benign)
+	for i := range sets {
+		sets[i] = &predictions{classes: p.Classes, benign: benign, bound: []int{0}}
+	}
+	for f, fold := range folds {
+		stage := fmt.Sprintf("%s fold %d/%d", spec.Name, f+1, len(folds))
+		opt.Log(stage, 0, 1)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		run, err := runFold(ctx, p, fold, spec, opt, stage, sets, kinds)
+		if err != nil {
+			return nil, fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
+		}
+		for _, n := range run.notes {
+			r.Notes = append(r.Notes, fmt.Sprintf("fold %d: %s", f+1, n))
+		}
+		r.Folds = append(r.Folds, FoldResult{Train: len(fold.Train), Test: len(fold.Test), Dropped: fold.Dropped})
+		r.Rows += len(fold.Test)
+		for _, row := range fold.Test {
+			r.Predictions.Rows = append(r.Predictions.Rows, row)
+			r.Predictions.Fold = append(r.Predictions.Fold, f)
+		}
+		if f == len(folds)-1 { // the fold with the most rows to fit on, in every split
+			r.Findings = append(r.Findings, Audit(p, fold.Train, run.fit)...)
+		}
+	}
+	if p.Labels != nil {
+		truth := make([]int32, r.Rows)
+		for i, row := range r.Predictions.Rows {
+			truth[i] = p.Labels[row]
+		}
+		for _, q := range sets {
+			q.truth = truth
+		}
+	}
+
+	causal := used == GroupTime || used == Time
+	got := sets[0].measure(opt.AlertRate, causal)
+	r.Metrics = got.stats
+	r.Baselines = make(map[string]map[string]Stat)
+	for f := range r.Folds {
+		r.Folds[f].Metrics = got.folds[f]
+	}
+	for i, kind := range kinds {
+		b := sets[1+i].measure(opt.AlertRate, causal)
+		r.Baselines[kind] = b.stats
+		if i == 0 {
+			r.BaselineName, r.Baseline = kind, b.stats
+			for f := range r.Folds {
+				r.Folds[f].Baseline = b.folds[f]
+			}
+		}
+	}
+	var hash []uint64
+	if p.Hash != nil {
+		hash = make([]uint64, r.Rows)
+		for i, row := range r.Predictions.Rows {
+			hash[i] = p.Hash[row]
+		}
+	}
+	sets[0].fill(r, got, hash, sets[1])
+	labelled := sets[0].labelled()
+	if spec.Role == model.RoleDetector && !labelled {
+		r.Notes = append(r.Notes, "no labels: every row is taken for benign, and only the false positives at the budget are measured")
+	}
+	score, positive := sets[0].binary(0, r.Rows, labelled)
+	if c := clean(nil, score, positive); len(c) > 0 {
+		b := evaluate.BudgetThreshold(c, opt.AlertRate)
+		r.Threshold = &b
+		if !b.Supported() {
+			r.Notes = append(r.Notes, fmt.Sprintf("%d benign rows are too few to promise a false-positive rate of %g: all that is known (95 %%) is that it is below %.2g", b.Rows, b.Rate, b.Upper))
+		}
+	}
+	if used == Random || used == Time { // the others keep groups and duplicates apart by construction
+		r.Findings = append(r.Findings, auditFolds(p, folds)...)
+	}
+	if opt.AuditRandom && used != Random && spec.Role == model.RoleClassifier {
+		found, err := auditRandom(ctx, p, rows, spec, opt, used)
+		if err != nil {
+			return nil, err
+		}
+		r.Findings = append(r.Findings, found...)
+	}
+	return r, nil
+}
+
+// usable validates the problem for the role and returns the rows to work on.
+func usable(p *Problem, rows []int, spec model.Spec) ([]int, []string, error) {
+	if err := p.Check(); err != nil {
+		return nil, nil, err
+	}
+	if spec.Fit == nil {
+		return nil, nil, fmt.Errorf("this version cannot fit it")
+	}
+	if len(rows) == 0 {
+		return nil, nil, fmt.Errorf("no rows to train on")
+	}
+	switch spec.Role {
+	case model.RoleDetector:
+		return rows, nil, nil
+	case model.RoleClassifier:
+	default:
+		return nil, nil, fmt.Errorf("a %s is not fitted on a problem with classes", spec.Role)
+	}
+	if p.Labels == nil {
+		return nil, nil, fmt.Errorf("the rows have no labels; fit the unsupervised models and keep the built-in classifier")
+	}
+	var known []int
+	seen := make([]bool, len(p.Classes))
+	for _, r := range rows {
+		if l := p.Labels[r]; l >= 0 {
+			known = append(known, r)
+			seen[l] = true
+		}
+	}
+	var names []string
+	for c, s := range seen {
+		if s {
+			names = append(names, p.Classes[c])
+		}
+	}
+	switch len(names) {
+	case 0:
+		return nil, nil, fmt.Errorf("none of the %d rows has a known class; fit the unsupervised models and keep the built-in classifier", len(rows))
+	case 1:
+		return nil, nil, fmt.Errorf("all %d labelled rows are of class %q: a classifier needs two", len(known), names[0])
+	}
+	var notes []string
+	if n := len(rows) - len(known); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d rows have no known class and were left out", n, len(rows)))
+	}
+	return known, notes, nil
+}
+
+// baselineKinds names the baselines of a role, the headline first.
+func baselineKinds(role model.Role) []string {
+	if role == model.RoleDetector {
+		return []string{"robust_z"}
+	}
+	return []string{"stump", "majority"}
+}
+
+func fitBaseline(ctx context.Context, kind string, x *frame.Matrix, workers int) (*Baseline, error) {
+	switch kind {
+	case "stump":
+		return fitStump(ctx, x, workers)
+	case "robust_z":
+		return fitRobustZ(ctx, x, workers)
+	}
+	return fitMajority(x), nil
+}
+
+// attach returns x with what p knows about its rows; a detector must not see
+// labels.
+func attach(p *Problem, x *frame.Matrix, rows []int, role model.Role) (*frame.Matrix, error) {
+	if x == nil || x.Rows() != len(rows) {
+		n := 0
+		if x != nil {
+			n = x.Rows()
+		}
+		return nil, fmt.Errorf("features of %q: %d rows, asked for %d", p.Name, n, len(rows))
+	}
+	y := &frame.Matrix{Schema: x.Schema, Cols: x.Cols, N: x.N}
+	if p.Groups != nil {
+		y.Group = make([]uint64, len(rows))
+		for i, r := range rows {
+			y.Group[i] = p.Groups[r]
+		}
+	}
+	if p.Times != nil {
+		y.Time = make([]int64, len(rows))
+		for i, r := range rows {
+			y.Time[i] = p.Times[r]
+		}
+	}
+	if role == model.RoleClassifier {
+		y.Classes = p.Classes
+		y.Class = make([]int32, len(rows))
+		for i, r := range rows {
+			y.Class[i] = p.Labels[r]
+		}
+	}
+	return y, y.Check()
+}
+
+// foldRun is what a fold leaves behind.
+type foldRun struct {
+	fit   *frame.Matrix
+	notes []string
+}
+
+// runFold fits model and baselines on one fold and appends their predictions to
+// sets.
+func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Options, stage string, sets []*predictions, kinds []string) (foldRun, error) {
+	var run foldRun
+	fit, eval, err := p.Fold(ctx, fold.Train, fold.Test)
+	if err != nil {
+		return run, err
+	}
+	if fit, err = attach(p, fit, fold.Train, spec.Role); err != nil {
+		return run, err
+	}
+	if eval, err = attach(p, eval, fold.Test, spec.Role); err != nil {
+		return run, err
+	}
+	run.fit = fit
+	single := false
+	if spec.Role == model.RoleClassifier {
+		single, run.notes = classNotes(p, fit, eval)
+	}
+	var m model.Model
+	if !single {
+		if m, err = spec.Fit(ctx, fit, opt.Config, opt.fitOptions(stage)); err != nil {
+			return run, err
+		}
+	}
+	baselines := make([]*Baseline, len(kinds))
+	for i, kind := range kinds {
+		if baselines[i], err = fitBaseline(ctx, kind, fit, opt.Workers); err != nil {
+			return run, err
+		}
+	}
+	for i, q := range sets {
+		switch {
+		case i > 0:
+			baselines[i-1].predict(q, eval)
+		case single:
+			fitMajority(fit).predict(q, eval) // what any classifier would say
+		default:
+			if err := predict(ctx, q, m, eval, opt.Workers); err != nil {
+				return run, err
+			}
+		}
+	}
+	return run, nil
+}
+
+// classNotes says which classes a fold is tested on without having seen them,
+// and whether there is but one class to fit on.
+func classNotes(p *Problem, fit, eval *frame.Matrix) (single bool, notes []string) {
+	inFit, inEval := make([]int, len(p.Classes)), make([]int, len(p.Classes))
+	for _, c := range fit.Class {
+		inFit[c]++
+	}
+	for _, c := range eval.Class {
+		inEval[c]++
+	}
+	classes := 0
+	for c, name := range p.Classes {
+		if inFit[c] > 0 {
+			classes++
+		} else if inEval[c] > 0 {
+			notes = append(notes, fmt.Sprintf("%d test rows of class %q, which does not occur in the training rows: it cannot be found", inEval[c], name))
+		}
+	}
+	if classes == 1 {
+		notes = append(notes, "the training rows are of one class: it was predicted throughout")
+	}
+	return classes == 1, notes
+}
+
+// predict appends a baseline's predictions of x to q.
+func (b *Baseline) predict(q *predictions, x *frame.Matrix) {
+	if b.Kind == "robust_z" {
+		score := make([]float64, x.N)
+		b.score(score, x)
+		q.scored(score)
+		return
+	}
+	proba := make([]float32, x.N*len(b.Classes))
+	b.proba(proba, x)
+	q.classified(spread(proba, b.Classes, q.classes))
+}
+
+// spread moves class probabilities from the columns of one list of classes to
+// those of another, by name. Every name in from stands in to.
+func spread(proba []float32, from, to []string) []float32 {
+	if slices.Equal(from, to) {
+		return proba
+	}
+	at := make([]int, len(from))
+	for c, name := range from {
+		at[c] = slices.Index(to, name)
+	}
+	n := 0
+	if len(from) > 0 {
+		n = len(proba) / len(from)
+	}
+	out := make([]float32, n*len(to))
+	for i := range n {
+		for c, j := range at {
+			out[i*len(to)+j] = proba[i*len(from)+c]
+		}
+	}
+	return out
+}
+
+// predictBlock is how many rows a model is asked for at once: enough to amortise
+// a call, few enough to stay in cache.
+const predictBlock = 4096
+
+// predict appends a model's predictions of x to q.
+func predict(ctx context.Context, q *predictions, m model.Model, x *frame.Matrix, workers int) error {
+	if err := frame.SameSchema(m.Schema(), x.Schema); err != nil {
+		return err
+	}
+	n := (x.N + predictBlock - 1) / predictBlock
+	switch m := m.(type) {
+	case model.Classifier:
+		classes := m.Classes()
+		for _, name := range classes {
+			if !slices.Contains(q.classes, name) {
+				return fmt.Errorf("model predicts class %q, which the rows do not know (%q)", name, q.classes)
+			}
+		}
+		k := len(classes)
+		proba := make([]float32, x.N*k)
+		err := model.Parallel(ctx, workers, n, nil, func(_, b int) error {
+			lo, hi := b*predictBlock, min((b+1)*predictBlock, x.N)
+			m.PredictProba(proba[lo*k:hi*k], x, lo, hi)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		q.classified(spread(proba, classes, q.classes))
+	case model.Detector:
+		score := make([]float32, x.N)
+		err := model.Parallel(ctx, workers, n, nil, func(_, b int) error {
+			lo, hi := b*predictBlock, min((b+1)*predictBlock, x.N)
+			m.Score(score[lo:hi], x, lo, hi)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		wide := make([]float64, len(score))
+		for i, s := range score {
+			wide[i] = float64(s)
+		}
+		q.scored(wide)
+	default:
+		return fmt.Errorf("a model of kind %q is neither classifier nor detector", m.Kind())
+	}
+	return nil
+}
+
+// MarshalResults is the object of `train --json` and `evaluate --json` without
+// the fields that every command adds.
+func MarshalResults(r []*Result) ([]byte, error) {
+	if r == nil {
+		r = []*Result{}
+	}
+	return json.Marshal(struct {
+		Models []*Result `json:"models"`
+	}{r})
+}
