@@ -110,7 +110,7 @@ func Bootstrap(groups []uint64, rows, replicates int, seed uint64, fn func(weigh
 
 // poisson1 is the quantile function of the Poisson distribution with mean 1.
 func poisson1(u float64) int32 {
-	p := math.Exp(-1)
+	p := 1 / math.E
 	k := int32(0)
 	for cum := p; u >= cum && k < 20; cum += p {
 		k++

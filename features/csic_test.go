@@ -155,6 +155,12 @@ func TestCSIC(t *testing.T) {
 	for k, c := range rules {
 		t.Logf("%-22s anomalous %5d normal %4d", f.Eval.Schema.Columns[c].Name, byRule[1][k], byRule[0][k])
 	}
+	if got := distinct[1]; 10000*got.hits < 9850*got.rows || got.rows < 8600 {
+		t.Errorf("distinct anomalies found: %d of %d, want at least 98.5 %%", got.hits, got.rows)
+	}
+	if got := distinct[0]; got.hits > 15 || got.rows < 4800 {
+		t.Errorf("distinct normal requests flagged: %d of %d, want at most 15", got.hits, got.rows)
+	}
 	// And out of fold, on the training rows themselves.
 	counts := make([]int, len(rules)+1)
 	dist := make([]int, len(rules)+1)
@@ -175,6 +181,10 @@ func TestCSIC(t *testing.T) {
 			dist[len(rules)] += any
 		}
 		seen[d.Groups[i]] = true
+	}
+	// Out of fold the profile must look as new as it does to the test rows.
+	if any := dist[len(rules)]; any > 97 {
+		t.Errorf("%d of %d distinct training rows flagged out of fold, want at most 2 %%", any, len(seen))
 	}
 	t.Logf("training rows out of fold, by rule and any: %d of %d; distinct %d of %d", counts, len(fit), dist, len(seen))
 }

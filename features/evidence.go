@@ -211,6 +211,7 @@ func (s *scanner) word(i int) {
 	case next.kind == ':' && !next.spaced:
 		s.scheme(i)
 	}
+	s.files(i)
 	if t.flags == 0 {
 		return
 	}
@@ -231,10 +232,9 @@ func (s *scanner) word(i int) {
 		s.ev.add(cSQLTautology, 1)
 	}
 	switch {
-	case s.is(i+1, "by") && s.oneOf(i, "order", "group") && s.at(after+1).kind != 0 && s.at(s.past(i+2, "(")).kind == tNumber,
+	case s.oneOf(i, "order", "group") && s.is(i+1, "by") && s.position(i+2),
 		s.is(i, "procedure") && s.is(i+1, "analyse"),
-		s.is(i, "case") && s.is(i+1, "when") && s.at(i+2).kind != 0,
-		s.is(i, "order") && s.is(i+1, "by") && s.at(s.past(i+2, "(")).kind == tNumber:
+		s.is(i, "case") && s.is(i+1, "when") && s.at(i+2).kind != 0:
 		s.ev.add(cSQLStatement, 1)
 	}
 	if t.flags&wScript != 0 {
@@ -263,7 +263,17 @@ func (s *scanner) word(i int) {
 	if t.flags&wFile != 0 {
 		s.ev.add(cSensitiveFile, 1)
 	}
-	s.files(i)
+}
+
+// position reports whether a column number stands at token i and the statement
+// ends or goes on behind it: "order by 3 --", not "order by 5 pm".
+func (s *scanner) position(i int) bool {
+	i = s.past(i, "(")
+	if s.at(i).kind != tNumber {
+		return false
+	}
+	n := s.at(i + 1)
+	return n.kind != tWord || n.flags&(wSQL|wLogic) != 0
 }
 
 // files recognises names made of several words.
@@ -300,7 +310,7 @@ func (s *scanner) scheme(i int) {
 // operand reports whether a comparison of constants, or a constant alone that
 // ends the value, begins at token i: what stands behind "or" in a tautology.
 func (s *scanner) operand(i int) bool {
-	i = s.past(i, "(!")
+	i = s.past(i, "(!+")
 	if s.is(i, "not") {
 		i = s.past(i+1, "(")
 	}
@@ -336,7 +346,7 @@ func (s *scanner) operand(i int) bool {
 	} else {
 		return false
 	}
-	i = s.past(i, ")")
+	i = s.past(i, ")+")
 	constant := quoted || left.kind == tNumber
 	op := s.at(i)
 	switch op.kind {
@@ -358,13 +368,15 @@ func (s *scanner) operand(i int) bool {
 	default:
 		return false
 	}
-	i = s.past(i+1, "(")
+	i = s.past(i+1, "(+")
 	right := s.at(i)
 	switch right.kind {
 	case '\'', '"':
 		return constant
 	case tNumber:
-		return constant
+		// "10 < 20 and 30 > 20 in total" is arithmetic in prose.
+		n := s.at(i + 1)
+		return constant && (n.kind != tWord || n.flags&(wSQL|wLogic|wVerb) != 0)
 	case tWord:
 		if left.kind == tWord && string(s.text[left.a:left.b]) == string(s.text[right.a:right.b]) {
 			return true // or a=a
@@ -429,7 +441,7 @@ func (s *scanner) selects(i int) bool {
 
 // closing looks behind a quote or bracket: does SQL go on?
 func (s *scanner) closing(i int) {
-	j := s.past(i+1, ")'\"")
+	j := s.past(i+1, ")'\"+")
 	t := s.at(j)
 	switch {
 	case t.kind == 0:
@@ -524,7 +536,8 @@ func (s *scanner) command(i int, strong bool) bool {
 	}
 	switch n.kind {
 	case 0, ';', '|', '&', '`', ')', '>', '<', '#', '$', '"', '\'', '}':
-		return t.flags&wCommon == 0 || strong || n.kind == '>' || n.kind == '|' || n.kind == ';' || n.kind == 0 && s.at(i-1).kind != tWord
+		return t.flags&wCommon == 0 || strong || n.kind == '>' || n.kind == '|' || n.kind == ';' ||
+			n.kind == 0 && (s.at(i-1).kind == ';' || s.at(i-1).kind == '`')
 	case '-', '/', '%', '*', '~', '\\', '@':
 		return true
 	case tNumber:

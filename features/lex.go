@@ -44,7 +44,6 @@ type analyser struct {
 	old     map[string]*analysis
 	key     []byte
 	in      []byte
-	rest    []byte
 	json    []byte
 	pairs   []uint64
 	classes [256]uint8 // character class of each byte; non-ASCII is classHigh
@@ -597,12 +596,12 @@ func (j *jsonScanner) element(name uint64) bool {
 		j.value(name, j.s[start:j.i-1])
 		return true
 	default:
+		if c != '-' && c != 't' && c != 'f' && c != 'n' && (c < '0' || c > '9') {
+			return false
+		}
 		start := j.i
 		for j.i < len(j.s) && strings.IndexByte(",}] \t\r\n", j.s[j.i]) < 0 {
 			j.i++
-		}
-		if j.i == start {
-			return false
 		}
 		j.value(name, j.s[start:j.i])
 		return true
@@ -664,8 +663,10 @@ func (j *jsonScanner) composite(name uint64, open byte) bool {
 	return true
 }
 
-// str moves behind the string that begins at the current quote.
+// str moves behind the string that begins at the current quote; if it does not
+// end, the position stays.
 func (j *jsonScanner) str() bool {
+	start := j.i
 	for j.i++; j.i < len(j.s); j.i++ {
 		switch j.s[j.i] {
 		case '\\':
@@ -675,7 +676,7 @@ func (j *jsonScanner) str() bool {
 			return true
 		}
 	}
-	j.i = len(j.s)
+	j.i = start
 	return false
 }
 
@@ -720,7 +721,7 @@ func tokens(v []byte) (n, none int) {
 		v = v[i:]
 		head := segment(v)
 		if head == len(v) || v[head] != '.' || head < 10 {
-			v = v[3:]
+			v = v[max(head, 3):]
 			continue
 		}
 		body := head + 1 + segment(v[head+1:])

@@ -264,11 +264,28 @@ America/Argentina/Buenos_Aires`},
 1~«n».50
 1~«nn»,«nn»`},
 		{"name", `
-8~«first» «last»
+7~«first» «last»
+1~«first» «oddname»
 1~«last», «first»
 1~«first» «a1». «last»
 1~Dr. «first» «last»
 1~«first» "«adj»" «last»`},
+		{"oddname", `
+2~O'Brien
+2~O'Connor
+1~O'«last»
+1~D'«last»
+1~d'Arc
+1~O’Neill
+1~Null
+1~Drop
+1~Union
+1~Select
+1~van 't Hoff
+1~Smith-«last»
+1~«last»; «last»
+1~Ó Súilleabháin
+1~Müller-«last»`},
 		{"mailhost", `
 5~gmail.com
 2~outlook.com
@@ -340,6 +357,7 @@ shared/../«slugnoun»/«file»
 4~https://www.«slugnoun».example/«slug»
 3~/«slug»
 3~/account/orders?page=«n»
+3~«adurl»
 2~https://«slugnoun».example.com/«slug»?utm_source=«word»&utm_medium=email&id=«nnn»
 1~https%3A%2F%2F«slugnoun».example%2F«slug»
 1~//cdn.«slugnoun».example/«file»
@@ -351,8 +369,31 @@ shared/../«slugnoun»/«file»
 1~https://user:«tok»@«slugnoun».example/hook
 1~https://«slugnoun».example/a;b=1/../«slug»#top
 1~data:image/png;base64,«b64bin»`},
+		// Addresses of advertising and tracking: long, dense, full of separators.
+		{"adurl", `
+2~https://ads.«slugnoun».example/click?cid=«big»&pub=«n6»&pos=«slugword»&rnd=«big»&size=«nnn»x«nnn»&url=https%3A%2F%2Fwww.«slugnoun».example%2F«slug»
+1~http://«slugnoun».example/ad/«a3»/«slugword»;sz=«nnn»x«nnn»;ord=«big»;click=http://«slugword».example/r?ai=«opaque»
+1~https://«slugnoun».example/sig=«tok»/M=«n6».«big»/D=«slugword»/S=«big»:«a3»/_ylt=«tok22»/B=«tok22»/J=«big»/A=«n6»/R=«n»/*https://«slugword».example/«slug»
+1~https://t.«slugnoun».example/i?e=pv&page=«slugword»%20«slugnoun»&tid=«n6»&vp=«nnn»x«nnn»&ds=«nnn»x«n4»&cs=UTF-8&tz=«tz»&res=«nnn»x«nnn»&cx=«tok22»
+1~https://«slugnoun».example/«file»?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=«tok»%2F«date»%2Feu-central-1%2Fs3%2Faws4_request&X-Amz-Signature=«hex32»
+1~https://maps.«slugnoun».example/@«latlon»,«nn»z/data=!3m1!4b1!4m6!3m5!1s0x«hex8»:0x«hex8»!8m2!3d«n».«n4»!4d«n».«n4»
+1~https://www.«slugnoun».example/index.php?option=com_«slugword»&view=«slugnoun»&id=«nn»:«slug»&Itemid=«nnn»&tmpl=component`},
+		{"opaque", `
+2~«tok22»|«tok22»:«tok»-«tok22»=«tok»
+1~«tok»!«tok22»*«tok»~«nnn»
+1~«nnn».«big».«big».«n»
+1~fb.1.«big».«tok22»
+1~z=«nnn»x«nnn»&cb=«big»&x=«tok»,«tok»,;
+1~(«slugword»:«n»,«slugnoun»:'«slugword»',f:!(«nn»,«nn»))
+1~[«nn»,«nn»,[«n»,"«a6»"]]
+1~a:«n»|b:«slugword»|c:«tok»;d=«n»
+1~%7B%22«slugword»%22%3A«n»%7D
+1~«hex40»--«tok»
+1~«x4»:«x4»:«x4»::«x2»
+1~«slugword»==«n»`},
 		{"token", `
 4~«tok22»
+2~«opaque»
 3~«hex32»
 2~«uuid»
 2~«jwt»
@@ -534,6 +575,10 @@ SPRING26`},
 1~«folder»
 2~«foreign»
 2~«hardtext»
+1~«opaque»
+2~«word»
+1~«sentence»
+1~«file»
 2~«id»`},
 		{"pname", `
 q

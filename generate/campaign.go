@@ -47,6 +47,9 @@ func plan(cfg *Config, c *clock) []planned {
 		if cfg.Campaigns > 0 && sum > 0 {
 			k = int(math.Round(counts[i] / sum * float64(cfg.Campaigns)))
 		}
+		if cfg.Campaigns == 0 { // enough of them to be found in every part of the log
+			k = max(k, min(8, int(float64(quota[i])*3/s.requests)))
+		}
 		k = min(max(k, 1), quota[i])
 		w, all := make([]float64, k), 0.
 		for j := range w {
@@ -56,8 +59,10 @@ func plan(cfg *Config, c *clock) []planned {
 		for j := range w {
 			w[j] /= all
 		}
-		for _, n := range apportion(quota[i]-k, w) {
-			u := r.Float64() * .93
+		// One campaign in each k-th of the log.
+		slot := r.Perm(k)
+		for j, n := range apportion(quota[i]-k, w) {
+			u := (float64(slot[j]) + r.Float64()) / float64(k) * .96
 			out = append(out, planned{max(c.at(c.from+u*(1-c.from)), c.first), 0, s.label, n + 1})
 		}
 	}
@@ -511,7 +516,8 @@ func (c *campaign) scrape(g *generator, q *request) {
 			g.target = append(g.target, lower[n%26])
 		}
 	case "profileview":
-		g.target = append(append(g.target[:0], "/profile?user="...), pick(r, g.pools.user)...)
+		g.target = append(g.target[:0], "/profile?user="...)
+		g.target = appendEncoded(g.target, []byte(pick(r, g.pools.user)), q.client.enc, false)
 	default:
 		g.target = g.target[:0]
 		for i, t := range o.path {

@@ -47,17 +47,17 @@ func kindSpecs() [numKinds]kindSpec {
 
 // client is one sender. Strings are shared with all its requests.
 type client struct {
-	kind     kind
-	enc      uint8
-	named    bool // the log knows its user once it is logged in
-	session  bool // it has a session cookie
-	returns  bool // it has been here: static files are revalidated
-	proto    string
-	addr     string
-	agent    string
-	user     string
-	bandwith float64 // bytes per second
-	header   int     // bytes of its request header
+	kind      kind
+	enc       uint8
+	named     bool // the log knows its user once it is logged in
+	session   bool // it has a session cookie
+	returns   bool // it has been here: static files are revalidated
+	proto     string
+	addr      string
+	agent     string
+	user      string
+	bandwidth float64 // bytes per second
+	header    int     // bytes of its request header
 }
 
 // client derives the i-th client of a kind. It is a function of the seed, kind
@@ -99,7 +99,7 @@ func (g *generator) client(k kind, i int, day int64) client {
 		c.user = g.pools.company[i%len(g.pools.company)]
 		c.user = "svc-" + string(appendSlug(g.value[:0], c.user))
 	}
-	c.bandwith = logNormal(r, 2.5e6, 1.1)
+	c.bandwidth = logNormal(r, 2.5e6, 1.1)
 	c.header = int(logNormal(r, s.loaded, .25))
 	host := uint64(i)
 	switch {

@@ -441,8 +441,12 @@ func (g *generator) respond(r *rand.Rand, o *op, c *client, outcome int32, delay
 	if o.method == "HEAD" {
 		a.size = 0
 	}
-	lat += float64(a.size) / c.bandwith
-	if limit := 8 + 50*r.ExpFloat64(); lat > limit && a.status < 500 { // the client gives up
+	lat += float64(a.size) / c.bandwidth
+	limit := 3 + 30*r.ExpFloat64()
+	if r.IntN(1200) == 0 { // a page is left before it has come
+		limit = lat * r.Float64()
+	}
+	if lat > limit && a.status < 500 { // the client gives up
 		a.status, a.size, lat = 499, 0, limit
 	}
 	a.latency = math.Round(lat*1e6) / 1e6
@@ -542,6 +546,9 @@ type session struct {
 	id       string
 	scan     int    // next page of a polite pagination, 0 = none
 	topic    string // what the pages are about
+	again    string // target that is asked for once more, "" = none
+	body     string // and its body
+	order    int    // last of the orders that a partner fetches one after the other, 0 = it does not
 }
 
 func (g *generator) newSession() *session {
@@ -563,6 +570,9 @@ func (g *generator) newSession() *session {
 	spec := &g.kinds[k]
 	s.left = 1 + int(min(logNormal(r, spec.length, spec.sigma), 3000))
 	s.loggedIn = k == partner || k == app && chance(r, .85) || k == script && chance(r, .6)
+	if k == partner && r.IntN(3) == 0 {
+		s.order = 1 + zipf(r, 60000)
+	}
 	if s.client.session {
 		s.id = string(appendLetters(g.value[:0], r, hexLow, 24))
 	}
@@ -605,7 +615,7 @@ func (s *session) step(g *generator) (int64, bool) {
 		return g.now + int64(1e6*.03*r.ExpFloat64()) + 500, ok
 	}
 	o := &g.ops[g.walks[c.kind].step(r, s.cur)]
-	if s.scan > 0 { // go on paging
+	if s.scan > 0 || s.again != "" { // go on paging, try again
 		o = &g.ops[s.cur]
 	}
 	q.op = o
@@ -623,8 +633,17 @@ func (s *session) step(g *generator) (int64, bool) {
 	if r.IntN(400) == 0 && o.method == "GET" && c.kind != app {
 		q.method = "HEAD"
 	}
-	g.build(r, o, c.enc, &g.none)
+	if s.again != "" {
+		g.target, g.bodyText = append(g.target[:0], s.again...), append(g.bodyText[:0], s.body...)
+		s.again = ""
+	} else {
+		g.build(r, o, c.enc, &g.none)
+	}
 	q.built = true
+	if s.order > 0 && o.name == "order" {
+		s.order++
+		g.target = strconv.AppendInt(append(g.target[:0], "/api/orders/"...), int64(s.order), 10)
+	}
 	switch {
 	case s.scan > 0:
 		s.paged(g, o)
@@ -680,6 +699,7 @@ func (s *session) step(g *generator) (int64, bool) {
 	case o.name == "suggest":
 		gap = logNormal(r, .3, .5)
 	case a.status >= 500 && c.kind != monitor && r.IntN(2) == 0: // try again
+		s.again, s.body, s.cur, s.assets = string(g.target), string(g.bodyText), o.index, 0
 		gap = logNormal(r, 1.5, .5)
 	case s.scan > 0:
 		gap = logNormal(r, min(spec.gap, 3), .4)

@@ -45,7 +45,7 @@ func collect(t testing.TB, cfg Config) []record {
 			if r.Status < 100 || r.Status > 599 || r.Latency < 0 || r.BytesIn <= 0 || r.BytesOut < 0 || r.Client == "" || r.Agent == "" {
 				t.Fatalf("implausible: %+v", r)
 			}
-			if r.Target == "" || r.Target[0] != '/' || strings.ContainsAny(r.Target, " \n\r\t") {
+			if r.Target == "" || r.Target[0] != '/' || strings.ContainsAny(r.Target, " \n\r\t#") {
 				t.Fatalf("target %q", r.Target)
 			}
 			if strings.ContainsAny(r.Body, "\n\r") {
@@ -363,7 +363,7 @@ func TestHardNegatives(t *testing.T) {
 	var all strings.Builder
 	perAgent := map[string]map[string]bool{}
 	for _, r := range rows {
-		all.WriteString(r.Method + " " + r.Target + " " + r.Body + " " + fmt.Sprint(r.Status) + "\n")
+		all.WriteString(r.Method + " " + r.Target + r.Body + " " + fmt.Sprint(r.Status) + "\n")
 		if perAgent[r.Client] == nil {
 			perAgent[r.Client] = map[string]bool{}
 		}
@@ -393,7 +393,7 @@ func TestHardNegatives(t *testing.T) {
 	}
 }
 
-// TestFailuresLookLikeFailures: the day has a shape, and most stuffing fails.
+// TestPlausible: the day has a shape, and most stuffing fails.
 func TestPlausible(t *testing.T) {
 	rows := collect(t, Config{Seed: 2, Normal: 40000, Attacks: 10000})
 	var hours [24]int
@@ -421,6 +421,17 @@ func TestPlausible(t *testing.T) {
 		t.Errorf("no day: %v", hours)
 	}
 	span := rows[len(rows)-1].Time - rows[0].Time
+	thirds := map[traffic.Label][3]int{}
+	for _, r := range rows {
+		n := thirds[r.Label]
+		n[min(2, (r.Time-rows[0].Time)*3/span)]++
+		thirds[r.Label] = n
+	}
+	for _, l := range Types() {
+		if n := thirds[l]; min(n[0], n[1], n[2]) == 0 {
+			t.Errorf("%v is missing in a third of the log: %v", l, n)
+		}
+	}
 	if days := float64(span) / 86400e6; days < 1.8 || days > 2.4 {
 		t.Errorf("50,000 requests in %.2f days, want about 2", days)
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"unicode/utf8"
 
 	"apiml/traffic"
 )
@@ -100,6 +102,28 @@ func payloadRules() source {
 3~«sv»,«sv»,«sv»,«sv»
 2~«sv»,«svs»
 1~«sv»,«sv»,«sv»,«sv»,«svs»`},
+		{"sqBare", `
+3~«n» «andor» «cmpn»
+2~«slugword»' «andor» «cmpn»«sqend0»
+2~(select «sqf» from «tbl»)
+1~having «cmpn»
+1~«n» and (select 1)=1
+1~select «sv» from «tbl»
+1~select «col» from «tbl» where «col»=«n»
+1~select «sqf» from dual
+1~; select * from «tbl»
+1~union select «svs»
+1~or «cmpn»«sqend0»
+1~order by «nn»
+1~a' group by «col»«sqend»
+1~insert into «tbl» values («svs»)
+1~«col» in (select «col» from «tbl»)
+1~1;drop table «tbl»
+1~' or username like '%«a1»%
+1~«slugname»'--
+1~exec sp_«a6» '«a3»'
+1~bfilename('«a3»','«a3»')
+1~declare @«a1» int`},
 		{"cmpn", `
 5~«n»=«n»
 6~1=1
@@ -358,6 +382,22 @@ func payloadRules() source {
 1~{{$on.constructor('«js»')()}}
 1~«n»;«js»
 1~%27);«js»//`},
+		{"xsBare", `
+3~«js»
+2~<«tagn»>
+2~<«a3»>«word»</«a3»
+1~'"><«a3»>
+1~«hev»=«aval»
+1~<!--«a3»--><«tagn»
+1~"><h1>«word»</h1>
+1~<«tagn» style="«slugword»:url(«jsp»«js»)">
+1~<link rel=import href=//«a6».example.net>
+1~{}*{x:expression(«js»)}
+1~<?xml version="1.0"?><«a3» xmlns:«a1»="http://www.w3.org/1999/xhtml"><«a1»:script>«js»</«a1»:script></«a3»>
+1~<![CDATA[<]]>script<![CDATA[>]]>«js»
+1~<plaintext>
+1~<div draggable=true ondragstart=«js»>
+1~<x contenteditable onblur=«js»>«word»`},
 		// Path traversal. These are encoded already.
 		{"dd", "9~../\n3~..%2f\n2~%2e%2e/\n2~%2e%2e%2f\n2~..%5c\n2~..\\\n1~..%252f\n1~%252e%252e%252f\n1~....//\n1~..;/\n1~..%c0%af\n1~%c0%ae%c0%ae/\n1~..%u2215\n1~.%2e/\n1~..././\n1~..%00/\n1~....\\/\n1~%%32%65%%32%65/"},
 		{"ptFile", `
@@ -367,6 +407,9 @@ func payloadRules() source {
 2~proc/self/environ
 2~proc/self/cmdline
 2~windows/win.ini
+1~winnt/win.ini
+1~winnt\system32\cmd.exe?/c+dir
+1~autoexec.bat
 2~windows\win.ini
 2~boot.ini
 2~var/log/apache2/access.log
@@ -396,7 +439,7 @@ func payloadRules() source {
 1~etc/«slugnoun».conf
 1~tmp/sess_«hex32»
 1~usr/share/«slugnoun»/«slugword».ini`},
-		{"ptSuf", "12~∅\n1~%00\n1~%00.jpg\n1~%00.html\n1~?\n1~%2500.png\n1~.\n1~/.\n1~#\n1~%23"},
+		{"ptSuf", "12~∅\n1~%00\n1~%00.jpg\n1~%00.html\n1~%3f\n1~%2500.png\n1~.\n1~/.\n1~%23\n1~;.css"},
 		{"ptAbs", `
 3~/«ptFile»«ptSuf»
 2~file:///«ptFile»
@@ -700,7 +743,7 @@ func payloadRules() source {
 1~/app_dev.php/_profiler/open
 1~/debug/default/view?panel=config
 1~/?XDEBUG_SESSION_START=phpstorm
-1~/index.php?s=/Index/\think\app/invokefunction
+1~/index.php?s=/Index/\Think\app/invokefunction
 1~/api/jsonws/invoke
 1~/druid/index.html
 1~/nacos/v1/auth/users?pageNo=1&pageSize=9
@@ -758,7 +801,10 @@ func payloadRules() source {
 1~/index.php/«slugword»/«scRand»/`},
 		{"scRand", "«tok»\n«a6»«n4»\n«hex8»\n«a6»-«a6»"},
 		{"scAct", "env\nhealth\nheapdump\ngateway/routes\nmappings\nbeans\nloggers\njolokia/list\nthreaddump\nconfigprops"},
-		{"scAny", "5~«scDir»«scName»\n6~«scApp»"},
+		{"scExt", "php\ncgi\npl\nasp\naspx\njsp\ndo\nhtm\ncfm\ndll\nsh\npy\nbak\ninc\nxml\ntxt\nlog\nini\nconf\ngif\nexe\nnsf\nphp3\nshtml"},
+		{"canary", "%27%22%3E%3C«a6»\n«a6»%3C%2F-%3E\n«a6»%27«a3»\n«a6»%22«a6»\n%00«a6»\n«hex8»%60\n%3C«a6»%3E\nhttp%3A%2F%2F«a6».example.net%2F«a3»%3F\n%22%26ver%26\nXX«Slug2»XX\n«n6»%2D«n»\n;«a6»\n%7C«a6»\n%25%7B«n»%7D\n%5C\n%3F«a3»"},
+		{"Slug2", "PATH\nURL\nFILE\nTEST"},
+		{"scAny", "5~«scDir»«scName»\n6~«scApp»\n1~«scDir»«slugnoun».«scExt»\n1~«scDir»«scRand».«scExt»\n1~/«slugnoun».«scExt»?«pname»=«canary»\n1~/index.php?«pname»=«slugnoun»&«pname»=«canary»"},
 		// Credentials, guesses, forced roles.
 		{"cracked", `
 3~123456
@@ -803,7 +849,7 @@ type technique struct {
 type payloads struct {
 	byLabel                                           [16][]technique
 	ptFile, ptSuf, dd, cracked, jwt, scAny, roleparam int
-	rolejs, deepgql, email, query, tok                int
+	rolejs, deepgql, email                            int
 }
 
 func newPayloads(g *grammar) (*payloads, error) {
@@ -821,9 +867,9 @@ func newPayloads(g *grammar) (*payloads, error) {
 			p.byLabel[l] = append(p.byLabel[l], technique{rule: id(n)})
 		}
 	}
-	t(traffic.SQLInjection, "sqTaut", "sqUnion", "sqError", "sqBlind", "sqTime", "sqStack", "sqUnion", "sqTaut")
+	t(traffic.SQLInjection, "sqTaut", "sqUnion", "sqError", "sqBlind", "sqTime", "sqStack", "sqUnion", "sqTaut", "sqBare")
 	p.byLabel[traffic.SQLInjection][4].delay = true
-	t(traffic.XSS, "xsScript", "xsEvent", "xsAttr", "xsUri", "xsJs", "xsScript", "xsEvent")
+	t(traffic.XSS, "xsScript", "xsEvent", "xsAttr", "xsUri", "xsJs", "xsScript", "xsEvent", "xsBare")
 	t(traffic.CommandInjection, "cmShell", "cmShell", "cmTmpl", "cmJndi", "cmSer", "cmShell")
 	t(traffic.PathTraversal, "dd", "dd", "dd", "ptAbs")
 	for i := range p.byLabel[traffic.PathTraversal] {
@@ -835,7 +881,7 @@ func newPayloads(g *grammar) (*payloads, error) {
 	p.ptFile, p.ptSuf, p.dd = id("ptFile"), id("ptSuf"), id("dd")
 	p.cracked, p.jwt, p.scAny = id("cracked"), id("badjwt"), id("scAny")
 	p.roleparam, p.rolejs, p.deepgql = id("roleparam"), id("rolejs"), id("deepgql")
-	p.email, p.query, p.tok = id("email"), id("q"), id("tok22")
+	p.email = id("email")
 	return p, err
 }
 
@@ -846,6 +892,7 @@ type habit struct {
 	enc     uint8
 	dd      []byte // one step up
 	depth   int
+	written int // 0 as it is, else how spelled writes the special characters
 }
 
 func (g *generator) newHabit(r *rand.Rand, c *client) habit {
@@ -856,6 +903,9 @@ func (g *generator) newHabit(r *rand.Rand, c *client) habit {
 	h.letters = [...]int{0, 0, 0, 1, 1, 2, 3, 0}[r.IntN(8)]
 	if r.IntN(7) == 0 {
 		h.enc = [...]uint8{encFull, encDouble, encBare, encLenient}[r.IntN(4)]
+	}
+	if r.IntN(8) == 0 {
+		h.written = 1 + r.IntN(6)
 	}
 	h.dd = g.grammar.expand(nil, r, g.payload.dd)
 	return h
@@ -885,6 +935,9 @@ func (g *generator) payloadText(r *rand.Rand, l traffic.Label, t technique, h *h
 	switch l {
 	case traffic.SQLInjection:
 		b = letters(b, r, h.letters, false)
+		if len(b) > 0 && b[0] == ' ' && r.IntN(2) == 0 {
+			b = b[1:]
+		}
 		if h.blank != " " {
 			b = bytes.ReplaceAll(b, []byte(" "), []byte(h.blank))
 		}
@@ -892,12 +945,52 @@ func (g *generator) payloadText(r *rand.Rand, l traffic.Label, t technique, h *h
 		if h.letters == 2 {
 			b = letters(b, r, 2, true)
 		}
+		if h.written > 0 && r.IntN(2) == 0 {
+			b = spelled(b, h.written)
+		}
 	case traffic.OtherAttack:
 		if !t.rawly && t.place == inNothing && r.IntN(10) == 0 {
 			b = letters(b, r, 2, false)
 		}
 	}
 	return b
+}
+
+// spelled writes the characters that matter in another notation, hoping that
+// somebody behind the filter reads it.
+func spelled(b []byte, how int) []byte {
+	var out []byte
+	for _, c := range b {
+		if c != '<' && c != '>' && c != '"' && c != '\'' && c != '(' {
+			out = append(out, c)
+			continue
+		}
+		hi, lo := hexLow[c>>4], hexLow[c&15]
+		switch how {
+		case 1:
+			out = append(out, '\\', 'u', '0', '0', hi, lo)
+		case 2:
+			out = append(out, '\\', 'x', hi, lo)
+		case 3:
+			out = append(out, '&', '#', 'x', hi, lo, ';')
+		case 4:
+			out = append(strconv.AppendInt(append(out, '&', '#'), int64(c), 10), ';')
+		case 5: // full-width forms
+			out = utf8.AppendRune(out, rune(c)-0x20+0xff00)
+		default:
+			switch c {
+			case '<':
+				out = append(out, "&lt;"...)
+			case '>':
+				out = append(out, "&gt;"...)
+			case '"':
+				out = append(out, "&quot;"...)
+			default:
+				out = append(out, c)
+			}
+		}
+	}
+	return out
 }
 
 // letters changes the case of words as evasions do. tags limits it to the text

@@ -40,7 +40,7 @@ func serviceSpecs() []opSpec {
 		// Pages.
 		{"home", "GET", "/", "utm_source~8=slugword utm_campaign~6=slug ref~4=slug", "", site | page, 60, .045, 24000, .05, 200, 0, 0},
 		{"category", "GET", "/c/«slugnoun»", "page~35=page sort~15=sort color~6=color size~5=size max~6=price brand~5=company", "", site | page, 120, .08, 38000, .25, 200, .01, .004},
-		{"product", "GET", "/p/«slugproduct»-«pid»", "variant~8=color ref~6=slug gclid~5=tok22", "", site | page, 300, .07, 31000, .22, 200, .02, 0},
+		{"product", "GET", "/p/«slugproduct»-«pid»", "variant~8=color ref~6=slug gclid~5=tok22 fbclid~6=opaque _ga~4=opaque", "", site | page, 300, .07, 31000, .22, 200, .02, 0},
 		{"search", "GET", "/search", "q=query page~18=page sort~12=sort cat~12=slug utf8~3=Tag", "", site | page, 30, .16, 29000, .45, 200, 0, .012},
 		{"blog", "GET", "/blog/«slugword»-«slugnoun»", "tag~20=short page~10=page q~6=mixed", "", site | page, 600, .06, 21000, .35, 200, .03, 0},
 		{"tag", "GET", "/blog", "tag=short author~10=name", "", site | page, 600, .06, 18000, .3, 200, .01, .004},
@@ -75,10 +75,10 @@ func serviceSpecs() []opSpec {
 		{"robots", "GET", "/robots.txt", "", "", site | static, 3600, .002, 310, 0, 200, 0, 0},
 		{"sitemap", "GET", "/sitemap.xml", "", "", site | static, 3600, .004, 48000, 0, 200, 0, 0},
 		// Assets.
-		{"css", "GET", "/static/css/«assetcss»", "v~40=ver", "", site | static | assetFor, 86400, .002, 22000, .8, 200, 0, 0},
-		{"js", "GET", "/static/js/«assetjs»", "v~40=ver", "", site | static | assetFor, 86400, .002, 68000, 1, 200, 0, 0},
-		{"img", "GET", "/media/«imgkind»/«pid».webp", "w~40=nnn", "", site | static | assetFor, 86400, .003, 28000, .9, 200, .01, 0},
-		{"thumb", "GET", "/image", "src=folder w=nnn h~60=nnn q~30=nn", "", site | static | assetFor, 86400, .02, 14000, .8, 200, .02, .01},
+		{"css", "GET", "/static/css/«assetcss»", "v~40=assetver", "", site | static | assetFor, 86400, .002, 22000, .8, 200, 0, 0},
+		{"js", "GET", "/static/js/«assetjs»", "v~40=assetver", "", site | static | assetFor, 86400, .002, 68000, 1, 200, 0, 0},
+		{"img", "GET", "/media/«imgkind»/«pid».webp", "w~40=imgw", "", site | static | assetFor, 86400, .003, 28000, .9, 200, .01, 0},
+		{"thumb", "GET", "/image", "src=folder w=imgw h~60=imgw q~30=nn", "", site | static | assetFor, 86400, .02, 14000, .8, 200, .02, .01},
 		{"font", "GET", "/static/fonts/«assetfont»", "", "", site | static | assetFor, 86400, .002, 31000, .4, 200, 0, 0},
 		{"icon", "GET", "/favicon-32x32.png", "", "", site | static | assetFor, 86400, .001, 1150, 0, 200, 0, 0},
 		// API.
@@ -129,6 +129,8 @@ func pathRules() source {
 		{"assetcss", "app.css\nvendor.css\nproduct.css\ntheme-«n».css\napp.«hash».css"},
 		{"assetjs", "app.js\nvendor.js\nruntime.js\nchunk-«n».js\napp.«hash».js\nvendor.«hash».js\nanalytics.js"},
 		{"hash", "9f31c2d4\n9f31c2d4\n9f31c2d4\n4b7e01aa\nd27a66f0"},
+		{"assetver", "8~5.12.0\n3~5.11.2\n1~5.9.0\n1~«ver»"},
+		{"imgw", "320\n480\n640\n960\n1280\n«nnn»"},
 		{"assetfont", "inter-400.woff2\ninter-700.woff2\nicons.woff2"},
 		{"imgkind", "small\nlarge\nthumb\nbanner"},
 		{"orderid", "3~«id»\n1~ORD-2026«n4»"},

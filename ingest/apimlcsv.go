@@ -91,6 +91,7 @@ func openAPIMLCSV(head string, _ *Options) (*decoder, error) {
 	return &decoder{
 		split:   splitRow(len(names)),
 		request: d.request,
+		doubles: true,
 		sure:    fmt.Sprintf("the header names %d of the 10 columns of the apiml CSV schema", found),
 	}, nil
 }

@@ -26,6 +26,7 @@ func openCSIC(head string, opt *Options) (*decoder, error) {
 		return &decoder{
 			split:   splitRow(len(names)),
 			request: d.request,
+			doubles: true,
 			sure:    "the header is that of csic_database.csv",
 		}, nil
 	}
@@ -49,7 +50,7 @@ func openCSIC(head string, opt *Options) (*decoder, error) {
 func isStartLine(s string) bool {
 	sp := strings.IndexByte(s, ' ')
 	last := strings.LastIndexByte(s, ' ')
-	return sp > 0 && last > sp && isMethod(s[:sp]) && isUpper(s[:sp]) && s[last+1] != '-' && isProtocol(s[last+1:])
+	return sp > 0 && last > sp && isMethod(s[:sp]) && isUpper(s[:sp]) && strings.HasPrefix(s[last+1:], "HTTP/") && isProtocol(s[last+1:])
 }
 
 // splitHTTP cuts off the first request with its body and the one blank line

@@ -41,6 +41,7 @@ type decoder struct {
 	sure     string                 // the header alone proves the format: the sentence for Reason
 	note     string                 // appended to Reason
 	label    traffic.Label          // of records without a label of their own
+	doubles  bool                   // a quote inside a quoted field is written twice
 	ownNames func(name string) bool // keys that are fields of the format, not secrets, in the raw record
 }
 
@@ -85,7 +86,6 @@ const sampleUnits = 200
 func detect(head string, eof bool, opt *Options) (format, *decoder, string, error) {
 	var (
 		best      format
-		bestDec   *decoder
 		bestHits  int
 		bestUnits int
 		near      []string
@@ -103,7 +103,7 @@ func detect(head string, eof bool, opt *Options) (format, *decoder, string, erro
 			return f, d, d.sure + d.note, nil
 		}
 		if hits, units := d.sample(head, eof); hits > bestHits {
-			best, bestDec, bestHits, bestUnits = f, d, hits, units
+			best, bestHits, bestUnits = f, hits, units
 		}
 	}
 	// One line in ten is enough in text. Among control bytes a chance hit
@@ -125,7 +125,6 @@ func detect(head string, eof bool, opt *Options) (format, *decoder, string, erro
 		}
 		return best, d, why + d.note, nil
 	}
-	_ = bestDec
 	switch {
 	case binary:
 		return format{}, nil, "", fmt.Errorf("%w: binary data", ErrUnknownFormat)

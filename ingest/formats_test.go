@@ -340,10 +340,7 @@ func TestCIC(t *testing.T) {
 		t.Errorf("%q %+v", reasons, bad.cov)
 	}
 	// Missing columns are NaN; too many missing is another format.
-	var few []string
-	for _, c := range datasets.All()[1].Columns[7:] {
-		few = append(few, c)
-	}
+	few := datasets.All()[1].Columns[7:]
 	res = readString(t, strings.Join(few, ",")+"\n"+strings.Repeat("1,", len(few)-1)+"BENIGN\n", Options{})
 	if len(res.flows) != 1 || !math.IsNaN(res.flows[0].Values[0]) || res.flows[0].Values[7] != 1 {
 		t.Errorf("%+v", res.flows)

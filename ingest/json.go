@@ -74,7 +74,7 @@ func (d *jsonDecoder) request(s string, q *traffic.Request) string {
 		}
 		d.target = true
 	}
-	if !d.target && d.path != "" {
+	if !d.target && d.path != "" && q.Method != "" { // without a method these are names of some other log
 		q.Target = d.path
 		if d.args != "" {
 			q.Target = d.arena.join(d.path, "?", d.args)

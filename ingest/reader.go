@@ -332,7 +332,7 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 			q.Label = r.dec.label
 		}
 		if !r.opt.NoRedact {
-			r.red.record(q, r.dec.ownNames)
+			r.red.record(q, r.dec)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -62,9 +61,10 @@ func (r *redactor) counts() map[string]int64 {
 // record redacts the fields of q and its raw bytes. Fields are substrings of
 // the raw record unless it holds escapes, so that one look at the raw record
 // clears them all. A value counts once, not again for the raw record.
-func (r *redactor) record(q *traffic.Request, own func(string) bool) {
+func (r *redactor) record(q *traffic.Request, d *decoder) {
+	own := d.ownNames
 	dirty := suspect(q.Raw, own)
-	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !strings.Contains(q.Raw, `""`) {
+	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`)) {
 		return
 	}
 	before := *r
@@ -118,12 +118,25 @@ func suspect(s string, own func(string) bool) bool {
 			return true
 		}
 	}
-	if strings.IndexByte(s, '%') >= 0 &&
-		(strings.Contains(s, "%3D") || strings.Contains(s, "%3d") || strings.Contains(s, "%3A") || strings.Contains(s, "%3a")) {
-		return true
+	for i := 0; ; i++ {
+		n := strings.IndexByte(s[i:], '%')
+		if n < 0 {
+			break
+		}
+		i += n
+		if i+2 < len(s) && s[i+1] == '3' && (s[i+2]|0x20 == 'd' || s[i+2]|0x20 == 'a') {
+			return true // an encoded = or :
+		}
 	}
-	if strings.Contains(s, "eyJ") {
-		return true
+	for i := 0; ; i++ {
+		n := strings.IndexByte(s[i:], 'J') // far rarer than the e of eyJ
+		if n < 0 {
+			break
+		}
+		i += n
+		if i >= 2 && s[i-2:i] == "ey" {
+			return true
+		}
 	}
 	_, _, ok := findPAN(s, 0)
 	return ok
@@ -293,8 +306,7 @@ func jsonValue(s string, from int, delim string, header bool) (start, end int) {
 				return from, len(s)
 			}
 			i += n
-			// A quote inside the string is escaped once more than its ends.
-			if !escapedAt(s, i) {
+			if !innerQuote(s[from:i], delim) {
 				return from, i
 			}
 		}
@@ -585,6 +597,25 @@ func appendEscape(b []byte, e string) []byte {
 	return append(b, e[start+digits:]...)
 }
 
+// innerQuote reports whether the delimiter behind value is a quote inside the
+// string, escaped once more than the string's ends.
+func innerQuote(value, delim string) bool {
+	backslash := `\`
+	switch delim {
+	case `\"`:
+		backslash = `\\`
+	case "%22":
+		backslash = "%5C"
+	case `\x22`, `\u0022`:
+		backslash = `\x5C`
+	}
+	n := 0
+	for k := len(backslash); len(value) >= k && strings.EqualFold(value[len(value)-k:], backslash); n++ {
+		value = value[:len(value)-k]
+	}
+	return n%2 == 1
+}
+
 func isHex(s string, n int) bool {
 	if len(s) < n {
 		return false
@@ -643,213 +674,4 @@ func isKeyword(w string) bool {
 		return true
 	}
 	return false
-}
-
-// replaceJWTs replaces every JSON Web Token: three base64url parts divided by
-// points, the first a JSON object; the signature may be empty.
-func (r *redactor) replaceJWTs(s string) string {
-	var b strings.Builder
-	done := 0
-	for i := 0; ; {
-		n := strings.Index(s[i:], "eyJ")
-		if n < 0 {
-			break
-		}
-		i += n
-		end, alg := jwtAt(s, i)
-		if end == 0 {
-			i += 3
-			continue
-		}
-		b.WriteString(s[done:i])
-		b.WriteString("[jwt alg=")
-		b.WriteString(alg)
-		b.WriteString(" len=")
-		b.WriteString(strconv.Itoa(end - i))
-		b.WriteByte(']')
-		r.jwts++
-		i, done = end, end
-	}
-	if done == 0 {
-		return s
-	}
-	b.WriteString(s[done:])
-	return b.String()
-}
-
-func jwtAt(s string, i int) (end int, alg string) {
-	part := func(at int) int {
-		n := 0
-		for at+n < len(s) && (isWordByte(s[at+n]) || s[at+n] == '-') {
-			n++
-		}
-		return n
-	}
-	head := part(i)
-	if head < 8 || i+head >= len(s) || s[i+head] != '.' {
-		return 0, ""
-	}
-	payload := part(i + head + 1)
-	end = i + head + 1 + payload
-	if payload < 2 || end >= len(s) || s[end] != '.' {
-		return 0, ""
-	}
-	end++
-	end += part(end)
-	return end, jwtAlg(s[i : i+head])
-}
-
-// jwtAlg reads the algorithm out of a JWT's header; "?" if it cannot.
-func jwtAlg(head string) string {
-	if len(head) > 4096 {
-		return "?"
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(head)
-	if err != nil {
-		return "?"
-	}
-	_, rest, ok := strings.Cut(string(raw), `"alg"`)
-	if !ok {
-		return "?"
-	}
-	rest = strings.TrimLeft(rest, " \t\r\n:")
-	if rest == "" || rest[0] != '"' {
-		return "?"
-	}
-	alg, _, ok := strings.Cut(rest[1:], `"`)
-	if !ok || alg == "" || len(alg) > 16 {
-		return "?"
-	}
-	for i := range len(alg) {
-		if !isWordByte(alg[i]) && alg[i] != '-' {
-			return "?"
-		}
-	}
-	return alg
-}
-
-func (r *redactor) replacePANs(s string) string {
-	var b strings.Builder
-	done := 0
-	for {
-		start, end, ok := findPAN(s, done)
-		if !ok {
-			break
-		}
-		b.WriteString(s[done:start])
-		b.WriteString("[pan]")
-		r.pans++
-		done = end
-	}
-	if done == 0 {
-		return s
-	}
-	b.WriteString(s[done:])
-	return b.String()
-}
-
-// findPAN finds the first card number at or behind from: 13 to 19 digits, or
-// four groups of four divided by the same space, minus or plus, that do not
-// stand inside a longer word. To be fast it looks at every 13th byte for a run
-// of digits, since a run of 13 cannot hide between two of them, and at triples
-// five bytes apart for groups.
-func findPAN(s string, from int) (start, end int, ok bool) {
-	best := len(s)
-	for p := from + 12; p < len(s); p += 13 {
-		if !isDigit(s[p]) {
-			continue
-		}
-		a, z := p, p+1
-		for a > from && isDigit(s[a-1]) {
-			a--
-		}
-		for z < len(s) && isDigit(s[z]) {
-			z++
-		}
-		// The digits of an escape before the number are not part of it.
-		if a > 0 && s[a-1] == '%' && z-a > 2 {
-			a += 2
-		}
-		if n := z - a; n >= 13 && n <= 19 && alone(s, a, z) && isPAN(s[a:z]) {
-			best, end, ok = a, z, true
-			break
-		}
-		if z > p+13 {
-			p += (z - p) / 13 * 13 // the rest of this run
-			p -= 13
-		}
-	}
-	for p := from; p+10 < len(s) && p < best; p += 5 {
-		if !isDigit(s[p]) || !isDigit(s[p+5]) || !isDigit(s[p+10]) {
-			continue
-		}
-		for a := p; a > p-4 && a >= from && isDigit(s[a]); a-- {
-			if a < best && groupedPAN(s, a) {
-				return a, a + 19, true
-			}
-		}
-	}
-	return best, end, ok
-}
-
-func groupedPAN(s string, a int) bool {
-	if a+19 > len(s) {
-		return false
-	}
-	sep := s[a+4]
-	if sep != ' ' && sep != '-' && sep != '+' || s[a+9] != sep || s[a+14] != sep {
-		return false
-	}
-	var d [16]byte
-	for g := range 4 {
-		for i := range 4 {
-			c := s[a+g*5+i]
-			if !isDigit(c) {
-				return false
-			}
-			d[g*4+i] = c
-		}
-	}
-	return alone(s, a, a+19) && isPAN(string(d[:]))
-}
-
-func isDigit(c byte) bool { return c-'0' <= 9 }
-
-// alone: no letter, digit or decimal point touches s[a:z].
-func alone(s string, a, z int) bool {
-	if a > 0 {
-		c := s[a-1]
-		escape := a > 2 && s[a-3] == '%' && isHex(s[a-2:], 2) // "%204111…": the escape ends here
-		if !escape && (isWordByte(c) && c != '_' || c == '.' && a > 1 && isDigit(s[a-2])) {
-			return false
-		}
-	}
-	return z == len(s) || !isWordByte(s[z]) || s[z] == '_'
-}
-
-// isPAN: an issuer's prefix with a length that it uses, and the check digit.
-// Without the prefixes one long number in ten would pass for a card.
-func isPAN(d string) bool {
-	n := len(d)
-	p2, p3, p4 := num(d[:2]), num(d[:3]), num(d[:4])
-	switch {
-	case d[0] == '4' && (n == 13 || n == 16 || n == 19): // Visa
-	case n == 16 && (p2 >= 51 && p2 <= 55 || p4 >= 2221 && p4 <= 2720): // Mastercard
-	case n == 15 && (p2 == 34 || p2 == 37): // American Express
-	case n == 14 && (p2 == 36 || p2 == 38 || p3 >= 300 && p3 <= 305): // Diners Club
-	case n >= 16 && (p4 == 6011 || p2 == 65 || p3 >= 644 && p3 <= 649 || p2 == 62 || p2 == 35 || p2 == 50 || p2 >= 56 && p2 <= 69): // Discover, UnionPay, JCB, Maestro
-	default:
-		return false
-	}
-	sum := 0
-	for i := range n {
-		v := int(d[n-1-i] - '0')
-		if i%2 == 1 {
-			if v *= 2; v > 9 {
-				v -= 9
-			}
-		}
-		sum += v
-	}
-	return sum%10 == 0
 }

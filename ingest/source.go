@@ -115,7 +115,9 @@ type Fingerprint struct {
 
 // Identify reads path once and returns its fingerprint. With sizes, those of
 // inputs that are known already, Prefix tells whether the file is the grown
-// version of one of them. Standard input ("-") cannot be read twice: error.
+// version of one of them. Standard input ("-") cannot be read twice: error. With
+// an error in the middle of the file (a truncated archive) what was read up to
+// there comes back beside it, SHA256 empty.
 func Identify(path string, sizes []int64) (Fingerprint, error) {
 	var fp Fingerprint
 	if path == "-" {
@@ -164,11 +166,16 @@ func Identify(path string, sizes []int64) (Fingerprint, error) {
 			break
 		}
 		if err != nil {
+			fp.FirstLine = lineHash(line)
 			return fp, &InputError{File: path, Err: src.explain(err, src.compression)}
 		}
 	}
-	first := sha256.Sum256(bytes.TrimSuffix(line, []byte("\r")))
-	fp.FirstLine = hex.EncodeToString(first[:])
+	fp.FirstLine = lineHash(line)
 	fp.SHA256 = hex.EncodeToString(h.Sum(nil))
 	return fp, nil
+}
+
+func lineHash(line []byte) string {
+	sum := sha256.Sum256(bytes.TrimSuffix(line, []byte("\r")))
+	return hex.EncodeToString(sum[:])
 }

@@ -3,17 +3,23 @@ package report
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
 // browser runs headless Chromium on a page; what it prints is returned. It
-// skips the test where there is no Chromium.
-func browser(t *testing.T, page []byte, flags ...string) string {
+// skips the test where there is no Chromium. With a frame, that page is opened,
+// which holds report.html in a frame.
+func browser(t *testing.T, page []byte, frame string, flags ...string) string {
 	t.Helper()
 	exe := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -29,6 +35,12 @@ func browser(t *testing.T, page []byte, flags ...string) string {
 	file := filepath.Join(dir, "report.html")
 	if err := os.WriteFile(file, page, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if frame != "" {
+		file = filepath.Join(dir, "frame.html")
+		if err := os.WriteFile(file, []byte(frame), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
@@ -72,9 +84,123 @@ func TestScreenshots(t *testing.T) {
 		{"light", page, 1400, 8200, nil},
 		{"dark", page, 1400, 8200, []string{"--blink-settings=preferredColorScheme=0"}},
 		{"phone", page, 500, 14000, nil},
+		{"print", bytes.ReplaceAll(page, []byte("@media print"), []byte("@media all")), 900, 9000, nil},
+		{"hostile", render(t, hostile()), 1400, 9000, nil},
 		{"empty", render(t, &Data{}), 1400, 3400, nil},
 	} {
-		browser(t, c.page, append(c.flags, "--screenshot="+filepath.Join(dir, c.name+".png"),
+		browser(t, c.page, "", append(c.flags, "--screenshot="+filepath.Join(dir, c.name+".png"),
 			"--window-size="+strconv.Itoa(c.width)+","+strconv.Itoa(c.height))...)
+	}
+}
+
+// probe is a script that the browser tests add to the page: it reports as JSON
+// what the page did.
+const probe = `(function () {
+  var out = { errors: window.probeErrors, charts: 0, paths: 0, tips: "", loads: performance.getEntriesByType("resource").map(function (e) { return e.name; }) };
+  document.querySelectorAll(".plot").forEach(function (p) {
+    if (p.querySelector("svg")) { out.charts++; out.paths += p.querySelectorAll("svg path").length; }
+    var c = echarts.getInstanceByDom(p);
+    c.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: 0 });
+    c.getZr().flush();
+    out.tips += p.textContent;
+  });
+  var th = document.querySelector("#performance table.sort thead th.n button");
+  if (th) {
+    var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
+    th.click(); out.down = cells(); th.click(); out.up = cells();
+  }
+  out.images = document.images.length;
+  out.pwned = document.documentElement.getAttribute("data-pwned");
+  out.title = document.title;
+  out.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  out.width = document.documentElement.clientWidth;
+  out.wide = [];
+  document.querySelectorAll("body *").forEach(function (e) {
+    if (e.getBoundingClientRect().right > out.width + 1 && !e.closest(".scroll, nav, .plot")) { out.wide.push(e.tagName + "." + e.className + " in " + e.parentElement.className); }
+  });
+  out.wide = out.wide.slice(0, 5);
+  parent.postMessage(btoa(unescape(encodeURIComponent(JSON.stringify(out)))), "*");
+})();`
+
+// frame holds the page in the width of a device; Chromium's own window has a
+// least width.
+const frame = `<!DOCTYPE html><body><iframe src="report.html" style="border:0;height:900px;width:%dpx"></iframe>
+<script>addEventListener("message", function (e) { var pre = document.createElement("pre"); pre.id = "probe"; pre.textContent = e.data; document.body.appendChild(pre); });</script>`
+
+const probeErrors = `window.probeErrors = [];
+window.addEventListener("error", function (e) { window.probeErrors.push(String(e.message)); });
+document.addEventListener("securitypolicyviolation", function (e) { window.probeErrors.push("CSP " + e.violatedDirective + " " + e.blockedURI); });`
+
+type probed struct {
+	Errors, Loads   []string
+	Charts, Paths   int
+	Tips            string
+	Down, Up        []int
+	Images          int
+	Pwned           string
+	Title           string
+	Wide            []string // elements that stick out
+	Overflow, Width int
+}
+
+// inspect opens the page with the probe in it, which the policy then allows by
+// its hash like the two scripts of the page.
+func inspect(t *testing.T, page []byte, width int) (p probed) {
+	t.Helper()
+	s := string(page)
+	s = strings.Replace(s, "script-src ", "script-src "+cspHash([]byte(probe))+" "+cspHash([]byte(probeErrors))+" ", 1)
+	s = strings.Replace(s, "<title>", "<script>"+probeErrors+"</script><title>", 1)
+	end := strings.LastIndex(s, "</body>")
+	s = s[:end] + "<script>" + probe + "</script>" + s[end:]
+	dom := browser(t, []byte(s), fmt.Sprintf(frame, width), "--window-size=3000,1000", "--dump-dom")
+	_, dom, found := strings.Cut(dom, `<pre id="probe">`)
+	dom, _, _ = strings.Cut(dom, "</pre>")
+	if !found {
+		t.Fatal("the probe did not run")
+	}
+	b, err := base64.StdEncoding.DecodeString(dom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &p); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Errors) > 0 || len(p.Loads) > 0 || p.Images > 0 || p.Pwned != "" {
+		t.Errorf("errors %q, loads %q, %d images, pwned %q", p.Errors, p.Loads, p.Images, p.Pwned)
+	}
+	if p.Overflow > 0 || p.Width != width {
+		t.Errorf("at %d px the page is %d px wide and %d px too wide: %q", width, p.Width, p.Overflow, p.Wide)
+	}
+	return p
+}
+
+func TestChromium(t *testing.T) {
+	page := render(t, sample())
+	for _, width := range []int{1400, 360} {
+		p := inspect(t, page, width)
+		if p.Charts != 7 || p.Paths < 7*4 {
+			t.Errorf("%d px: %d charts with %d paths, want 7", width, p.Charts, p.Paths)
+		}
+		if !slices.IsSorted(p.Up) || len(p.Up) != 10 || p.Down[0] != p.Up[9] {
+			t.Errorf("sorted down %v, up %v", p.Down, p.Up)
+		}
+		if !strings.Contains(p.Tips, "03-14 00:00") {
+			t.Error("no tooltip was shown")
+		}
+		if p.Title != defaultTitle {
+			t.Errorf("title %q", p.Title)
+		}
+	}
+}
+
+func TestChromiumHostile(t *testing.T) {
+	d := hostile()
+	d.Title = "quiet"
+	p := inspect(t, render(t, d), 1000)
+	if p.Title != "quiet" {
+		t.Errorf("the title became %q", p.Title)
+	}
+	if p.Charts == 0 || !strings.Contains(p.Tips, "onerror=") {
+		t.Errorf("%d charts; the payload is in no tooltip, so nothing was tested", p.Charts)
 	}
 }

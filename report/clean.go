@@ -20,25 +20,28 @@ const maxText = 300
 //
 // It works on all strings there are, so that a new field cannot be forgotten.
 func cleaned(d *Data) *Data {
-	out := deepCopy(reflect.ValueOf(*d)).Interface().(Data)
+	return deepCopy(d, func(s string) string { return visible(s, maxText) })
+}
+
+// deepCopy copies d with every string changed by text, and with empty slices
+// instead of nil ones: [] in JSON, which a script can iterate over.
+func deepCopy(d *Data, text func(string) string) *Data {
+	out := copyValue(reflect.ValueOf(*d), text).Interface().(Data)
 	return &out
 }
 
-func deepCopy(v reflect.Value) reflect.Value {
+func copyValue(v reflect.Value, text func(string) string) reflect.Value {
 	switch v.Kind() {
 	case reflect.String:
-		return reflect.ValueOf(visible(v.String(), maxText)).Convert(v.Type())
+		return reflect.ValueOf(text(v.String())).Convert(v.Type())
 	case reflect.Slice:
-		if v.IsNil() {
-			return v
-		}
 		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 		if k := v.Type().Elem().Kind(); k != reflect.String && k != reflect.Struct && k != reflect.Slice {
 			reflect.Copy(out, v)
 			return out
 		}
 		for i := range v.Len() {
-			out.Index(i).Set(deepCopy(v.Index(i)))
+			out.Index(i).Set(copyValue(v.Index(i), text))
 		}
 		return out
 	case reflect.Struct:
@@ -46,7 +49,7 @@ func deepCopy(v reflect.Value) reflect.Value {
 		out.Set(v)
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() { // time.Time has no exported field and no text
-				out.Field(i).Set(deepCopy(v.Field(i)))
+				out.Field(i).Set(copyValue(v.Field(i), text))
 			}
 		}
 		return out

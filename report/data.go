@@ -132,19 +132,22 @@ type Overview struct {
 
 // Security holds what the scores say. Scored = 0 means that nothing was scored.
 type Security struct {
-	Scored     int64        `json:"scored"`   // requests that have a score
-	Flagged    int64        `json:"flagged"`  // of these above the threshold
-	Labelled   int64        `json:"labelled"` // requests with known truth
-	Threshold  Num          `json:"threshold"`
-	Model      string       `json:"model"`   // which models scored, e.g. "built-in attack, anomaly"
-	Profile    string       `json:"profile"` // "frozen" or "online"
-	Types      []AttackType `json:"types"`
-	Timeline   Timeline     `json:"timeline"` // flagged requests, one series per class
-	Incidents  []Incident   `json:"incidents"`
-	Principals []Principal  `json:"principals"`
-	Targets    []Target     `json:"targets"`
-	Blocked    []Count      `json:"blocked"` // requests that the server refused: "401", "403", "429", …
-	Rules      Rules        `json:"rules"`
+	Scored    int64        `json:"scored"`   // requests that have a score
+	Flagged   int64        `json:"flagged"`  // of these above the threshold
+	Labelled  int64        `json:"labelled"` // requests with known truth
+	Threshold Num          `json:"threshold"`
+	Model     string       `json:"model"`   // which models scored, e.g. "built-in attack, anomaly"
+	Profile   string       `json:"profile"` // "frozen" or "online"
+	Types     []AttackType `json:"types"`
+	Timeline  Timeline     `json:"timeline"` // flagged requests, one series per class
+	Incidents []Incident   `json:"incidents"`
+	// IncidentCount is the number of all incidents, of which Incidents may hold
+	// the top only; less than len(Incidents) counts as that.
+	IncidentCount int64       `json:"incident_count"`
+	Principals    []Principal `json:"principals"`
+	Targets       []Target    `json:"targets"`
+	Blocked       []Count     `json:"blocked"` // requests that the server refused: "401", "403", "429", …
+	Rules         Rules       `json:"rules"`
 }
 
 // AttackType is one row of attack types. Unknown counts are -1.

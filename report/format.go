@@ -80,9 +80,9 @@ func percent(v Num) string {
 		return "< 0.01 %"
 	case p > 99.99 && p < 100:
 		return "> 99.99 %"
-	case p > 99 && p < 100 || p > 0 && p < 1:
+	case p >= 99.9 && p < 100 || p > 0 && p < 1:
 		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
-	case p == math.Trunc(p):
+	case p == 0 || p == 100:
 		return strconv.FormatFloat(p, 'f', 0, 64) + " %"
 	}
 	return strconv.FormatFloat(p, 'f', 1, 64) + " %"
@@ -212,8 +212,12 @@ func short(hash string) string {
 	return hash
 }
 
-// title turns "sql_injection" into "Sql injection".
+// title turns "sql_injection" into "SQL injection", and a list of such names
+// into one of these.
 func title(s string) string {
+	if first, rest, found := strings.Cut(s, ", "); found && first != "" && rest != "" {
+		return title(first) + ", " + title(rest)
+	}
 	switch s {
 	case "":
 		return none

@@ -54,12 +54,16 @@ func Markdown(w io.Writer, d *Data) error {
 
 	rows = nil
 	for _, m := range d.Models {
+		protocol := m.Protocol
+		if m.Synthetic {
+			protocol += " (fitted on synthetic data)"
+		}
 		for _, x := range m.Metrics {
 			v := number(x.Mean)
 			if x.SD.Known() {
 				v += " ± " + number(x.SD)
 			}
-			rows = append(rows, []string{modelTitle(m), x.Name, v, number(x.Baseline), commas(m.Rows), m.Protocol})
+			rows = append(rows, []string{modelTitle(m), x.Name, v, number(x.Baseline), commas(m.Rows), protocol})
 		}
 	}
 	table(b, "Models", "l:Model|l:Metric|r:Mean ± sd|r:Baseline|r:Rows|l:Protocol", rows)
@@ -110,8 +114,12 @@ func md(s string) string {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
-		case strings.IndexByte("|`*_[]<>&\\~#!():@$\"'^", c) >= 0:
+		case c == '_' && i > 0 && i+1 < len(s) && alnum(s[i-1]) && alnum(s[i+1]): // inside a word it is plain
+			b.WriteByte(c)
+		case strings.IndexByte("|`*_[]<>&\\~#!@$", c) >= 0:
 			fmt.Fprintf(&b, "&#%d;", c)
+		case c == ':' && i+1 < len(s) && s[i+1] == '/': // would become a link
+			b.WriteString("&#58;")
 		case c == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www"): // would become a link
 			b.WriteString("&#46;")
 		case i == 0 && strings.IndexByte("=+-", c) >= 0: // a formula, a list
@@ -121,4 +129,8 @@ func md(s string) string {
 		}
 	}
 	return b.String()
+}
+
+func alnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 )
 
 //go:embed assets
@@ -115,7 +116,7 @@ func cspHash(script []byte) string {
 // JSON writes d as one indented object, unknown numbers as null, with strings
 // in full: a reader must treat them as hostile.
 func JSON(w io.Writer, d *Data) error {
-	c := *d
+	c := deepCopy(d, func(s string) string { return s })
 	if c.Schema == "" {
 		c.Schema = SchemaName
 	}
@@ -140,7 +141,7 @@ func funcs() template.FuncMap {
 			}
 			return digits(float64(v))
 		},
-		"text": orNone, "cellat": cellat, "dict": dict,
+		"text": orNone, "tight": tight, "cellat": cellat, "dict": dict,
 	}
 }
 
@@ -169,6 +170,12 @@ func dict(pairs ...any) map[string]any {
 		m[pairs[i].(string)] = pairs[i+1]
 	}
 	return m
+}
+
+// tight keeps units on the line of their numbers.
+func tight(s string) string {
+	const nbsp = "\u00a0"
+	return strings.NewReplacer(" %", nbsp+"%", " k ", nbsp+"k ", " M ", nbsp+"M ", " ms)", nbsp+"ms)", " s)", nbsp+"s)").Replace(s)
 }
 
 // width is the length of a bar in percent of the longest.

@@ -102,8 +102,8 @@ func figures(d *Data) (out []kpi) {
 			if d.Security.Flagged > 0 {
 				k.Class = "warn"
 			}
-			i := kpi{"Incidents", human(int64(len(d.Security.Incidents))), "groups of flagged requests", ""}
-			if len(d.Security.Incidents) > 0 {
+			i := kpi{"Incidents", human(d.Security.incidents()), "groups of flagged requests", ""}
+			if d.Security.incidents() > 0 {
 				i.Class = "bad"
 			}
 			out = append(out, k, i)
@@ -115,6 +115,8 @@ func figures(d *Data) (out []kpi) {
 	if c.Read > 0 {
 		k := kpi{"Parse coverage", share(c.Parsed, c.Read-c.Filtered), commas(c.Rejected) + " of " + commas(c.Read) + " lines rejected", "good"}
 		switch r := ratio(c.Parsed, c.Read-c.Filtered); {
+		case !r.Known():
+			k.Class = ""
 		case r < .95:
 			k.Class = "bad"
 		case r < .99:

@@ -41,7 +41,11 @@ func security(d *Data) (section, error) {
 		longest = max(longest, t.Flagged, t.Labelled)
 	}
 	for _, t := range x.Types {
-		v.Types = append(v.Types, typeRow{t, width(Num(max(t.Flagged, 0)), Num(longest))})
+		bar := t.Flagged
+		if x.Scored == 0 {
+			bar = t.Labelled
+		}
+		v.Types = append(v.Types, typeRow{t, width(Num(bar), Num(longest))})
 		v.Rules = v.Rules || t.Rules >= 0
 		v.Truth = v.Truth || t.Labelled >= 0
 	}
@@ -57,8 +61,8 @@ func security(d *Data) (section, error) {
 		if t := topType(x.Types); t != "" {
 			s.Lead += ", most of them as " + lower(title(t))
 		}
-		if n := len(x.Incidents); n > 0 {
-			s.Lead += ", in " + plural(int64(n), "incident")
+		if n := x.incidents(); n > 0 {
+			s.Lead += ", in " + plural(n, "incident")
 		}
 		s.Lead += "."
 	}
@@ -83,3 +87,6 @@ func lower(s string) string {
 	}
 	return s
 }
+
+// incidents is the number of incidents, shown or not.
+func (s *Security) incidents() int64 { return max(s.IncidentCount, int64(len(s.Incidents))) }

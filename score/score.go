@@ -47,7 +47,7 @@ type Result struct {
 	Late        bool     `json:"late,omitempty"` // came behind the reorder buffer
 
 	At    int64         `json:"-"` // microseconds UTC or traffic.NoTime
-	Truth traffic.Label `json:"-"` // label of the record, if it had one
+	Truth traffic.Label `json:"-"` // label of the record, Unlabelled if it had none or was seen in training
 	Rule  traffic.Label `json:"-"` // type of the most specific rule hit
 }
 
@@ -66,6 +66,10 @@ type Config struct {
 	RateLimit        RateLimit
 	// Reasons is the number of features named per flagged request, 0 = none.
 	Reasons int
+	// Seen reports whether the classifier was fitted on the row with this
+	// features.RowHash; nil = none. Such rows are scored like all others but
+	// left out of the figures against the truth, which would flatter the model.
+	Seen func(hash uint64) bool
 }
 
 // Scorer scores one stream of requests. It is not for concurrent use.
@@ -109,7 +113,7 @@ func New(cfg Config) (*Scorer, error) {
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), rules: NewRules(cfg.RateLimit),
 		incidents: newIncidents(),
-		none: slices.Index(classes, traffic.None.String()), labels: classes,
+		none:      slices.Index(classes, traffic.None.String()), labels: classes,
 		proba:   make([]float32, features.BlockRows*len(classes)),
 		odd:     make([]float32, features.BlockRows),
 		contrib: make([]float64, len(schema.Columns)),
@@ -139,6 +143,10 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			File: r.File, Line: r.Line, Principal: r.Principal(), Method: r.Method, Target: r.Target,
 			Status: r.Status, Class: traffic.None.String(), Probability: probability, Anomaly: -1,
 			Reasons: []Reason{}, Late: late != nil && late[i], At: r.Time, Truth: r.Label,
+		}
+		if res.Truth != traffic.Unlabelled && s.cfg.Seen != nil && s.cfg.Seen(features.RowHash(r)) {
+			res.Truth = traffic.Unlabelled
+			s.sum.SeenInTraining++
 		}
 		if r.HasTime() {
 			res.Time = r.When().Format(time.RFC3339Nano)
@@ -235,7 +243,8 @@ type Summary struct {
 	ByClass   map[string]int64 `json:"by_class"` // flagged requests per attack type
 	Threshold float64          `json:"threshold"`
 
-	// Against the truth, where records carry one.
+	// Against the truth, where records carry one and were not seen in training.
+	SeenInTraining int64 `json:"seen_in_training,omitempty"`
 	Labelled       int64 `json:"labelled,omitempty"`
 	TruePositives  int64 `json:"true_positives,omitempty"`
 	FalsePositives int64 `json:"false_positives,omitempty"`

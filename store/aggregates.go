@@ -22,10 +22,11 @@ type Latency struct {
 	Total              float64 // sum, of values rounded to microseconds
 }
 
-// latencySQL selects a Latency; scan with its dst.
+// latencySQL selects a Latency; scan with its dst. least skips NULL, hence the
+// FILTER.
 const latencySQL = `count(latency), coalesce(quantile_cont(latency, 0.5), 0), coalesce(quantile_cont(latency, 0.9), 0),
  coalesce(quantile_cont(latency, 0.95), 0), coalesce(quantile_cont(latency, 0.99), 0),
- coalesce(sum(round(least(latency, 1e9) * 1e6)::BIGINT), 0)::DOUBLE / 1e6`
+ coalesce(sum(round(least(latency, 1e9) * 1e6)::BIGINT) FILTER (latency IS NOT NULL), 0)::DOUBLE / 1e6`
 
 func (l *Latency) dst() []any {
 	return []any{&l.Known, &l.P50, &l.P90, &l.P95, &l.P99, &l.Total}

@@ -42,7 +42,7 @@ func (q *Querier) Close() error { return q.s.Close() }
 // the names of the columns, once, and fn for each row, whose slice is used
 // again for the next. Values are nil, bool, int64, float64, string, time.Time
 // (UTC), []any for lists, map[string]any for structs and maps; integers beyond
-// 64 bits and times of day are strings. An error of head or fn ends the query
+// 64 bits, UUIDs, intervals and BLOBs (encoded like all text) are strings. An error of head or fn ends the query
 // and is returned as it is. Rows come in the order of the query: without ORDER BY
 // in any.
 func (q *Querier) Query(ctx context.Context, query string, head func(cols []string) error, fn func(row []any) error) error {

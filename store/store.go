@@ -215,7 +215,11 @@ func (s *Store) makeTemp(opt Options) error {
 		if !opt.ReadOnly { // we hold the lock: what is there was left by a crash
 			old, _ := filepath.Glob(escapeGlob(s.path) + ".tmp-*")
 			for _, d := range old {
-				os.RemoveAll(d)
+				spilled, _ := filepath.Glob(escapeGlob(d) + "/duckdb_temp_*")
+				for _, f := range spilled {
+					os.Remove(f)
+				}
+				os.Remove(d) // if it holds anything else, it is not ours and stays
 			}
 		}
 	}

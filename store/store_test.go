@@ -187,6 +187,13 @@ func TestLocked(t *testing.T) {
 	// Killed in the middle of an ingest: what was committed is there, nothing else.
 	other.Process.Kill()
 	other.Wait()
+	mine := path + ".tmp-of-the-user"
+	if err := os.Mkdir(mine, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(mine, "precious"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, readOnly := range []bool{true, false, true} {
 		s, err := Open(ctx, Options{Path: path, ReadOnly: readOnly})
 		if err != nil {
@@ -198,8 +205,11 @@ func TestLocked(t *testing.T) {
 		s.Close()
 	}
 	entries, _ := os.ReadDir(filepath.Dir(path))
-	if len(entries) != 1 {
+	if len(entries) != 2 {
 		t.Errorf("left in the folder: %v", entries)
+	}
+	if _, err := os.Stat(filepath.Join(mine, "precious")); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -392,14 +402,41 @@ func TestOptions(t *testing.T) {
 
 // A sort that does not fit into memory_limit spills to our directory.
 func TestSpill(t *testing.T) {
-	s, err := Open(context.Background(), Options{Path: filepath.Join(t.TempDir(), "t"), Threads: 1, MemoryLimit: "120MB"})
+	s, err := Open(context.Background(), Options{Path: filepath.Join(t.TempDir(), "t"), Threads: 1, MemoryLimit: "60MB"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	var n int64
-	if err := s.one(context.Background(), "SELECT count(*) FROM (SELECT hash(i)::VARCHAR || repeat('x', 40) AS h FROM range(2_000_000) t(i) ORDER BY h OFFSET 1)", &n); err != nil || n != 1_999_999 {
+	if err := s.one(context.Background(), "SELECT count(*) FROM (SELECT hash(i)::VARCHAR || repeat('x', 40) AS h FROM range(600_000) t(i) ORDER BY h OFFSET 1)", &n); err != nil || n != 599_999 {
 		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func TestExportParquet(t *testing.T) {
+	ctx := context.Background()
+	s := fresh(t)
+	mustIngest(t, s, "a", requests("a", 5000))
+	path := filepath.Join(t.TempDir(), "it's.parquet")
+	for range 2 { // the second one replaces the first
+		if err := s.ExportParquet(ctx, "requests", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var n, sum int64
+	if err := s.one(ctx, "SELECT count(*), sum(line)::BIGINT FROM read_parquet("+quote(path)+")", &n, &sum); err != nil || n != 5000 || sum != 5000*5001/2 {
+		t.Errorf("%d rows, %d, %v", n, sum, err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode() != 0o600 {
+		t.Errorf("%v, %v", fi, err)
+	}
+	for _, c := range [][2]string{{"requests; DROP TABLE requests", path}, {"apiml_schema", path}, {"requests", filepath.Join(path, "no", "x")}} {
+		if err := s.ExportParquet(ctx, c[0], c[1]); err == nil {
+			t.Errorf("%v exported", c)
+		}
+	}
+	if es, _ := os.ReadDir(filepath.Dir(path)); len(es) != 1 {
+		t.Errorf("left behind: %v", es)
 	}
 }
 

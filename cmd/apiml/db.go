@@ -11,6 +11,10 @@ import (
 	"apiml/store"
 )
 
+// storeMemory is what DuckDB may use before it spills to disk; its own default,
+// 80 % of the machine, would crowd out the nightly job's neighbours.
+const storeMemory = "2GiB"
+
 // openStore opens the configured database with errors that carry their exit
 // code. For reading, a database that does not exist is an input error that
 // names the next step.
@@ -20,7 +24,7 @@ func (a *app) openStore(readOnly bool) (*store.Store, error) {
 			return nil, inputf("%s: no such database: run `apiml ingest FILE` first, or name one with --db", a.cfg.DB)
 		}
 	}
-	st, err := store.Open(a.ctx, store.Options{Path: a.cfg.DB, ReadOnly: readOnly})
+	st, err := store.Open(a.ctx, store.Options{Path: a.cfg.DB, ReadOnly: readOnly, MemoryLimit: storeMemory})
 	if err != nil {
 		return nil, storeError(err)
 	}

@@ -161,6 +161,22 @@ type evalRows struct {
 	times  []int64
 	groups []uint64
 	ruled  []bool
+	once   map[uint64]struct{} // rows without a time: each counts once, as in train
+}
+
+// again reports whether a row without a time was there before.
+func (e *evalRows) again(t int64, hash uint64) bool {
+	if t != traffic.NoTime {
+		return false
+	}
+	if _, ok := e.once[hash]; ok {
+		return true
+	}
+	if e.once == nil {
+		e.once = map[uint64]struct{}{}
+	}
+	e.once[hash] = struct{}{}
+	return false
 }
 
 func (e *evalRows) take(x *frame.Matrix, row int, l traffic.Label, t int64, group uint64, ruled bool) {
@@ -352,7 +368,8 @@ func (a *app) collectRequests(src *source, lm *loadedModel, w *wanted, rows *eva
 		for i := range b.Requests {
 			r := &b.Requests[i]
 			hits, _ := rules.Check(r)
-			if w.has(features.RowHash(r)) && (r.Label != traffic.Unlabelled || classifier == nil) {
+			h := features.RowHash(r)
+			if w.has(h) && (r.Label != traffic.Unlabelled || classifier == nil) && !rows.again(r.Time, h) {
 				rows.take(x, i, r.Label, r.Time, groupOf(r), len(hits) > 0)
 			}
 		}
@@ -381,7 +398,7 @@ func (a *app) flag(lm *loadedModel, x *frame.Matrix, flagged []bool) {
 	}
 	p := make([]float32, x.N*k)
 	c.PredictProba(p, x, 0, x.N)
-	at := lm.threshold("attack", 0.5)
+	at := lm.threshold("attack", defaultThreshold)
 	for i := range flagged {
 		flagged[i] = 1-float64(p[i*k+none]) >= at
 	}
@@ -401,7 +418,7 @@ func (a *app) collectFlows(src *source, w *wanted, rows *evalRows, schema *frame
 		x := frame.NewMatrix(schema, len(flows))
 		features.ExtractFlows(x, flows)
 		for i, h := range features.FlowHashes(false, flows) {
-			if w.has(h) && flows[i].Label != traffic.Unlabelled {
+			if w.has(h) && flows[i].Label != traffic.Unlabelled && !rows.again(flows[i].Time, h) {
 				rows.take(x, i, flows[i].Label, flows[i].Time, h, false)
 			}
 		}

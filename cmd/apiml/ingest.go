@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -149,7 +148,6 @@ func (a *app) ingest(paths []string, o ingestOptions) (*ingestResult, error) {
 func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
 	in := store.Input{Name: path, Synthetic: o.synthetic}
 	opt := ingest.Options{Label: label}
-	var total int64
 	if path != "-" {
 		id, skip, known, err := a.identify(st, path, &in)
 		if err != nil {
@@ -163,9 +161,6 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		if id != 0 {
 			a.sayf("%s: has grown since it was read; going on behind line %s", path, count(skip.lines))
 		}
-		if fi, err := os.Stat(path); err == nil {
-			total = fi.Size()
-		}
 	}
 	rd, err := a.openInput(path, o.from, o.noRedact, opt)
 	if err != nil {
@@ -174,15 +169,15 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 	defer rd.Close()
 	in.Format = rd.Format()
 	a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
-	_ = total
 	p := a.progress("reading "+path, 0)
 	defer p.done()
-	var n int64
+	var n, offset, lines int64
 	var broken error
 	stored, err := st.Ingest(a.ctx, in, func() (*traffic.Batch, error) {
 		b, err := rd.Next()
 		if err == nil {
 			n += int64(b.Len())
+			offset, lines = b.Offset, b.Line
 			p.set(n)
 			return b, nil
 		}
@@ -202,6 +197,15 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		return nil, storeError(err)
 	}
 	a.debugf("%s: input %d", path, stored.ID)
+	if broken != nil && path != "-" {
+		// Remember how far it was read, so that the whole file, when it comes,
+		// goes on from there and counts nothing twice.
+		fp, _ := ingest.Identify(path, []int64{offset})
+		in.ID, in.SHA256, in.Size, in.Lines, in.FirstLine = stored.ID, fp.Prefix[offset], offset, lines, fp.FirstLine
+		if _, err := st.Ingest(a.ctx, in, func() (*traffic.Batch, error) { return nil, io.EOF }); err != nil {
+			return nil, storeError(err)
+		}
+	}
 	return coverageOf(path, rd), broken
 }
 
@@ -224,11 +228,8 @@ func (a *app) identify(st *store.Store, path string, in *store.Input) (id int64,
 	if err != nil && !isInputError(err) {
 		return 0, skip, nil, withCode(exitInput, err)
 	}
-	if err != nil { // a truncated archive: read what there is, but never take it for known
-		return 0, skip, nil, nil
-	}
 	for i, x := range inputs {
-		if x.SHA256 == fp.SHA256 && x.Size == fp.Size {
+		if fp.SHA256 != "" && x.SHA256 == fp.SHA256 && x.Size == fp.Size {
 			return 0, skip, &inputs[i], nil
 		}
 	}
@@ -237,6 +238,9 @@ func (a *app) identify(st *store.Store, path string, in *store.Input) (id int64,
 			id, skip = x.ID, skipTo{x.Size, x.Lines}
 		}
 	}
-	in.SHA256, in.Size, in.FirstLine = fp.SHA256, fp.Size, fp.FirstLine
+	if fp.SHA256 != "" { // else the file breaks off: ingestFile says how far it was read
+		in.SHA256, in.Size = fp.SHA256, fp.Size
+	}
+	in.FirstLine = fp.FirstLine
 	return id, skip, nil, nil
 }

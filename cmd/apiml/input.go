@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"apiml/ingest"
 	"apiml/traffic"
@@ -49,6 +51,15 @@ func (a *app) openInput(path, from string, noRedact bool, opt ingest.Options) (*
 	opt.Format = from
 	if opt.Format == "" {
 		opt.Format = a.cfg.InputFormat
+	}
+	if opt.Format != "" {
+		var names []string
+		for _, f := range ingest.Formats() {
+			names = append(names, f.Name)
+		}
+		if !slices.Contains(names, opt.Format) {
+			return nil, usagef("no input format %q: known are %s", opt.Format, strings.Join(names, ", "))
+		}
 	}
 	opt.NoRedact = noRedact || !a.cfg.InputRedact
 	if path != "-" {

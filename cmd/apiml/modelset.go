@@ -32,6 +32,10 @@ type loadedModel struct {
 	sha256 string
 }
 
+// defaultThreshold is the attack probability from which a request is flagged if
+// the model file names none.
+const defaultThreshold = 0.5
+
 // threshold returns a named threshold of the file, or def.
 func (m *loadedModel) threshold(name string, def float64) float64 {
 	if v, ok := m.file.Header.Thresholds[name]; ok {
@@ -114,15 +118,19 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 // scoringModels are the classifier and, if there is one that computes the same
 // features, the detector.
 func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err error) {
-	specs, err := catalog.Resolve([]string{"attack" + suffix, "anomaly" + suffix})
-	if err != nil {
-		return nil, nil, err
+	var pair [2]model.Spec // classifier, detector
+	for i, name := range []string{"attack", "anomaly"} {
+		specs, err := catalog.Resolve([]string{name + suffix})
+		if err != nil {
+			return nil, nil, err
+		}
+		pair[i] = specs[0]
 	}
 	builtins := suffix == ""
-	if attack, err = a.loadModel(specs[0], builtins); err != nil {
+	if attack, err = a.loadModel(pair[0], builtins); err != nil {
 		return nil, nil, err
 	}
-	anomaly, err = a.loadModel(specs[1], builtins && attack.origin == "built-in")
+	anomaly, err = a.loadModel(pair[1], builtins && attack.origin == "built-in")
 	if errors.Is(err, errNoModel) {
 		a.warnf("no anomaly detector beside %s: results carry no anomaly score", attack.origin)
 		return attack, nil, nil
@@ -135,4 +143,21 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 			attack.origin, anomaly.origin, attack.file.Header.Schema.ID(), anomaly.file.Header.Schema.ID())
 	}
 	return attack, anomaly, nil
+}
+
+// trainedOn returns a look-up of the rows that the model was fitted on; nil if
+// the file does not say.
+func (m *loadedModel) trainedOn() (func(uint64) bool, error) {
+	if !m.file.Has(arrayTrained) {
+		return nil, nil
+	}
+	hs, err := m.file.U64(arrayTrained)
+	if err != nil {
+		return nil, withCode(exitState, fmt.Errorf("%s: %w", m.origin, err))
+	}
+	seen := make(map[uint64]struct{}, len(hs))
+	for _, h := range hs {
+		seen[h] = struct{}{}
+	}
+	return func(h uint64) bool { _, ok := seen[h]; return ok }, nil
 }

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"apiml/features"
+	"apiml/frame"
 	"apiml/generate"
+	"apiml/ingest"
 	"apiml/model/catalog"
 	"apiml/score/builtin"
 	"apiml/traffic"
@@ -32,40 +38,132 @@ func (a *app) pretrainCommand() *cobra.Command {
 	return cmd
 }
 
+// pretrainServices is the number of services that the built-in models are
+// trained on. Each is met cold, as score meets a new log: with an empty profile
+// and empty windows. Half are seen as a combined log shows them, half with
+// everything that a rich log knows (body, latency, user, session), so that the
+// models cope with either. Each passes through package ingest, redaction and all.
+const pretrainServices = 8
+
 // pretrain fits the models of requests with an online profile: a built-in model
 // meets every API for the first time.
 func (a *app) pretrain(dir string, cfg generate.Config) error {
+	all := &problem{Problem: &train.Problem{
+		Name:      fmt.Sprintf("generated traffic of %d services, seeds %d to %d", pretrainServices, cfg.Seed, cfg.Seed+pretrainServices-1),
+		Synthetic: true,
+	}}
+	var parts []*features.Dataset
+	var labels []traffic.Label
+	p := a.progress("generating", pretrainServices)
+	defer p.done()
+	for i := range uint64(pretrainServices) {
+		p.set(int64(i))
+		one := cfg
+		one.Seed, one.Normal, one.Attacks = cfg.Seed+i, cfg.Normal/pretrainServices, cfg.Attacks/pretrainServices
+		ds, err := a.generatedDataset(one, i%2 == 0)
+		if err != nil {
+			return err
+		}
+		parts = append(parts, ds)
+		labels = append(labels, ds.Labels...)
+		// One service after the other: a split in time is a split by service.
+		shift := int64(i) * 60 * 24 * time.Hour.Microseconds()
+		for r := range ds.Rows() {
+			all.Groups = append(all.Groups, ds.Groups[r]^(i<<56))
+			all.Times = append(all.Times, ds.Times[r]+shift)
+			all.Hash = append(all.Hash, ds.Hash[r]^(i<<56))
+		}
+	}
+	p.done()
+	all.Rows = len(labels)
+	all.label(labels)
+	x := concat(parts)
+	all.Fold = func(_ context.Context, fit, eval []int) (*frame.Matrix, *frame.Matrix, error) {
+		return x.Select(fit), x.Select(eval), nil
+	}
+	all.state = features.Online
+	all.data = provenance(all.Problem, nil)
+	return a.pretrainModels(dir, all)
+}
+
+// generatedDataset renders generated traffic as a log, reads it back as score
+// would, and computes its features with an online profile.
+func (a *app) generatedDataset(cfg generate.Config, combined bool) (*features.Dataset, error) {
 	b := features.NewBuilder(features.Config{Profile: features.OnlineProfile})
 	var order features.Reorder
 	add := func(block features.Block) error { b.Add(block.Requests); return nil }
-	p := a.progress("generating", int64(cfg.Normal+cfg.Attacks))
-	defer p.done()
-	var n int64
+	format, appendTo := "json", generate.AppendJSON
+	if combined {
+		format, appendTo = "combined", generate.AppendCombined
+	}
+	var text []byte
+	var truth []traffic.Label
 	err := generate.Run(a.ctx, cfg, func(reqs []traffic.Request, _ []string) error {
-		n += int64(len(reqs))
-		p.set(n)
-		return order.Push(reqs, add)
+		for i := range reqs {
+			text = append(appendTo(text, &reqs[i]), '\n')
+			truth = append(truth, reqs[i].Label)
+		}
+		return nil
 	})
-	if err == nil {
-		err = order.Flush(add)
-	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.done()
-	name := fmt.Sprintf("generated traffic, seed %d, %d benign and %d attack requests", cfg.Seed, cfg.Normal, cfg.Attacks)
-	pr, err := datasetProblem(b, name, true, nil)
+	rd, err := ingest.Open("-", bytes.NewReader(text), ingest.Options{Format: format})
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer rd.Close()
+	for {
+		batch, err := rd.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		for i := range batch.Requests {
+			batch.Requests[i].Label = truth[batch.Requests[i].Line-1]
+		}
+		if err := order.Push(batch.Requests, add); err != nil {
+			return nil, err
+		}
+	}
+	if err := order.Flush(add); err != nil {
+		return nil, err
+	}
+	if c := rd.Coverage(); c.Parsed != int64(len(truth)) {
+		return nil, fmt.Errorf("pretrain: %d of %d generated %s lines parse", c.Parsed, len(truth), format)
+	}
+	return b.Dataset()
+}
+
+// concat puts the rows of datasets below each other.
+func concat(parts []*features.Dataset) *frame.Matrix {
+	n := 0
+	for _, d := range parts {
+		n += d.Rows()
+	}
+	x := frame.NewMatrix(parts[0].X.Schema, n)
+	at := 0
+	for _, d := range parts {
+		for j, c := range d.X.Cols {
+			copy(x.Cols[j][at:], c)
+		}
+		at += d.Rows()
+	}
+	return x
+}
+
+// pretrainModels fits, measures and writes the two models.
+func (a *app) pretrainModels(dir string, pr *problem) error {
 	specs, err := catalog.Resolve([]string{"attack", "anomaly"})
 	if err != nil {
 		return err
 	}
 	// Small enough that all files together stay under builtin.MaxBytes.
 	configs := map[string]json.RawMessage{
-		"attack":  json.RawMessage(`{"Trees": 60, "MinSamplesLeaf": 8, "MaxDepth": 16}`),
-		"anomaly": json.RawMessage(`{"Trees": 100}`),
+		"attack":  json.RawMessage(`{"trees": 60, "min_samples_leaf": 8, "max_depth": 16}`),
+		"anomaly": json.RawMessage(`{"trees": 100}`),
 	}
 	a.cfg.ModelsDir = dir
 	if err := os.MkdirAll(dir, 0o755); err != nil {

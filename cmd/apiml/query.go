@@ -58,7 +58,7 @@ func (a *app) query(sql, format, output string) error {
 	if _, err := os.Stat(a.cfg.DB); errors.Is(err, fs.ErrNotExist) {
 		return inputf("%s: no such database: run `apiml ingest FILE` first, or name one with --db", a.cfg.DB)
 	}
-	st, err := store.OpenQuery(a.ctx, store.Options{Path: a.cfg.DB})
+	st, err := store.OpenQuery(a.ctx, store.Options{Path: a.cfg.DB, MemoryLimit: storeMemory})
 	if err != nil {
 		return storeError(err)
 	}

@@ -284,6 +284,7 @@ func line(name string, counts []int64) report.Line {
 
 func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary, step int64, top int) error {
 	s := &d.Security
+	s.IncidentCount = sum.Incidents
 	s.Scored, s.Flagged, s.Labelled, s.Threshold = sum.Scored, sum.Flagged, sum.Labelled, report.Unknown()
 	types, err := st.AttackTypes(a.ctx, store.Filter{})
 	if err != nil {
@@ -320,7 +321,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 	if attack, _, err := a.scoringModels(""); err == nil {
 		s.Model = attack.origin
 		s.Profile = string(attack.state.Profile())
-		s.Threshold = report.Num(cmp.Or(a.cfg.Threshold, attack.threshold("attack", 0.5)))
+		s.Threshold = report.Num(cmp.Or(a.cfg.Threshold, attack.threshold("attack", defaultThreshold)))
 	}
 	incidents, err := st.Incidents(a.ctx, top, store.Filter{})
 	if err != nil {

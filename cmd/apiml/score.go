@@ -282,6 +282,9 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 	if anomaly != nil {
 		cfg.Anomaly = anomaly.model.(model.Detector)
 	}
+	if cfg.Seen, err = attack.trainedOn(); err != nil {
+		return nil, err
+	}
 	if r.http, err = score.New(cfg); err != nil {
 		return nil, withCode(exitState, err)
 	}
@@ -335,7 +338,7 @@ func (r *scoreRun) threshold(attack *loadedModel) float64 {
 	case r.a.cfg.Threshold > 0:
 		return r.a.cfg.Threshold
 	}
-	return attack.threshold("attack", 0.5)
+	return attack.threshold("attack", defaultThreshold)
 }
 
 // take receives results in event time and passes them on.
@@ -614,6 +617,9 @@ func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
 	}
 	fmt.Fprintf(w, "rules: %s requests hit one; flagged by the models only %s, by the rules only %s; anomalies %s\n",
 		count(s.RuleHits), count(s.OnlyModel), count(s.OnlyRules), count(s.Anomalies))
+	if s.SeenInTraining > 0 {
+		fmt.Fprintf(w, "%s requests were seen in training and are left out of the next line\n", count(s.SeenInTraining))
+	}
 	if s.Labelled > 0 {
 		p := float64(s.TruePositives) / float64(max(1, s.TruePositives+s.FalsePositives))
 		r := float64(s.TruePositives) / float64(max(1, s.TruePositives+s.FalseNegatives))

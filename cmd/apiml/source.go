@@ -145,6 +145,8 @@ type problem struct {
 	*train.Problem
 	data  model.Provenance
 	state func() *features.State // state of the last Fold; nil for flows
+
+	dropped int // repeated rows without a time that were left out
 }
 
 // httpProblem reads all requests into a training problem.
@@ -191,6 +193,7 @@ func datasetProblem(b *features.Builder, name string, synthetic bool, inputs []m
 		state: func() *features.State { return last },
 	}
 	pr.label(ds.Labels)
+	pr.distinct()
 	pr.data = provenance(pr.Problem, inputs)
 	return pr, nil
 }
@@ -222,8 +225,47 @@ func (s *source) flowProblem(ctx context.Context) (*problem, error) {
 		},
 	}}
 	pr.label(ds.Labels)
+	pr.distinct()
 	pr.data = provenance(pr.Problem, s.inputs)
 	return pr, nil
+}
+
+// distinct keeps the first of equal rows where the rows have no time. There a
+// repeated row says nothing about how often a thing happens: it is the way the
+// data set was made (CSIC 2010 holds some pages 1,000 times, word for word), and
+// it would stand on both sides of a random split. Rows with a time stay: a flood
+// is made of them.
+func (p *problem) distinct() {
+	if p.Times != nil {
+		return
+	}
+	seen := make(map[uint64]struct{}, p.Rows)
+	var keep []int
+	for i, h := range p.Hash {
+		if _, ok := seen[h]; !ok {
+			seen[h] = struct{}{}
+			keep = append(keep, i)
+		}
+	}
+	if len(keep) == p.Rows {
+		return
+	}
+	p.dropped = p.Rows - len(keep)
+	full := p.Fold
+	at := func(rows []int) []int {
+		out := make([]int, len(rows))
+		for i, r := range rows {
+			out[i] = keep[r]
+		}
+		return out
+	}
+	p.Fold = func(ctx context.Context, trainRows, test []int) (*frame.Matrix, *frame.Matrix, error) {
+		return full(ctx, at(trainRows), at(test))
+	}
+	p.Rows, p.Groups, p.Hash = len(keep), pick(p.Groups, keep), pick(p.Hash, keep)
+	if p.Labels != nil {
+		p.Labels = pick(p.Labels, keep)
+	}
 }
 
 // label turns labels into class indices, the classes in table order. Without

@@ -337,9 +337,16 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 		return nil, a.trainError(err)
 	}
 	tm.HeldOut = final.HeldOut
+	var notes []string
+	if pr.dropped > 0 {
+		notes = append(notes, fmt.Sprintf("%s rows that repeat another word for word were left out (the rows have no time)", count(int64(pr.dropped))))
+	}
 	if tm.Result == nil {
 		if tm.Result = final.HeldOut; tm.Result == nil {
-			tm.Result = &train.Result{Model: spec.Name, Dataset: pr.Name, Protocol: "fitted, not measured", Rows: len(rows)}
+			tm.Result = &train.Result{
+				Model: spec.Name, Dataset: pr.Name, Protocol: "fitted, not measured", Rows: len(rows), Synthetic: pr.Synthetic,
+				Folds: []train.FoldResult{}, Findings: []train.Finding{}, Notes: []string{},
+			}
 		}
 	}
 	f := &model.File{}
@@ -351,10 +358,19 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	h.Data.Rows = len(rows)
 	h.HoldOut = model.HoldOut{Rule: rule, Rows: len(held), Protocol: tm.Protocol}
 	h.Thresholds = map[string]float64{}
-	if tm.Threshold != nil {
-		h.Thresholds[strings.TrimSuffix(spec.Name, "-flows")] = tm.Threshold.Threshold
+	tm.Notes = append(notes, tm.Notes...)
+	for _, n := range final.Notes {
+		tm.Notes = appendOnce(tm.Notes, n)
 	}
-	h.Warnings = append(slices.Clone(tm.Notes), final.Notes...)
+	h.Warnings = slices.Clone(tm.Notes)
+	switch t := tm.Threshold; {
+	case t == nil:
+	case t.Threshold > 1:
+		h.Warnings = append(h.Warnings, fmt.Sprintf("no threshold keeps the false positives under %g of the benign rows: score uses %g", t.Rate, defaultThreshold))
+		tm.Notes = append(tm.Notes, h.Warnings[len(h.Warnings)-1])
+	default:
+		h.Thresholds[strings.TrimSuffix(spec.Name, "-flows")] = t.Threshold
+	}
 	stored := storedMetrics{HeldOut: tm.HeldOut}
 	if o.cv > 0 {
 		stored.CV = tm.Result
@@ -404,10 +420,10 @@ func allRows(n int) []int {
 	return out
 }
 
-func pick(hash []uint64, rows []int) []uint64 {
-	out := make([]uint64, len(rows))
+func pick[T any](from []T, rows []int) []T {
+	out := make([]T, len(rows))
 	for i, r := range rows {
-		out[i] = hash[r]
+		out[i] = from[r]
 	}
 	return out
 }

@@ -14,7 +14,7 @@ import (
 type Config struct {
 	Trees          int         `json:"trees"`            // number of trees, default 100
 	MaxDepth       int         `json:"max_depth"`        // splits on the longest way, 0 = no limit; default 0
-	MinSamplesLeaf int         `json:"min_samples_leaf"` // least number of drawn rows in a leaf, default 1
+	MinSamplesLeaf int         `json:"min_samples_leaf"` // least number of different drawn rows in a leaf, default 1
 	MaxLeaves      int         `json:"max_leaves"`       // leaves per tree, best splits first; 0 = no limit; default 0
 	MaxFeatures    MaxFeatures `json:"max_features"`     // columns tried per node: "sqrt", "log2", "all", a count, or a share below 1; default "sqrt"
 	ClassWeight    string      `json:"class_weight"`     // "balanced_subsample" (per tree), "balanced" or "none"; default "balanced_subsample"

@@ -32,7 +32,7 @@ type Sample struct {
 // Limits end the growth of a tree.
 type Limits struct {
 	MaxDepth       int // splits on the longest way, 0 = no limit
-	MinSamplesLeaf int // least number of drawn rows in a leaf, 0 = 1
+	MinSamplesLeaf int // least number of different rows in a leaf, 0 = 1
 	MaxLeaves      int // 0 = no limit; with one, the split with the largest gain comes first
 	MaxFeatures    int // columns tried per node, at least 1
 }
@@ -45,11 +45,13 @@ type Grower struct {
 	shift   uint // the histogram has 1<<shift counters per bin
 	limits  Limits
 
-	hist    [2][]uint32 // two, filled in turn: see count
-	perm    []int16     // columns in any order
-	right   []Sample    // buffer of partition
-	weights []float64   // of the classes
-	total   []uint64    // drawn rows per class at the node
+	// Two histograms, filled in turn (see count), of rows<<32 | weight per bin
+	// and class.
+	hist    [2][]uint64
+	perm    []int16   // columns in any order
+	right   []Sample  // buffer of partition
+	weights []float64 // of the classes
+	total   []uint64  // drawn rows per class at the node
 	left    []float64
 	rest    []float64
 }
@@ -60,7 +62,7 @@ func NewGrower(b *Binned, classes int, limits Limits) *Grower {
 	g.limits.MinSamplesLeaf = max(1, limits.MinSamplesLeaf)
 	g.limits.MaxFeatures = max(1, min(limits.MaxFeatures, len(b.Cols)))
 	for k := range g.hist {
-		g.hist[k] = make([]uint32, 256<<g.shift)
+		g.hist[k] = make([]uint64, 256<<g.shift)
 	}
 	g.perm = make([]int16, len(b.Cols))
 	g.total = make([]uint64, classes)
@@ -162,10 +164,8 @@ func (g *Grower) Grow(samples []Sample, weights []float64, rng *rand.Rand) *Grow
 func (g *Grower) search(samples []Sample, constant []uint64, rng *rand.Rand) split {
 	best := split{gain: -1}
 	clear(g.total)
-	drawn := uint64(0)
 	for _, s := range samples {
 		g.total[s.Class] += uint64(s.Weight)
-		drawn += uint64(s.Weight)
 	}
 	present := 0
 	weight, square := 0.0, 0.0
@@ -177,7 +177,7 @@ func (g *Grower) search(samples []Sample, constant []uint64, rng *rand.Rand) spl
 		weight += w
 		square += float64(w * w)
 	}
-	if present < 2 || drawn < 2*uint64(g.limits.MinSamplesLeaf) {
+	if present < 2 || len(samples) < 2*g.limits.MinSamplesLeaf {
 		return best
 	}
 	found := false
@@ -188,7 +188,7 @@ func (g *Grower) search(samples []Sample, constant []uint64, rng *rand.Rand) spl
 		if constant[j/64]>>(j%64)&1 == 1 {
 			continue
 		}
-		varies := g.scan(&best, samples, j, drawn, weight, square)
+		varies := g.scan(&best, samples, j, weight, square)
 		if !varies {
 			constant[j/64] |= 1 << (j % 64)
 		}
@@ -198,7 +198,7 @@ func (g *Grower) search(samples []Sample, constant []uint64, rng *rand.Rand) spl
 }
 
 // scan tries every split of column j and reports whether the column varies.
-func (g *Grower) scan(best *split, samples []Sample, j int16, drawn uint64, weight, square float64) bool {
+func (g *Grower) scan(best *split, samples []Sample, j int16, weight, square float64) bool {
 	occupied := g.count(samples, g.binned.Cols[j])
 	total := 0
 	for _, w := range occupied {
@@ -214,7 +214,7 @@ func (g *Grower) scan(best *split, samples []Sample, j int16, drawn uint64, weig
 	// Missing values go right in the first pass and left in the second, which
 	// is needed only if the node has some.
 	for side := uint8(1); ; side-- {
-		left, right := uint64(0), drawn
+		left, right := uint64(0), uint64(len(samples))
 		lw, lsq, rw, rsq := 0.0, 0.0, weight, square
 		clear(g.left)
 		for c, n := range g.total {
@@ -226,15 +226,15 @@ func (g *Grower) scan(best *split, samples []Sample, j int16, drawn uint64, weig
 				if n == 0 {
 					continue
 				}
-				w := float64(g.weights[c] * float64(n))
+				w := float64(g.weights[c] * float64(uint32(n)))
 				l, r := g.left[c], g.rest[c]
 				lsq += float64(w * (2*l + w))
 				rsq -= float64(w * (2*r - w))
 				g.left[c], g.rest[c] = l+w, r-w
 				lw += w
 				rw -= w
-				left += uint64(n)
-				right -= uint64(n)
+				left += n >> 32
+				right -= n >> 32
 			}
 		}
 		if side == 0 {
@@ -275,7 +275,7 @@ func (g *Grower) count(samples []Sample, col []uint8) (occupied [4]uint64) {
 		for _, s := range samples {
 			b := uint(col[s.Row])
 			occupied[b>>6] |= 1 << (b & 63)
-			h0[b<<shift|uint(s.Class)] += uint32(s.Weight)
+			h0[b<<shift|uint(s.Class)] += 1<<32 | uint64(s.Weight)
 		}
 		return occupied
 	}
@@ -284,15 +284,15 @@ func (g *Grower) count(samples []Sample, col []uint8) (occupied [4]uint64) {
 	i := 0
 	for ; i+1 < len(samples); i += 2 {
 		a, b := samples[i], samples[i+1]
-		h0[uint(col[a.Row])<<shift|uint(a.Class)] += uint32(a.Weight)
-		h1[uint(col[b.Row])<<shift|uint(b.Class)] += uint32(b.Weight)
+		h0[uint(col[a.Row])<<shift|uint(a.Class)] += 1<<32 | uint64(a.Weight)
+		h1[uint(col[b.Row])<<shift|uint(b.Class)] += 1<<32 | uint64(b.Weight)
 	}
 	if i < len(samples) {
 		a := samples[i]
-		h0[uint(col[a.Row])<<shift|uint(a.Class)] += uint32(a.Weight)
+		h0[uint(col[a.Row])<<shift|uint(a.Class)] += 1<<32 | uint64(a.Weight)
 	}
 	for b := range uint(256) {
-		any := uint32(0)
+		any := uint64(0)
 		for k := b << shift; k < (b+1)<<shift; k++ {
 			h0[k] += h1[k]
 			h1[k] = 0

@@ -78,7 +78,7 @@
       o.legend = Object.assign(o.legend || {}, { textStyle: { color: css("--text") }, inactiveColor: css("--muted"), pageTextStyle: { color: css("--muted") }, pageIconColor: css("--accent"), pageIconInactiveColor: css("--line-strong") });
       if (spec.bands) { o.legend.selectedMode = false; }
       if (spec.legend) { o.legend.data = spec.legend; }
-      o.tooltip = Object.assign(o.tooltip || {}, { formatter: tip(spec), confine: true, backgroundColor: css("--card"), borderColor: css("--line-strong"), textStyle: { color: css("--text"), fontSize: 13 } });
+      o.tooltip = Object.assign(o.tooltip || {}, { formatter: tip(spec), confine: true, extraCssText: "max-width:min(30rem,80vw);white-space:normal;overflow-wrap:anywhere", backgroundColor: css("--card"), borderColor: css("--line-strong"), textStyle: { color: css("--text"), fontSize: 13 } });
       (o.dataZoom || []).forEach(function (z) {
         z.height = 22; z.bottom = 6; z.brushSelect = false; z.showDetail = false; z.showDataShadow = false;
         z.borderColor = css("--line"); z.fillerColor = css("--zoom"); z.handleStyle = { color: css("--card"), borderColor: css("--line-strong") }; z.moveHandleStyle = { color: css("--line-strong") };

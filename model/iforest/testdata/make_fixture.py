@@ -25,7 +25,7 @@ with open("sklearn.csv.gz", "wb") as raw, gzip.GzipFile("", "wb", mtime=0, fileo
 
 scores, auc = [], []
 for seed in range(8):
-    m = IsolationForest(100, max_samples=256, random_state=seed).fit(X)
+    m = IsolationForest(n_estimators=100, max_samples=256, random_state=seed).fit(X)
     s = -m.score_samples(X)
     scores.append(s); auc.append(float(roc_auc_score(odd, s)))
 n = [1, 2, 3, 4, 5, 10, 64, 256, 1000]

@@ -1,0 +1,130 @@
+package ingest
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"apiml/traffic"
+)
+
+// fuzzFormat checks of any input to one format: every byte and every unit is
+// accounted for, records have sane values, and the way in which the bytes
+// arrive changes nothing.
+func fuzzFormat(f *testing.F, name string, seeds ...string) {
+	all := samples(f)
+	for _, s := range seeds {
+		f.Add(all[s][:min(len(all[s]), 4000)])
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		open := func(r io.Reader, size int) *Reader {
+			rd, err := Open("-", r, Options{Format: name, BatchSize: size})
+			if err != nil {
+				var in *InputError
+				if !errors.As(err, &in) {
+					t.Fatalf("%v is no InputError", err)
+				}
+				return nil
+			}
+			return rd
+		}
+		r := open(strings.NewReader(text), 0)
+		if r == nil {
+			return
+		}
+		res := readAll(t, r)
+		if res.err != nil || r.src.compression != "" {
+			return
+		}
+		if res.offset != int64(len(text)) {
+			t.Fatalf("offset %d of %d", res.offset, len(text))
+		}
+		lines := int64(strings.Count(text, "\n"))
+		if text != "" && text[len(text)-1] != '\n' {
+			lines++
+		}
+		if res.line != lines {
+			t.Fatalf("line %d of %d", res.line, lines)
+		}
+		for _, q := range res.requests {
+			if q.Line < 1 || q.Line > lines || q.Status < 0 || q.Status > 999 || q.BytesIn < -1 || q.BytesOut < -1 ||
+				!(q.Latency >= 0 || q.Latency == -1) || q.Time != traffic.NoTime && !validTime(q.Time) {
+				t.Fatalf("%+v", q)
+			}
+		}
+		for _, q := range res.flows {
+			if q.Line < 1 || q.Line > lines || q.Time != traffic.NoTime && !validTime(q.Time) {
+				t.Fatalf("%+v", q)
+			}
+		}
+		for _, j := range res.rejects {
+			if j.Reason == "" || j.Line < 1 || j.Line > lines || j.Offset < 0 || j.Offset >= int64(len(text)) {
+				t.Fatalf("%+v", j)
+			}
+		}
+		// Byte by byte and in batches of two.
+		r = open(&slow{text: text}, 2)
+		if r == nil {
+			return // the header came in pieces
+		}
+		again := readAll(t, r)
+		if again.cov.Read != res.cov.Read || again.cov.Parsed != res.cov.Parsed || again.cov.Filtered != res.cov.Filtered || again.offset != res.offset {
+			t.Fatalf("in pieces %+v, whole %+v", again.cov, res.cov)
+		}
+	})
+}
+
+// slow gives a text in pieces of 7 bytes, the first line at once.
+type slow struct {
+	text    string
+	started bool
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.text == "" {
+		return 0, io.EOF
+	}
+	n := 7
+	if i := strings.IndexByte(s.text, '\n'); !s.started {
+		n = max(i+1, 7)
+	}
+	s.started = true
+	n = copy(p[:min(n, len(p))], s.text)
+	s.text = s.text[n:]
+	return n, nil
+}
+
+func FuzzCombined(f *testing.F) { fuzzFormat(f, "combined", "combined.log", "wrapped.log") }
+func FuzzCommon(f *testing.F)   { fuzzFormat(f, "common", "common.log") }
+func FuzzJSON(f *testing.F)     { fuzzFormat(f, "json", "nginx.jsonl") }
+func FuzzCSV(f *testing.F)      { fuzzFormat(f, "apiml-csv", "apiml.csv", "apiml_wide.csv") }
+func FuzzCSIC(f *testing.F) {
+	fuzzFormat(f, "csic2010", "normalTrafficSample.txt", "anomalousTrafficSample.txt", "csic_database.csv")
+}
+func FuzzCIC(f *testing.F) {
+	fuzzFormat(f, "cicids2017", "cicids2017_ml.csv", "cicids2017_labelled.csv")
+}
+
+// FuzzDetect: whatever the bytes are, Open answers with a reader whose units
+// add up or with an InputError.
+func FuzzDetect(f *testing.F) {
+	for _, s := range samples(f) {
+		f.Add(s[:min(len(s), 2000)])
+	}
+	f.Add(gz(line1))
+	f.Add(zst(line1))
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := Open("-", strings.NewReader(text), Options{})
+		if err != nil {
+			var in *InputError
+			if !errors.As(err, &in) {
+				t.Fatalf("%v is no InputError", err)
+			}
+			return
+		}
+		if res := readAll(t, r); res.err == nil && r.src.compression == "" && res.offset != int64(len(text)) {
+			t.Fatalf("offset %d of %d", res.offset, len(text))
+		}
+	})
+}

@@ -1,0 +1,214 @@
+package ingest
+
+import (
+	"encoding/base64"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"apiml/traffic"
+)
+
+func token(header, payload, sig string) string {
+	e := base64.RawURLEncoding
+	return e.EncodeToString([]byte(header)) + "." + e.EncodeToString([]byte(payload)) + "." + sig
+}
+
+func TestRedact(t *testing.T) {
+	none := token(`{"alg":"none","typ":"JWT"}`, `{"sub":"admin"}`, "")
+	hs := token(`{"typ":"JWT", "alg" : "HS256"}`, `{"sub":"1"}`, "c2lnbmF0dXJl")
+	for _, c := range []struct{ in, want string }{
+		// Nothing to do.
+		{"GET /api/users?page=2&sort=name HTTP/1.1", ""},
+		{"/pinterest?discard=1&authors=x&passage=y&compass=n", ""},
+		{"http://h:8080/a?b=c;d=e", ""},
+		{`{"user":"ann","n":12}`, ""},
+		{"/?password=", ""},
+		// Query and form.
+		{"/login?user=ann&password=hunter2&x=1", "/login?user=ann&password=xxxxxx0&x=1"},
+		{"pwd=' OR '1'='1", "pwd=' OR '0'='0"},
+		{"pwd=%27+OR+%271%27%3D%271&next=/a1", "pwd=%27+OR+%270%27%3D%270&next=/a1"},
+		{"pin=1%20UNION%20SELECT%20name,pw%20FROM%20users--", "pin=0%20UNION%20SELECT%20xxxx,xx%20FROM%20xxxxx--"},
+		{"token=<script>alert(1)</script>", "token=<script>alert(0)</script>"},
+		{"secret=;cat /etc/passwd", "secret=;cat /etc/xxxxxx"},
+		{"user[newPassword]=abc&user%5Bpassword%5D=abc", "user[newPassword]=xxx&user%5Bpassword%5D=xxx"},
+		{"X-Api-Key=abc&apiKey=abc&client_secret=abc&access_token=abc&JSESSIONID=A1", "X-Api-Key=xxx&apiKey=xxx&client_secret=xxx&access_token=xxx&JSESSIONID=x0"},
+		{"/?next=%2Flogin%3Fuser%3Dann%26password%3Dhunter2%26x%3D1", "/?next=%2Flogin%3Fuser%3Dann%26password%3Dxxxxxx0%26x%3D1"},
+		{"Cookie: sid=a1b2; theme=dark", "Cookie: sid=x0x0; theme=dark"},
+		{"auth=Basic%20QWxhZGRpbjpvcGVu", "auth=Basic%20QWxhZGRpbjpvcGVu"[:5] + "xxxxx%20xxxxxxxxxxxxxxxx"},
+		// Escapes stay escapes.
+		{"pwd=%41%31%27%2541%252527%F1%C0%AF%u0041%u0027%zz", "pwd=%78%30%27%2578%252527%78%C0%78%u0078%u0027%xx"},
+		{`pwd=\x41\x22\u0041\n&#65;&#x27;&#39;&lt;`, `pwd=\x78\x22\u0078\n` + "&#65;&#x27;&#39;&lt;"}, // & ends a form value
+		{`{"password":"&#65;&#x27;&#39;é"}`, `{"password":"&#120;&#x27;&#39;xx"}`},
+		// JSON, in the ways in which logs write it.
+		{`{"user":"ann","password":"hun\"ter2","n":1}`, `{"user":"ann","password":"xxx\"xxx0","n":1}`},
+		{`{"pin": 1234, "a": 5}`, `{"pin": 0000, "a": 5}`},
+		{`{"auth":{"user":"ann","secret":"s3"}}`, `{"auth":{"user":"ann","secret":"x0"}}`},
+		{`{"tokens":["ab","cd1"],"a":"b"}`, `{"tokens":["xx","xx0"],"a":"b"}`},
+		{`"POST /a" "{\"password\":\"hun\\\"ter2\",\"a\":\"b\"}"`, `"POST /a" "{\"password\":\"xxx\\\"xxx0\",\"a\":\"b\"}"`},
+		{`{\x22password\x22:\x22hunter2\x22,\x22a\x22:1}`, `{\x22password\x22:\x22xxxxxx0\x22,\x22a\x22:1}`},
+		{`/?q=%7B%22password%22%3A%22hunter2%22%2C%22a%22%3A1%7D`, `/?q=%7B%22password%22%3A%22xxxxxx0%22%2C%22a%22%3A1%7D`},
+		{`1,"{""password"":""hunter2"",""a"":1}",2`, `1,"{""password"":""xxxxxx0"",""a"":1}",2`},
+		{"Authorization: Bearer abc123\r\nHost: h", "Authorization: xxxxxx xxx000\r\nHost: h"},
+		// A log line.
+		{`1.2.3.4 - - [x] "GET /?password=abc HTTP/1.1" 200 5 "http://h/?token=a1" "curl/8"`, `1.2.3.4 - - [x] "GET /?password=xxx HTTP/1.1" 200 5 "http://h/?token=x0" "curl/8"`},
+		{`{"request_uri":"/?password=abc","status":200}`, `{"request_uri":"/?password=xxx","status":200}`},
+		// Tokens.
+		{"/?t=" + none + "&a=1", "/?t=[jwt alg=none len=57]&a=1"},
+		{"token=" + hs + "&a=1", "token=[jwt alg=HS256 len=69]&a=1"},
+		{"Bearer " + hs, "Bearer [jwt alg=HS256 len=69]"},
+		{"eyJhbGciOiJIUzI1NiJ9.x", ""},
+		{"eyJnotjson_at_all.eyJub3Q.sig", "[jwt alg=? len=29]"},
+		// Cards: test numbers of the issuers.
+		{"/?n=4111111111111111&x=1", "/?n=[pan]&x=1"},
+		{"pay 4111 1111 1111 1111 now", "pay [pan] now"},
+		{"n=5500-0000-0000-0004", "n=[pan]"},
+		{"card=378282246310005;6011000990139424", "card=[pan];[pan]"},
+		{"a=4111111111111112&b=4111111111111111%20&c=%204111111111111111", "a=4111111111111112&b=[pan]%20&c=%20[pan]"},
+		{"id=1700000000000000 x=a4111111111111111 y=0.4111111111111111 z=41111111111111110000000000", ""},
+	} {
+		if c.want == "" {
+			c.want = c.in
+		}
+		got, kinds := Redact(c.in)
+		if got != c.want || (got != c.in) != (len(kinds) > 0) {
+			t.Errorf("Redact(%q)\n got %q %v\nwant %q", c.in, got, kinds, c.want)
+		}
+		if again, kinds := Redact(got); again != got || kinds != nil {
+			t.Errorf("not idempotent: %q → %q %v", got, again, kinds)
+		}
+	}
+	if _, kinds := Redact("password=a1&t=" + none + "&n=4111111111111111"); !slices.Equal(kinds, []string{KindSecret, KindJWT, KindPAN}) {
+		t.Errorf("kinds %v", kinds)
+	}
+}
+
+// TestRedactFields: a quote inside a decoded target is part of the value; the
+// raw line shows the same secrets as the fields, and they count once.
+func TestRedactFields(t *testing.T) {
+	res := readString(t, `10.0.0.1 - - [15/Jan/2024:10:30:45 +0000] "POST /l?password=\x22 or \x221\x22=\x221 HTTP/1.1" 200 5 "http://h/?sid=q7" "a=4111111111111111"`+"\n"+
+		"junk password=hunter2\n"+line1, Options{})
+	q := res.requests[0]
+	if q.Target != `/l?password=" or "0"="0` || q.Referrer != "http://h/?sid=x0" || q.Agent != "a=[pan]" {
+		t.Errorf("%+v", q)
+	}
+	if q.Raw != `10.0.0.1 - - [15/Jan/2024:10:30:45 +0000] "POST /l?password=\x22 or \x220\x22=\x220 HTTP/1.1" 200 5 "http://h/?sid=x0" "a=[pan]"` {
+		t.Errorf("raw %s", q.Raw)
+	}
+	if res.rejects[0].Raw != "junk password=xxxxxx0" {
+		t.Errorf("reject %s", res.rejects[0].Raw)
+	}
+	if n := res.cov.Redacted; n[KindSecret] != 3 || n[KindPAN] != 1 {
+		t.Errorf("%v", n)
+	}
+	// A secret under a JSON key that apiml does not read is in the raw line only.
+	res = readString(t, `{"request_uri":"/a","status":200,"authorization":"Bearer abc1"}`+"\n", Options{})
+	if q := res.requests[0]; strings.Contains(q.Raw, "abc1") || res.cov.Redacted[KindSecret] != 1 {
+		t.Errorf("%s %v", q.Raw, res.cov.Redacted)
+	}
+}
+
+// TestFindPAN compares the skipping search with one that looks everywhere.
+func TestFindPAN(t *testing.T) {
+	slow := func(s string) (int, int, bool) {
+		for a := range s {
+			if groupedPAN(s, a) {
+				return a, a + 19, true
+			}
+			if a > 0 && isDigit(s[a-1]) && !(a > 2 && s[a-3] == '%' && isHex(s[a-2:], 2)) {
+				continue
+			}
+			z := a
+			for z < len(s) && isDigit(s[z]) {
+				z++
+			}
+			if n := z - a; n >= 13 && n <= 19 && alone(s, a, z) && isPAN(s[a:z]) {
+				return a, z, true
+			}
+		}
+		return 0, 0, false
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "378282246310005", "a", "1", " ", "-", ".", "%20", "123456", "0000", "/", "4222222222222"}
+	hits := 0
+	for range 100_000 {
+		var b strings.Builder
+		for range 1 + rng.IntN(9) {
+			b.WriteString(parts[rng.IntN(len(parts))])
+		}
+		s := b.String()
+		_, _, want := slow(s)
+		a, z, got := findPAN(s, 0)
+		if got != want {
+			t.Fatalf("%q: found %v (%d:%d), want %v", s, got, a, z, want)
+		}
+		if got {
+			hits++
+		}
+	}
+	if hits < 10_000 {
+		t.Errorf("only %d hits", hits)
+	}
+}
+
+func TestRedactNoAllocation(t *testing.T) {
+	q := traffic.Request{Target: "/image/20116?name=q.jpg&wh=200x200", Raw: strings.TrimSpace(line1), Agent: "Mozilla/5.0 (X11; rv:21.0)"}
+	var r redactor
+	if n := testing.AllocsPerRun(100, func() { r.record(&q, &decoder{}) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestRedactHostile: text made to be slow. Quadratic work on a line of the
+// longest length would take minutes.
+func TestRedactHostile(t *testing.T) {
+	start := time.Now()
+	for _, s := range []string{"eyJ", "eyJaaaaaa.", "4", "password=", `{"pin":"`, `\\"`, "%25", ";a", "eyJ.", "[jwt alg=", "4 ", "pin:", "&#", "=", ":"} {
+		Redact("token=" + strings.Repeat(s, maxUnit/len(s)))
+	}
+	if d := time.Since(start); d > 8*time.Second {
+		t.Errorf("%v", d)
+	}
+}
+
+func FuzzRedact(f *testing.F) {
+	for _, s := range []string{"password=hunter2", `{"pin":12,"a":"b"}`, "4111 1111 1111 1111", "token=eyJhbGciOiJub25lIn0.e30.", "pwd=%25%2527%u0041&#65;\\x41\\", `\"auth\":\"a\`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, kinds := Redact(s)
+		if (got != s) != (kinds != nil) {
+			t.Fatalf("%q → %q but kinds %v", s, got, kinds)
+		}
+		if again, _ := Redact(got); again != got {
+			t.Fatalf("not idempotent: %q → %q → %q", s, got, again)
+		}
+		if strings.Count(got, "\n") != strings.Count(s, "\n") {
+			t.Fatalf("%q → %q loses lines", s, got)
+		}
+		// Under a sensitive name no letters survive but keywords and x.
+		val := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+				return r
+			}
+			return -1
+		}, s)
+		if val != "" && !strings.Contains(val, "eyj") {
+			m := mask(val)
+			if len(m) != len(val) || !isKeyword(val) && strings.Trim(m, "0x") != "" && !containsKeyword(val) {
+				t.Fatalf("mask(%q) = %q", val, m)
+			}
+		}
+	})
+}
+
+func containsKeyword(s string) bool {
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r >= '0' && r <= '9' }) {
+		if isKeyword(w) {
+			return true
+		}
+	}
+	return false
+}

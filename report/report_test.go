@@ -1,0 +1,423 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// payload is what an attacker would put into a URL or an agent: it ends script
+// and attribute, runs code in any way known, and loads from outside.
+const payload = `</script><script>document.documentElement.setAttribute('data-pwned','1');document.title='PWNED'</script>` +
+	`"'><img src=http://evil.example/x onerror="document.title='PWNED'"><!--<script>{{.}}${1}` +
+	`__f__function(){document.title='PWNED'}__f__` + "`=cmd|'/c calc'!A0 \x00\x1b[31m\u202e\u2028]]>&lt;|"
+
+// fill puts payload into every string that v holds, two elements into every
+// slice, and plausible values into the rest.
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(payload)
+	case reflect.Int64, reflect.Int:
+		v.SetInt(3)
+	case reflect.Uint64:
+		v.SetUint(3)
+	case reflect.Float64:
+		v.SetFloat(.5)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)))
+			return
+		}
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	default:
+		panic("report: Data has a " + v.Kind().String() + ": the tests and the cleaning do not know it")
+	}
+}
+
+func hostile() *Data {
+	d := new(Data)
+	fill(reflect.ValueOf(d).Elem())
+	return d
+}
+
+// A tag of the page.
+type tag struct {
+	name  string
+	attrs map[string]string
+	text  string // raw content of script, style and title
+}
+
+var (
+	tagPattern  = regexp.MustCompile(`(?s)^<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[a-zA-Z:_-][a-zA-Z0-9:_-]*(?:="[^"]*")?)*)\s*/?>`)
+	attrPattern = regexp.MustCompile(`([a-zA-Z:_-][a-zA-Z0-9:_-]*)(?:="([^"]*)")?`)
+)
+
+// parse reads the page strictly: every < opens a tag with quoted attributes,
+// elements nest and are closed. What our templates write passes; what breaks
+// out of a string does not.
+func parse(t *testing.T, page string) (tags []tag) {
+	t.Helper()
+	void := []string{"meta", "link", "br"}
+	var open []string
+	rest := strings.TrimPrefix(page, "<!DOCTYPE html>")
+	for {
+		i := strings.IndexByte(rest, '<')
+		if i < 0 {
+			break
+		}
+		rest = rest[i:]
+		m := tagPattern.FindStringSubmatch(rest)
+		if m == nil {
+			t.Fatalf("no tag: %.200q", rest)
+		}
+		rest = rest[len(m[0]):]
+		if m[1] == "/" {
+			if len(open) == 0 || open[len(open)-1] != m[2] {
+				t.Fatalf("</%s> closes %v, before %.200q", m[2], open, rest)
+			}
+			open = open[:len(open)-1]
+			continue
+		}
+		g := tag{name: m[2], attrs: map[string]string{}}
+		for _, a := range attrPattern.FindAllStringSubmatch(m[3], -1) {
+			g.attrs[a[1]] = a[2]
+		}
+		switch {
+		case slices.Contains([]string{"script", "style", "title"}, g.name):
+			end := strings.Index(rest, "</"+g.name)
+			if end < 0 {
+				t.Fatalf("<%s> has no end", g.name)
+			}
+			g.text, rest = rest[:end], rest[end+len("</"+g.name+">"):]
+		case !slices.Contains(void, g.name):
+			open = append(open, g.name)
+		}
+		tags = append(tags, g)
+	}
+	if len(open) > 0 {
+		t.Fatalf("not closed: %v", open)
+	}
+	return tags
+}
+
+// check holds what every page promises.
+func check(t *testing.T, page []byte) []tag {
+	t.Helper()
+	tags := parse(t, string(page))
+	ids := map[string]bool{}
+	csp := ""
+	var scripts []string
+	for _, g := range tags {
+		if id := g.attrs["id"]; id != "" {
+			if ids[id] {
+				t.Errorf("id %q stands twice", id)
+			}
+			ids[id] = true
+		}
+		for name, v := range g.attrs {
+			if strings.HasPrefix(name, "on") {
+				t.Errorf("<%s> has a handler %s", g.name, name)
+			}
+			if slices.Contains([]string{"src", "href", "action", "srcset", "data", "poster", "formaction"}, name) && !strings.HasPrefix(v, "#") && v != "data:," {
+				t.Errorf("<%s %s=%q> leaves the page", g.name, name, v)
+			}
+		}
+		switch g.name {
+		case "script":
+			if g.attrs["type"] == "application/json" {
+				if !json.Valid([]byte(g.text)) {
+					t.Errorf("data block %q is no JSON", g.attrs["id"])
+				}
+				continue
+			}
+			scripts = append(scripts, g.text)
+		case "style":
+			if strings.Contains(g.text, "url(") || strings.Contains(g.text, "@import") {
+				t.Error("the style loads something")
+			}
+		case "meta":
+			if g.attrs["http-equiv"] == "Content-Security-Policy" {
+				csp = strings.NewReplacer("&#39;", "'", "&#43;", "+").Replace(g.attrs["content"])
+			}
+		case "iframe", "object", "embed", "base", "form", "img", "svg":
+			t.Errorf("the page has a <%s>", g.name)
+		}
+	}
+	if len(scripts) != 2 {
+		t.Fatalf("%d scripts, want 2", len(scripts))
+	}
+	want := "default-src 'none'; script-src"
+	for _, s := range scripts {
+		sum := sha256.Sum256([]byte(s))
+		want += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	if want += "; style-src 'unsafe-inline'; img-src data:"; !strings.HasPrefix(csp, want) {
+		t.Errorf("CSP %q, want %q", csp, want)
+	}
+	return tags
+}
+
+func TestPage(t *testing.T) {
+	page := render(t, sample())
+	if !bytes.Equal(page, render(t, sample())) {
+		t.Error("equal data gives different pages")
+	}
+	if len(page) > 3<<20 {
+		t.Errorf("the page has %d bytes, at most 3 MiB", len(page))
+	}
+	tags := check(t, page)
+	plots := 0
+	for _, g := range tags {
+		if strings.HasPrefix(g.attrs["class"], "plot") {
+			plots++
+			if g.attrs["aria-label"] == "" || g.attrs["role"] != "img" {
+				t.Errorf("chart %q says nothing to a screen reader", g.attrs["id"])
+			}
+		}
+		if g.name == "th" && g.attrs["scope"] == "" {
+			t.Error("a header cell without scope")
+		}
+	}
+	if plots != 7 {
+		t.Errorf("%d charts, want 7", plots)
+	}
+	for _, want := range []string{"799\u00a0k requests from 47.3\u00a0k principals", "Credential stuffing", "/api/products/{id}", "412 ms", "0.947 ± 0.012", "snaive-daily", "fitted on synthetic data", "APIML_LOG_LEVEL", "no weekly season"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
+func TestSecondsAreNotOnThePage(t *testing.T) {
+	a, b := sample(), sample()
+	b.Seconds = 99
+	if !bytes.Equal(render(t, a), render(t, b)) {
+		t.Error("the run time changes the page")
+	}
+}
+
+func TestHostileStrings(t *testing.T) {
+	d := hostile()
+	before := hostile()
+	page := render(t, d)
+	if !reflect.DeepEqual(d, before) {
+		t.Error("HTML changed its input")
+	}
+	check(t, page)
+	for _, raw := range []string{payload, payload[:40], "<img", "onerror=\"", "<!--", "\x00", "\x1b", "\u202e", "\u2028", "document.title='PWNED'</script>"} {
+		if i := bytes.Index(page, []byte(raw)); i >= 0 && !bytes.Contains(scriptAssets(t), []byte(raw)) {
+			t.Errorf("the page holds %q raw: %.120q", raw, page[max(0, i-60):])
+		}
+	}
+	if n := bytes.Count(page, []byte("PWNED")); n < 100 {
+		t.Errorf("the payload stands %d times on the page: the test does not reach every string", n)
+	}
+	var md bytes.Buffer
+	if err := Markdown(&md, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range []string{"<", "`", "](", "\x00", "\x1b", "\u202e", "http://", "| =cmd"} {
+		if bytes.Contains(md.Bytes(), []byte(raw)) {
+			t.Errorf("Markdown holds %q", raw)
+		}
+	}
+	cols := 0
+	for _, line := range strings.Split(md.String(), "\n") {
+		n := strings.Count(line, "|")
+		if n > 0 && cols > 0 && n != cols {
+			t.Errorf("a row has %d bars, its table %d: %.100q", n, cols, line)
+		}
+		cols = n
+	}
+	var js bytes.Buffer
+	if err := JSON(&js, d); err != nil || !json.Valid(js.Bytes()) {
+		t.Errorf("JSON: %v", err)
+	}
+}
+
+func scriptAssets(t *testing.T) []byte {
+	t.Helper()
+	var out []byte
+	for _, f := range []string{"echarts.min.js", "start.js"} {
+		b, err := assets.ReadFile("assets/" + f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, b...)
+	}
+	return out
+}
+
+// Every part may be missing, and every number unknown.
+func TestHoles(t *testing.T) {
+	empty := render(t, &Data{})
+	check(t, empty)
+	for _, want := range []string{"No data yet", "apiml ingest access.log --db apiml.duckdb", "apiml score access.log --db apiml.duckdb", "apiml forecast", "apiml train --cv 5"} {
+		if !bytes.Contains(empty, []byte(want)) {
+			t.Errorf("the empty page does not say %q", want)
+		}
+	}
+	if bytes.Contains(empty, []byte(`class="plot`)) {
+		t.Error("the empty page draws a chart")
+	}
+	v := reflect.ValueOf(sample()).Elem()
+	for i := range v.NumField() {
+		d := sample()
+		f := reflect.ValueOf(d).Elem().Field(i)
+		f.SetZero()
+		check(t, render(t, d))
+	}
+	var unknown func(v reflect.Value)
+	unknown = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Float64:
+			v.SetFloat(math.NaN())
+		case reflect.Int64:
+			v.SetInt(-1)
+		case reflect.Slice:
+			for i := range v.Len() {
+				unknown(v.Index(i))
+			}
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if v.Type().Field(i).IsExported() {
+					unknown(v.Field(i))
+				}
+			}
+		}
+	}
+	d := sample()
+	unknown(reflect.ValueOf(d).Elem())
+	page := render(t, d)
+	check(t, page)
+	if bytes.Contains(page, []byte(`class="plot`)) || bytes.Contains(page, []byte("NaN")) && !bytes.Contains(scriptAssets(t), []byte("NaN")) {
+		t.Error("unknown numbers are drawn")
+	}
+	var b bytes.Buffer
+	if err := JSON(&b, d); err != nil {
+		t.Error(err)
+	}
+	b.Reset()
+	if err := JSON(&b, &Data{}); err != nil || bytes.Contains(b.Bytes(), []byte("null")) || !bytes.Contains(b.Bytes(), []byte(`"incidents": []`)) {
+		t.Errorf("empty lists are not []: %v\n%s", err, b.String())
+	}
+	// Lengths that do not fit.
+	d = sample()
+	d.Performance.Forecasts[0].Lo95 = d.Performance.Forecasts[0].Lo95[:3]
+	d.Performance.Forecasts[0].History = Timeline{}
+	d.Models[0].Confusion.Counts = d.Models[0].Confusion.Counts[:2]
+	d.Models[0].ROC[0].Y = d.Models[0].ROC[0].Y[:5]
+	d.Overview.Traffic.Series[1].Values = nil
+	check(t, render(t, d))
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	var b bytes.Buffer
+	if err := JSON(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	var back Data
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Schema != SchemaName || back.Overview.Requests != 799_341 || back.Overview.Traffic.Series[0].Values[60].Known() {
+		t.Errorf("JSON came back as %+v", back.Overview)
+	}
+	var again bytes.Buffer
+	if err := JSON(&again, &back); err != nil || again.String() != b.String() {
+		t.Errorf("a second round differs (%v)", err)
+	}
+}
+
+func TestMarkdownGolden(t *testing.T) {
+	d := sample()
+	d.Inputs[1].Name = "logs/a|b_`c`.log"
+	var b bytes.Buffer
+	if err := Markdown(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("testdata", "summary.md")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("Markdown differs from %s (write it anew with -update):\n%s", file, b.String())
+	}
+	b.Reset()
+	if err := Markdown(&b, &Data{}); err != nil || strings.Contains(b.String(), "|") {
+		t.Errorf("empty: %v\n%s", err, b.String())
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{commas(0), "0"}, {commas(999), "999"}, {commas(1_234_567), "1,234,567"}, {commas(-1), "–"},
+		{human(9_999), "9,999"}, {human(12_345), "12.3 k"}, {human(999_700), "1 M"}, {human(1_230_000), "1.23 M"},
+		{size(512), "512 B"}, {size(79_004_002), "79 MB"}, {size(-1), "–"},
+		{percent(0), "0 %"}, {percent(1), "100 %"}, {percent(.992), "99.2 %"}, {percent(.9999999), "> 99.99 %"},
+		{percent(.00001), "< 0.01 %"}, {percent(.0052), "0.52 %"}, {percent(.125), "12.5 %"}, {percent(Unknown()), "–"}, {percent(.9987), "99.9 %"}, {percent(.9991), "99.91 %"},
+		{seconds(0), "0"}, {seconds(.034), "34 ms"}, {seconds(.00034), "340 µs"}, {seconds(1.38), "1.38 s"}, {seconds(.99971), "1 s"},
+		{seconds(60), "1 min"}, {seconds(1800), "30 min"}, {seconds(3600), "1 h"}, {seconds(86400 * 7), "7 d"}, {seconds(Unknown()), "–"},
+		{number(.94712), "0.947"}, {number(123.456), "123.5"}, {number(45_600), "45.6 k"}, {number(Num(math.Inf(1))), "–"},
+		{share(1, 0), "–"}, {title("sql_injection"), "SQL injection"}, {title("path_traversal"), "Path traversal"}, {title(""), "–"}, {title("xss, data_scraping"), "XSS, Data scraping"}, {percent(.31), "31.0 %"},
+		{plural(1, "incident"), "1 incident"}, {plural(2, "incident"), "2 incidents"},
+		{visible("a\tb\x00\xff\u202e", 99), `a\tb\x00\xff\u202e`}, {visible("żółw 漢字 🐢", 99), "żółw 漢字 🐢"},
+		{visible(strings.Repeat("ä", 400), 4), "ääää… (800 bytes)"},
+		{md("a|b"), "a&#124;b"}, {md("10:30 www.x.io http://x"), "10:30 www&#46;x.io http&#58;//x"}, {md("=1+1"), "&#61;1+1"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func FuzzVisible(f *testing.F) {
+	f.Add("GET /a\x00\u202e", 10)
+	f.Fuzz(func(t *testing.T, s string, n int) {
+		n = min(max(n, 1), 1000)
+		got := visible(s, n)
+		for _, r := range got {
+			if r < ' ' || r == 0x7f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 {
+				t.Fatalf("%q became %q", s, got)
+			}
+		}
+		if len([]rune(got)) > 8*n+40 {
+			t.Fatalf("%d characters of %d", len([]rune(got)), n)
+		}
+		if m := md(got); strings.ContainsAny(m, "|<`\n") {
+			t.Fatalf("Markdown %q", m)
+		}
+	})
+}
