@@ -607,6 +607,34 @@ func TestStateRoundTrip(t *testing.T) {
 	}
 }
 
+// Three principals that each have a length of their own know none in common: the
+// state of such a parameter must be readable too.
+func TestStateCrossedLengths(t *testing.T) {
+	b := NewBuilder(Config{})
+	var reqs []traffic.Request
+	for i, v := range []string{"a", "aaaaa", "aaaaaaaaaa"} {
+		r := request("GET", "/search?q="+v)
+		r.Client, r.Time, r.Label = fmt.Sprintf("192.0.2.%d", i+1), int64(i+1)*1e6, traffic.Unlabelled
+		reqs = append(reqs, r)
+	}
+	b.Add(reqs)
+	d, err := b.Dataset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := d.Fold(context.Background(), rows(0, d.Rows()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := f.State.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseState(text); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestProfileBounds(t *testing.T) {
 	p := newProfile()
 	o := outcome{bytes: nan32(), latency: nan32()}

@@ -481,6 +481,9 @@ func (p *profile) finish() {
 			if q.enum = slices.DeleteFunc(q.enum, unknown); len(q.enum) == 0 {
 				q.open = true
 			}
+			if q.hi < q.lo { // few principals, each with lengths of its own: nothing is usual yet
+				q.lo, q.hi = 0, -1
+			}
 			t.names[kept], t.params[kept] = t.names[i], q
 			kept++
 		}

@@ -14,6 +14,9 @@ import (
 	"apiml/traffic"
 )
 
+// demoDays is long enough for a day's season in the forecast's backtest.
+const demoDays = 4
+
 func (a *app) demoCommand() *cobra.Command {
 	var dir string
 	var requests int
@@ -28,7 +31,7 @@ the report. Every figure describes synthetic traffic.`,
 		RunE:    func(*cobra.Command, []string) error { return a.demo(dir, requests) },
 	}
 	cmd.Flags().StringVarP(&dir, "output", "o", "demo", "folder to write into")
-	cmd.Flags().IntVar(&requests, "requests", 30000, "requests to generate, one in five an attack")
+	cmd.Flags().IntVar(&requests, "requests", 50000, "requests to generate, one in five an attack")
 	return cmd
 }
 
@@ -72,7 +75,7 @@ func (a *app) demo(dir string, requests int) error {
 	}
 	attacks := requests / 5
 	err := step("generate", "generate.json", func(b *app) error {
-		return b.generate(generateOptions{output: at("traffic.csv")}, generate.Config{Seed: a.cfg.Seed, Normal: requests - attacks, Attacks: attacks})
+		return b.generate(generateOptions{output: at("traffic.csv")}, generate.Config{Seed: a.cfg.Seed, Normal: requests - attacks, Attacks: attacks, Duration: demoDays * 24 * time.Hour})
 	})
 	if err == nil {
 		err = step("ingest", "ingest.json", func(b *app) error {
@@ -165,6 +168,9 @@ func (a *app) printDemo(dir string, steps [][]string, tr *trainResult, ev *evalu
 	if err := table(a.out, []string{"found", ">requests", ">incidents"}, rows); err != nil {
 		return err
 	}
+	precision := float64(sc.TruePositives) / float64(max(1, sc.TruePositives+sc.FalsePositives))
+	recall := float64(sc.TruePositives) / float64(max(1, sc.TruePositives+sc.FalseNegatives))
+	fmt.Fprintf(a.out, "on the %s requests that the models were not fitted on: precision %s, recall %s\n", count(sc.Labelled), ratio(precision), ratio(recall))
 	fmt.Fprintf(a.out, "%s of %s requests flagged in %s incidents, synthetic traffic, %s in all (%s CPU)\nreport: %s\n",
 		count(sc.Flagged), count(sc.Requests), count(int64(sc.Incidents)), seconds(time.Since(a.start).Seconds()), seconds(cpuSeconds()), filepath.Join(dir, "report.html"))
 	return nil

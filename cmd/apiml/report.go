@@ -524,7 +524,7 @@ func reportModel(lm *loadedModel) report.Model {
 
 // fillModel puts the figures of a cross-validation or an evaluation on the card.
 func fillModel(m *report.Model, r *train.Result) {
-	m.Protocol, m.CPUSeconds, m.Evaluated = r.Protocol, report.Num(r.CPUSeconds), r.Protocol
+	m.Protocol, m.Evaluated = r.Protocol, r.Protocol
 	m.Rows, m.Metrics, m.Folds = max(m.Rows, int64(r.Rows)), nil, nil
 	for _, info := range train.Metrics() {
 		s, ok := r.Metrics[info.Name]

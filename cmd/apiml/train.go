@@ -279,7 +279,7 @@ func (a *app) trainParams(file string, specs []model.Spec) (map[string]json.RawM
 				used[n] = true
 			}
 		}
-		if len(specs) == 1 && len(used) == 0 {
+		if len(specs) == 1 && len(used) == 0 && !namesModels(fromFile) {
 			maps.Copy(merged, fromFile)
 			for k := range fromFile {
 				used[k] = true
@@ -303,11 +303,27 @@ func (a *app) trainParams(file string, specs []model.Spec) (map[string]json.RawM
 		out[s.Name] = b
 	}
 	for _, k := range sortedKeys(fromFile) {
-		if !used[k] {
-			return nil, usagef("%s: %q is no model that is being trained", file, k)
+		if used[k] {
+			continue
+		}
+		if _, err := catalog.Resolve([]string{k}); err != nil {
+			return nil, withCode(exitUsage, fmt.Errorf("%s: %w", file, err))
 		}
 	}
 	return out, nil
+}
+
+// namesModels reports whether a params file is divided by model, instead of
+// holding the parameters of one.
+func namesModels(m map[string]any) bool {
+	for k, v := range m {
+		if _, err := catalog.Resolve([]string{k}); err == nil {
+			if _, ok := v.(map[string]any); ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // trainOne cross-validates, fits, evaluates and writes one model.
@@ -371,9 +387,9 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	default:
 		h.Thresholds[strings.TrimSuffix(spec.Name, "-flows")] = t.Threshold
 	}
-	stored := storedMetrics{HeldOut: tm.HeldOut}
+	stored := storedMetrics{HeldOut: timeless(tm.HeldOut)}
 	if o.cv > 0 {
-		stored.CV = tm.Result
+		stored.CV = timeless(tm.Result)
 	}
 	if h.Metrics, err = json.Marshal(stored); err != nil {
 		return nil, err
@@ -399,6 +415,17 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	}
 	tm.File, tm.SHA256 = path, lm.sha256
 	return tm, nil
+}
+
+// timeless is a result without what differs from run to run: equal input and
+// seed give equal model files.
+func timeless(r *train.Result) *train.Result {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	c.CPUSeconds = 0
+	return &c
 }
 
 // trainError gives too little data the exit code of bad input.

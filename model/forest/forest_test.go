@@ -430,3 +430,91 @@ func TestFileSize(t *testing.T) {
 		t.Errorf("%d bytes for %d leaves", b.Len(), f.Size())
 	}
 }
+
+// A bootstrap sample has as many draws as rows; by Breiman about 36.8 % of the
+// rows (1/e) stay outside, and rows repeat.
+func TestDraw(t *testing.T) {
+	for _, c := range []struct {
+		config       Config
+		draws        int
+		outside, tol float64
+	}{
+		{Config{Bootstrap: true, MaxSamples: 1}, 10000, 1 / math.E, .02},
+		{Config{Bootstrap: true, MaxSamples: .5}, 5000, math.Exp(-.5), .02},
+		{Config{MaxSamples: 1}, 10000, 0, 0},
+		{Config{MaxSamples: 2500}, 2500, .75, 0},
+		{Config{MaxSamples: 99999}, 10000, 0, 0},
+	} {
+		w := &worker{growth: &growth{config: c.config}, drawn: make([]uint16, 10000)}
+		w.draw(rand.New(rand.NewPCG(1, 1)))
+		sum, outside := 0, 0
+		for _, k := range w.drawn {
+			sum += int(k)
+			outside += 1 - min(1, int(k))
+		}
+		if got := float64(outside) / 10000; sum != c.draws || math.Abs(got-c.outside) > c.tol {
+			t.Errorf("%+v: %d draws, %.3f of the rows outside; expected %d, %.3f", c.config, sum, got, c.draws, c.outside)
+		}
+	}
+}
+
+// Trees differ: each has its own stream of random numbers.
+func TestTreesDiffer(t *testing.T) {
+	c := Default()
+	c.Trees = 10
+	f := fit(t, mixture(300, 5, 3, 1), c, 1)
+	for k, tr := range f.trees[1:] {
+		if slices.Equal(tr, f.trees[k]) {
+			t.Errorf("trees %d and %d are equal", k, k+1)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	c := Default()
+	c.Trees, c.OOB = 3, true
+	x := mixture(200, 4, 3, 1)
+	f := fit(t, x, c, 1)
+	last := func(v []uint8) { v[len(v)-1] &^= 128 }
+	for want, change := range map[string]func(*model.File){
+		`the file holds a "x"`: func(f *model.File) { f.Header.Kind = "x" },
+		"0 classes":            func(f *model.File) { f.Header.Classes = nil },
+		"129 classes":          func(f *model.File) { f.Header.Classes = make([]string, 129) },
+		"configuration":        func(f *model.File) { f.Header.Config = json.RawMessage(`{"trees":"x"}`) },
+		"0 trees": func(f *model.File) {
+			f.PutI32("tree.nodes", nil)
+			f.PutU8("tree.split", nil)
+			f.PutF32("tree.threshold", nil)
+		},
+		"sums to 65534/65535":                 func(f *model.File) { v, _ := f.U16("forest.share"); v[0]--; f.PutU16("forest.share", v) },
+		"of class 127 of 3":                   func(f *model.File) { v, _ := f.U8("forest.class"); v[0] = 255; f.PutU8("forest.class", v) },
+		"the last distribution has no end":    func(f *model.File) { v, _ := f.U8("forest.class"); last(v); f.PutU8("forest.class", v) },
+		"shares":                              func(f *model.File) { f.PutU16("forest.share", []uint16{1}) },
+		"leaf 0 has distribution 9":           func(f *model.File) { v, _ := f.U16("forest.leaf"); v[0] = 9999; f.PutU16("forest.leaf", v) },
+		"distributions and":                   func(f *model.File) { f.PutU16("forest.leaf", nil) },
+		"covers for them":                     func(f *model.File) { f.PutU8("forest.cover", []uint8{1}) },
+		"importance of 1 columns":             func(f *model.File) { f.PutF64("forest.importance", []float64{1}) },
+		"importance of column 0 is NaN":       func(f *model.File) { f.PutF64("forest.importance", []float64{math.NaN(), 0, 0, 0}) },
+		"out-of-bag accuracy is [2]":          func(f *model.File) { f.PutF64("forest.oob", []float64{2}) },
+		`array "forest.cover" is F32, not U8`: func(f *model.File) { f.PutF32("forest.cover", nil) },
+		"splits column":                       func(f *model.File) { f.Header.Schema.Columns = f.Header.Schema.Columns[:1] },
+		`no array "tree.nodes"`:               func(f *model.File) { *f = model.File{Header: f.Header} },
+		"nodes, ":                             func(f *model.File) { v, _ := f.I32("tree.nodes"); v[0] = math.MaxInt32; f.PutI32("tree.nodes", v) },
+		"tree 1 has -7 nodes":                 func(f *model.File) { v, _ := f.I32("tree.nodes"); v[1] = -7; f.PutI32("tree.nodes", v) },
+	} {
+		var file model.File
+		if err := f.Encode(&file); err != nil {
+			t.Fatal(err)
+		}
+		if want == "splits column" { // with the long form of thresholds
+			file = model.File{Header: file.Header}
+			file.PutI32("tree.nodes", []int32{3})
+			file.PutU8("tree.split", []uint8{6, 255, 255})
+			file.PutF32("tree.threshold", []float32{1})
+		}
+		change(&file)
+		if _, err := Decode(&file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, expected %q", err, want)
+		}
+	}
+}

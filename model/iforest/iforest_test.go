@@ -354,3 +354,48 @@ func BenchmarkScore(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(x.N), "ns/row")
 }
+
+func TestDecodeRefuses(t *testing.T) {
+	x, _ := load(t)
+	f := fit(t, x, Config{Trees: 3, SampleSize: 64}, 1)
+	for want, change := range map[string]func(*model.File){
+		`the file holds a "x"`:         func(f *model.File) { f.Header.Kind = "x" },
+		"configuration":                func(f *model.File) { f.Header.Config = json.RawMessage(`7`) },
+		"rows per tree are [0]":        func(f *model.File) { f.PutI32("iforest.sample", []int32{0}) },
+		"rows per tree are []":         func(f *model.File) { f.PutI32("iforest.sample", nil) },
+		"rows per tree are [7000000]":  func(f *model.File) { f.PutI32("iforest.sample", []int32{7000000}) },
+		"tree 0 holds 64 rows, not 65": func(f *model.File) { f.PutI32("iforest.sample", []int32{65}) },
+		"sizes for them":               func(f *model.File) { f.PutU8("iforest.size", nil) },
+		"more than 65535 rows":         func(f *model.File) { f.PutU16("iforest.size", []uint16{65535}) },
+		"0 trees": func(f *model.File) {
+			f.PutI32("tree.nodes", nil)
+			f.PutU8("tree.split", nil)
+			f.PutF32("tree.threshold", nil)
+		},
+		"threshold +Inf": func(f *model.File) {
+			v, _ := f.F32("tree.threshold")
+			v[0] = float32(math.Inf(1))
+			f.PutF32("tree.threshold", v)
+		},
+	} {
+		var file model.File
+		if err := f.Encode(&file); err != nil {
+			t.Fatal(err)
+		}
+		change(&file)
+		if _, err := Decode(&file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, expected %q", err, want)
+		}
+	}
+}
+
+// Trees differ: each has its own stream of random numbers.
+func TestTreesDiffer(t *testing.T) {
+	x, _ := load(t)
+	f := fit(t, x, Config{Trees: 5, SampleSize: 64}, 1)
+	for k, tr := range f.trees[1:] {
+		if slices.EqualFunc(tr, f.trees[k], func(a, b tree.Node) bool { return a.Threshold == b.Threshold }) {
+			t.Errorf("trees %d and %d are equal", k, k+1)
+		}
+	}
+}
