@@ -281,8 +281,11 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 		Protocol: "held-out rows: " + lm.file.Header.HoldOut.Rule,
 		Log:      func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
 	}
-	if stored != nil && stored.CV != nil {
-		opt.Threshold = stored.CV.Threshold
+	if stored != nil {
+		opt.Baselines = stored.Baselines
+		if stored.CV != nil {
+			opt.Threshold = stored.CV.Threshold
+		}
 	}
 	if !w.onHeld {
 		opt.Protocol = "other data than it was fitted on"
@@ -474,9 +477,7 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 				return err
 			}
 		}
-		for _, f := range m.Findings {
-			a.warnf("%s: %s: %s", m.Model, f.What, f.Detail)
-		}
+		a.printFindings(m.Result)
 		for _, n := range m.Notes {
 			fmt.Fprintf(a.out, "  note: %s\n", clean(n))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apiml/features"
 	"apiml/ingest"
 	"apiml/model"
 	"apiml/score"
@@ -181,6 +182,7 @@ type scoreSummary struct {
 
 	maxProbability, maxAnomaly float64
 	incidentsByClass           map[string]int
+	flowsOnly                  bool
 }
 
 type modelRef struct {
@@ -301,6 +303,10 @@ func (r *scoreRun) flowScorer() (*score.Flows, error) {
 		return nil, err
 	}
 	r.use(attack, anomaly)
+	if r.flowSeen, err = attack.trainedOn(); err != nil {
+		return nil, err
+	}
+	r.sum.Threshold = r.threshold(attack)
 	var det model.Detector
 	if anomaly != nil {
 		det = anomaly.model.(model.Detector)
@@ -441,7 +447,11 @@ func (r *scoreRun) addFlows(flows []traffic.Flow) error {
 		return err
 	}
 	rs := s.Score(flows)
-	for i := range rs {
+	for i, h := range features.FlowHashes(false, flows) {
+		if rs[i].Truth != traffic.Unlabelled && r.flowSeen != nil && r.flowSeen(h) {
+			rs[i].Truth = traffic.Unlabelled
+			r.sum.SeenInTraining++
+		}
 		r.countFlow(&rs[i])
 	}
 	return r.take(rs)
@@ -488,9 +498,8 @@ func (r *scoreRun) finish() {
 		for _, in := range list {
 			r.sum.incidentsByClass[in.Class]++
 		}
-	} else if r.flows != nil {
-		r.sum.Threshold = 0
 	}
+	r.sum.flowsOnly = r.http == nil && r.flows != nil
 	var read, parsed, filtered int64
 	for _, f := range r.sum.Files {
 		read += f.Read
@@ -588,7 +597,7 @@ func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
 		}
 		w = a.err
 	}
-	fmt.Fprintf(w, "%s requests, %s flagged (%s), %s incidents, threshold %.3f\n", count(s.Requests), count(s.Flagged),
+	fmt.Fprintf(w, "%s records, %s flagged (%s), %s incidents, threshold %.3f\n", count(s.Requests), count(s.Flagged),
 		percent(float64(s.Flagged)/float64(max(1, s.Requests))), count(int64(s.Incidents)), s.Threshold)
 	if s.Flagged > 0 {
 		var rows [][]string
@@ -615,15 +624,19 @@ func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
 			return err
 		}
 	}
-	fmt.Fprintf(w, "rules: %s requests hit one; flagged by the models only %s, by the rules only %s; anomalies %s\n",
-		count(s.RuleHits), count(s.OnlyModel), count(s.OnlyRules), count(s.Anomalies))
+	if s.flowsOnly {
+		fmt.Fprintf(w, "network flows: no rules and no incidents; anomalies %s\n", count(s.Anomalies))
+	} else {
+		fmt.Fprintf(w, "rules: %s requests hit one; flagged by the models only %s, by the rules only %s; anomalies %s\n",
+			count(s.RuleHits), count(s.OnlyModel), count(s.OnlyRules), count(s.Anomalies))
+	}
 	if s.SeenInTraining > 0 {
-		fmt.Fprintf(w, "%s requests were seen in training and are left out of the next line\n", count(s.SeenInTraining))
+		fmt.Fprintf(w, "%s records were seen in training and are left out of the next line\n", count(s.SeenInTraining))
 	}
 	if s.Labelled > 0 {
 		p := float64(s.TruePositives) / float64(max(1, s.TruePositives+s.FalsePositives))
 		r := float64(s.TruePositives) / float64(max(1, s.TruePositives+s.FalseNegatives))
-		fmt.Fprintf(w, "against the labels of %s requests: precision %s, recall %s, %s false positives\n", count(s.Labelled), ratio(p), ratio(r), count(s.FalsePositives))
+		fmt.Fprintf(w, "against the labels of %s records: precision %s, recall %s, %s false positives\n", count(s.Labelled), ratio(p), ratio(r), count(s.FalsePositives))
 	}
 	for _, x := range s.Warnings {
 		a.warnf("%s", x)

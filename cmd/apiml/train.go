@@ -100,8 +100,9 @@ type trainedModel struct {
 
 // storedMetrics is what a model file carries in Header.Metrics.
 type storedMetrics struct {
-	CV      *train.Result `json:"cv,omitempty"`
-	HeldOut *train.Result `json:"held_out,omitempty"`
+	CV        *train.Result     `json:"cv,omitempty"`
+	HeldOut   *train.Result     `json:"held_out,omitempty"`
+	Baselines []*train.Baseline `json:"baselines,omitempty"` // fitted on the same rows, for evaluate
 }
 
 type trainResult struct {
@@ -387,7 +388,7 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	default:
 		h.Thresholds[strings.TrimSuffix(spec.Name, "-flows")] = t.Threshold
 	}
-	stored := storedMetrics{HeldOut: timeless(tm.HeldOut)}
+	stored := storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines}
 	if o.cv > 0 {
 		stored.CV = timeless(tm.Result)
 	}
@@ -499,6 +500,17 @@ func (a *app) storeMetrics(st *store.Store, models []trainedModel) error {
 	return nil
 }
 
+// printFindings prints what the leakage audit found, warnings as such.
+func (a *app) printFindings(r *train.Result) {
+	for _, f := range r.Findings {
+		if f.Level == "warning" {
+			a.warnf("%s: %s: %s", r.Model, f.What, f.Detail)
+		} else {
+			fmt.Fprintf(a.out, "  audit: %s: %s\n", clean(f.What), clean(f.Detail))
+		}
+	}
+}
+
 // printTrained prints the figures of each model beside its baseline.
 func (a *app) printTrained(res *trainResult) error {
 	for i := range res.Models {
@@ -527,9 +539,7 @@ func (a *app) printTrained(res *trainResult) error {
 		if err := table(a.out, []string{"metric", ">pooled", ">mean ± sd of folds", ">baseline (" + m.BaselineName + ")", ">held out"}, rows); err != nil {
 			return err
 		}
-		for _, f := range m.Findings {
-			a.warnf("%s: %s: %s", m.Model, f.What, f.Detail)
-		}
+		a.printFindings(m.Result)
 		for _, n := range m.Notes {
 			fmt.Fprintf(a.out, "  note: %s\n", clean(n))
 		}
