@@ -263,8 +263,10 @@ type scoreRun struct {
 	sum   scoreSummary
 	http  *score.Scorer
 	flows *score.Flows
-	p     *progress
-	keep  func([]score.Result) error // extra receiver (the store)
+	// flowSeen says which rows the classifier of flows was fitted on, nil = none.
+	flowSeen func(uint64) bool
+	p        *progress
+	keep     func([]score.Result) error // extra receiver (the store)
 }
 
 // scorer makes the scorer for requests on first use.
