@@ -208,7 +208,8 @@ type Rules struct {
 	Both      int64          `json:"both"`
 	ModelOnly int64          `json:"model_only"`
 	RulesOnly int64          `json:"rules_only"`
-	Rows      []RuleRow      `json:"rows"` // with labels: quality at equal alert budget
+	Labelled  int64          `json:"labelled"` // requests behind Rows: with known truth, and not seen in training
+	Rows      []RuleRow      `json:"rows"`     // with labels: quality at equal alert budget
 	Disagree  []Disagreement `json:"disagree"`
 }
 

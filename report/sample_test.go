@@ -79,7 +79,7 @@ func sample() *Data {
 				{"/api/products/{id}", 210_331, 2_922, "data_scraping", 1},
 			},
 			Blocked: []Count{{"401", 19_711}, {"403", 2_310}, {"429", 1_189}},
-			Rules: Rules{Compared: 799_341, Both: 6_414, ModelOnly: 3_498, RulesOnly: 211, Rows: nil,
+			Rules: Rules{Labelled: 9_800, Compared: 799_341, Both: 6_414, ModelOnly: 3_498, RulesOnly: 211, Rows: nil,
 				Disagree: []Disagreement{
 					{Evidence{"access.log", 12_008, "GET /search?q=select+a+gift+from+our+union", ""}, "none", .02, "sql keywords"},
 					{Evidence{"access.log", 201_117, "GET /api/products/991?page=88", "steady pace, 2,000 pages in order"}, "data_scraping", .93, ""},

@@ -328,6 +328,7 @@ func split(s string) []string {
 // TargetStat is a template under attack.
 type TargetStat struct {
 	Template       string
+	Scored         int64 // requests with a score
 	Flagged        int64
 	Principals     int64 // distinct, of the flagged requests
 	MaxProbability float64
@@ -340,12 +341,13 @@ type TargetStat struct {
 func (s *Store) TopTargets(ctx context.Context, n int, f Filter) ([]TargetStat, error) {
 	q := `WITH names AS (SELECT template, ` + folded + ` AS name FROM (SELECT DISTINCT template FROM scores WHERE flagged) r),
  x AS (SELECT name, principal, probability, class, target,
-  row_number() OVER (PARTITION BY name ORDER BY probability DESC, target, file, line) AS i FROM scores JOIN names USING (template) WHERE flagged AND ` + f.where() + `)
-SELECT name, count(*) AS k, count(DISTINCT principal), max(probability), array_to_string(list_sort(list(DISTINCT class)), ','), min(target) FILTER (i = 1)
-FROM x GROUP BY name ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0))
+  row_number() OVER (PARTITION BY name ORDER BY probability DESC, target, file, line) AS i FROM scores JOIN names USING (template) WHERE flagged AND ` + f.where() + `),
+ t AS (SELECT name, count(*) AS total FROM scores JOIN names USING (template) WHERE ` + f.where() + ` GROUP BY name)
+SELECT name, any_value(total), count(*) AS k, count(DISTINCT principal), max(probability), array_to_string(list_sort(list(DISTINCT class)), ','), min(target) FILTER (i = 1)
+FROM x JOIN t USING (name) GROUP BY name ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0))
 	out, err := rows(ctx, s, q, func(r rowScanner, t *TargetStat) error {
 		var classes string
-		err := r.Scan(&t.Template, &t.Flagged, &t.Principals, &t.MaxProbability, &classes, &t.Example)
+		err := r.Scan(&t.Template, &t.Scored, &t.Flagged, &t.Principals, &t.MaxProbability, &classes, &t.Example)
 		t.Classes = split(classes)
 		return err
 	})

@@ -319,7 +319,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 		return nil
 	}
 	if attack, _, err := a.scoringModels(""); err == nil {
-		s.Model = attack.origin
+		s.Model = filepath.Base(attack.origin)
 		s.Profile = string(attack.state.Profile())
 		s.Threshold = report.Num(cmp.Or(a.cfg.Threshold, attack.threshold("attack", defaultThreshold)))
 	}
@@ -339,7 +339,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 		return storeError(err)
 	}
 	for _, t := range targets {
-		s.Targets = append(s.Targets, report.Target{Template: t.Template, Requests: -1, Flagged: t.Flagged, Class: strings.Join(t.Classes, ", "), Probability: report.Num(t.MaxProbability)})
+		s.Targets = append(s.Targets, report.Target{Template: t.Template, Requests: t.Scored, Flagged: t.Flagged, Class: strings.Join(t.Classes, ", "), Probability: report.Num(t.MaxProbability)})
 	}
 	cmpRules, err := st.CompareRules(a.ctx, top)
 	if err != nil {
@@ -352,7 +352,8 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 // fillRules shows the rule baseline beside the models.
 func fillRules(s *report.Security, c store.RuleComparison) {
 	s.Rules = report.Rules{Compared: c.Scored, Both: c.Both, ModelOnly: c.ModelOnly, RulesOnly: c.RuleOnly}
-	if c.Attacks+c.Benign > 0 {
+	s.Rules.Labelled = c.Attacks + c.Benign
+	if s.Rules.Labelled > 0 {
 		row := func(name string, tp, fp int64) report.RuleRow {
 			return report.RuleRow{Name: name, Alerts: tp + fp, Precision: share(tp, tp+fp), Recall: share(tp, c.Attacks), FPR: share(fp, c.Benign)}
 		}
@@ -531,7 +532,7 @@ func fillModel(m *report.Model, r *train.Result) {
 		if !ok {
 			continue
 		}
-		row := report.Metric{Name: info.Name, Mean: report.Num(s.Pooled), SD: report.Num(s.SD), Baseline: report.Unknown(), HeldOut: report.Unknown(), LowIsBest: !info.Higher}
+		row := report.Metric{Name: info.Name, Mean: report.Num(orElse(s.Mean, s.Pooled)), SD: report.Num(s.SD), Baseline: report.Unknown(), HeldOut: report.Unknown(), LowIsBest: !info.Higher}
 		if b, ok := r.Baseline[info.Name]; ok {
 			row.Baseline = report.Num(b.Pooled)
 		}
@@ -572,6 +573,14 @@ func fillModel(m *report.Model, r *train.Result) {
 	for _, n := range r.Notes {
 		m.Warnings = appendOnce(m.Warnings, n)
 	}
+}
+
+// orElse is v, or w where v is not defined.
+func orElse(v, w float64) float64 {
+	if math.IsNaN(v) {
+		return w
+	}
+	return v
 }
 
 // fillHeldOut adds the figures on the held-out rows.

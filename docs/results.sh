@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Prints the figures of the real data sets: coverage of every log, cross-validated
+# and held-out figures of CSIC 2010 and CIC-IDS2017 (make results). No document
+# holds these numbers: this prints them. usage: results.sh [PROGRAM]
+set -euo pipefail
+apiml=$(realpath "${1:-bin/apiml}")
+data=${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets}
+data=$(realpath "$data")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+first() { for f in "$@"; do if [ -e "$f" ]; then echo "$f"; return; fi; done; echo "missing: $1" >&2; exit 3; }
+
+echo "# CSIC 2010: attack is 'anomalous', the rows have no time"
+"$apiml" ingest -q --db csic.duckdb --label none \
+	"$(first "$data"/csic2010/normalTrafficTraining.txt*)" "$(first "$data"/csic2010/normalTrafficTest.txt*)"
+"$apiml" ingest -q --db csic.duckdb --label anomalous "$(first "$data"/csic2010/anomalousTrafficTest.txt*)"
+"$apiml" train -q --db csic.duckdb --models csic --cv 5
+"$apiml" evaluate -q --db csic.duckdb --models csic
+
+echo
+echo "# CIC-IDS2017: network flows"
+"$apiml" ingest -q --db cic.duckdb "$(first "$data"/cicids2017/cicids2017_mlcsv_union154k.csv*)"
+"$apiml" train -q --db cic.duckdb --models cic --cv 5
+"$apiml" evaluate -q --db cic.duckdb --models cic
+
+echo
+echo "# Access logs: coverage, and what the built-in models flag in logs without labels"
+for f in "$data"/logs/{memasik,zanbil,sparkdeveloper}*; do
+	"$apiml" ingest -q --db logs.duckdb "$f"
+	"$apiml" score -q --models none "$f"
+	echo
+done
