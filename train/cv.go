@@ -122,8 +122,7 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 	if spec.Role == model.RoleDetector && !labelled {
 		r.Notes = append(r.Notes, "no labels: every row is taken for benign, and only the false positives at the budget are measured")
 	}
-	score, positive := sets[0].binary(0, r.Rows, labelled)
-	if c := clean(nil, score, positive); len(c) > 0 {
+	if c := sets[0].thresholdRows(causal, labelled, opt.AlertRate); len(c) > 0 {
 		b := evaluate.BudgetThreshold(c, opt.AlertRate)
 		r.Threshold = &b
 		if !b.Supported() {

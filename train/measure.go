@@ -383,3 +383,21 @@ func (q *predictions) fill(r *Result, s summary, hash []uint64, baseline *predic
 	r.Predictions.Classes, r.Predictions.Truth, r.Predictions.Pred = q.classes, q.truth, q.pred
 	r.Predictions.Proba, r.Predictions.Score = q.proba, q.score
 }
+
+// thresholdRows are the out-of-fold scores of clean rows from which the
+// threshold for the final model is taken. Where folds go forward in time the
+// early ones were fitted on a fraction of the rows, and a model that has seen
+// little scores benign rows higher: there only the later half of the folds
+// counts, as long as it holds the 3/rate clean rows that a promise of rate needs.
+func (q *predictions) thresholdRows(causal, labelled bool, rate float64) []float64 {
+	folds := len(q.bound) - 1
+	rows := q.bound[folds]
+	if causal && folds > 1 {
+		score, positive := q.binary(q.bound[folds/2], rows, labelled)
+		if c := clean(nil, score, positive); float64(len(c)) >= 3/rate {
+			return c
+		}
+	}
+	score, positive := q.binary(0, rows, labelled)
+	return clean(nil, score, positive)
+}

@@ -1,20 +1,571 @@
 package main
 
-import "testing"
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
 
-func TestDocsTmp(t *testing.T) {
-	var a app
-	a.cfg = &config{}
-	a.flags.quiet = true
-	a.log = nil
-	if err := (&app{}).docsCommand().Execute; err == nil {
-		t.Fatal()
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"apiml/score/builtin"
+)
+
+// execute runs the program in process, as a shell would in the working folder.
+func execute(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	code = run(ctx, args, streams{strings.NewReader(stdin), &out, &err}, func(string) (string, bool) { return "", false })
+	return code, out.String(), err.String()
+}
+
+// mustRun fails the test unless the command leaves with exit code 0.
+func mustRun(t *testing.T, args ...string) string {
+	t.Helper()
+	code, stdout, stderr := execute(t.Context(), "", args...)
+	if code != 0 {
+		t.Fatalf("apiml %s: exit %d\n%s", strings.Join(args, " "), code, stderr)
 	}
-	files, err := referenceFiles()
+	return stdout
+}
+
+// repo is the absolute path of a file of the repository.
+func repo(t *testing.T, name string) string {
+	t.Helper()
+	p, err := filepath.Abs(filepath.Join("../..", filepath.FromSlash(name)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range files {
-		t.Log(n, len(files[n]))
+	return p
+}
+
+func readRepo(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(repo(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// shellWords splits a line as a shell does, as far as the documents need it:
+// blanks, quotes, comments, and the operators | && > < ; ( ) as words of their own.
+func shellWords(line string) ([]string, error) {
+	var words []string
+	var b strings.Builder
+	in := false
+	end := func() {
+		if in {
+			words = append(words, b.String())
+			b.Reset()
+			in = false
+		}
+	}
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; c {
+		case ' ', '\t':
+			end()
+		case '#':
+			if !in {
+				return words, nil
+			}
+			b.WriteByte(c)
+		case '\'', '"':
+			n := strings.IndexByte(line[i+1:], c)
+			if n < 0 {
+				return nil, fmt.Errorf("unbalanced %c in %q", c, line)
+			}
+			in = true
+			b.WriteString(line[i+1 : i+1+n])
+			i += n + 1
+		case '|', '&', '>', '<', ';', '(', ')':
+			end()
+			op := string(c)
+			for i+1 < len(line) && line[i+1] == c {
+				op += string(c)
+				i++
+			}
+			words = append(words, op)
+		default:
+			in = true
+			b.WriteByte(c)
+		}
+	}
+	end()
+	return words, nil
+}
+
+// commandsIn returns the arguments of every call of apiml in a shell line: the
+// words behind "apiml", up to the next operator.
+func commandsIn(line string) ([][]string, error) {
+	words, err := shellWords(line)
+	if err != nil {
+		return nil, err
+	}
+	var calls [][]string
+	first, begun := true, false
+	for i := 0; i < len(words); i++ {
+		switch w := words[i]; {
+		case w == ">" || w == ">>" || w == "<":
+			i++ // the file behind it
+		case strings.Trim(w, "|&;()") == "":
+			first, begun = true, false
+		case first:
+			first = false
+			if w == "apiml" {
+				calls, begun = append(calls, []string{}), true
+			}
+		case begun:
+			calls[len(calls)-1] = append(calls[len(calls)-1], w)
+		}
+	}
+	return calls, nil
+}
+
+// checkCall reports whether the program has the command and its flags, and
+// whether the arguments are as many as it takes. Nothing is run.
+func checkCall(args []string) error {
+	root := (&app{}).rootCommand()
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		if err == pflag.ErrHelp {
+			return nil
+		}
+		return err
+	}
+	if !cmd.Runnable() {
+		return fmt.Errorf("%s needs a command", cmd.CommandPath())
+	}
+	return cmd.ValidateArgs(cmd.Flags().Args())
+}
+
+// fences returns the lines of the ```sh blocks of a Markdown text.
+func fences(text string) []string {
+	var lines []string
+	in := false
+	for l := range strings.SplitSeq(text, "\n") {
+		switch {
+		case strings.HasPrefix(l, "```"):
+			in = l == "```sh"
+		case in:
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// hasBuiltin reports whether this build carries models: in the middle of work
+// on the features it may not.
+func hasBuiltin() bool {
+	_, err := builtin.File("attack_classifier.apiml")
+	return err == nil
+}
+
+// TestReadmeCommands runs every line of the README's ```sh blocks that begins
+// with apiml, in order, in one folder. "# exits N" at the end of a line says
+// that it leaves with N.
+func TestReadmeCommands(t *testing.T) {
+	lines := fences(readRepo(t, "README.md"))
+	t.Chdir(t.TempDir())
+	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--seed", "5", "-o", "access.log")
+	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--seed", "6", "-o", "traffic.csv")
+	exits := regexp.MustCompile(`#\s*exits (\d+)\s*$`)
+	n := 0
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "apiml ") {
+			continue
+		}
+		want := 0
+		if m := exits.FindStringSubmatch(line); m != nil {
+			want, _ = strconv.Atoi(m[1])
+		}
+		calls, err := commandsIn(line)
+		if err != nil || len(calls) != 1 {
+			t.Errorf("README.md: %q: %d commands, %v", line, len(calls), err)
+			continue
+		}
+		args := calls[0]
+		n++
+		if !hasBuiltin() && args[0] == "score" && !slices.Contains(args, "--models") {
+			t.Logf("no built-in models in this build (make pretrained makes them): not run: %s", line)
+			continue
+		}
+		code, stdout, stderr := execute(t.Context(), "", args...)
+		if code != want {
+			t.Errorf("README.md: %s: exit %d, want %d\n%s", line, code, want, stderr)
+		}
+		if code == 0 && stdout == "" && stderr == "" {
+			t.Errorf("README.md: %s: says nothing", line)
+		}
+	}
+	if n < 15 {
+		t.Errorf("README.md: only %d lines run", n)
+	}
+	for _, name := range []string{"report.html", "apiml.duckdb", "models/anomaly_detector.apiml", "labelled/attack_classifier.apiml"} {
+		if _, err := os.Stat(name); err != nil {
+			t.Errorf("the quick start did not make %s", name)
+		}
+	}
+}
+
+// TestReadmeLinks holds that the files to which the documents point are there,
+// and that the README's snippet of apiml.yaml is valid.
+func TestReadmeLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "examples/README.md", "examples/cron/README.md"}
+	pages, err := filepath.Glob(repo(t, "docs/commands/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		docs = append(docs, "docs/commands/"+filepath.Base(p))
+	}
+	for _, name := range docs {
+		for _, m := range link.FindAllStringSubmatch(readRepo(t, name), -1) {
+			if _, err := os.Stat(repo(t, path.Join(path.Dir(name), m[1]))); err != nil {
+				t.Errorf("%s: link to %s: no such file", name, m[1])
+			}
+		}
+	}
+	_, rest, ok := strings.Cut(readRepo(t, "README.md"), "```yaml\n")
+	snippet, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("README.md has no ```yaml block")
+	}
+	file := filepath.Join(t.TempDir(), "apiml.yaml")
+	if err := os.WriteFile(file, []byte(snippet), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "config", "show", "--config", file)
+	_, rest, _ = strings.Cut(readRepo(t, "README.md"), "```json\n")
+	snippet, _, _ = strings.Cut(rest, "```")
+	var result map[string]any
+	if err := json.Unmarshal([]byte(snippet), &result); err != nil {
+		t.Errorf("README.md: the JSON example: %v", err)
+	}
+	for _, f := range []string{"file", "line", "time", "principal", "method", "target", "status", "class", "probability", "anomaly", "rules", "reasons", "incident"} {
+		if _, ok := result[f]; !ok {
+			t.Errorf("README.md: the JSON example lacks %q", f)
+		}
+	}
+}
+
+// TestReadmeTables compares the README's tables with the program: all commands
+// and all formats are there.
+func TestReadmeTables(t *testing.T) {
+	text := readRepo(t, "README.md")
+	for _, c := range (&app{}).rootCommand().Commands() {
+		if c.IsAvailableCommand() && !strings.Contains(text, "`"+c.Name()) {
+			t.Errorf("README.md does not mention the command %s", c.Name())
+		}
+	}
+	out := mustRun(t, "ingest", "--help")
+	_, rest, _ := strings.Cut(out, "Formats:\n")
+	list, _, _ := strings.Cut(rest, "\n\n")
+	for l := range strings.SplitSeq(list, "\n") {
+		if name := strings.Fields(l); len(name) > 0 && !strings.Contains(text, "`"+name[0]+"`") {
+			t.Errorf("README.md does not mention the format %s", name[0])
+		}
+	}
+	for _, s := range settings() {
+		if s.origin != "" && !strings.Contains(text, "`"+s.origin+"`") {
+			t.Errorf("README.md does not say where %s goes", s.origin)
+		}
+	}
+}
+
+// TestHelpExamples holds that the examples of every command's help are calls
+// that the program accepts.
+func TestHelpExamples(t *testing.T) {
+	n := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for line := range strings.SplitSeq(c.Example, "\n") {
+			calls, err := commandsIn(strings.TrimSpace(line))
+			if err != nil {
+				t.Errorf("%s: %v", c.CommandPath(), err)
+			}
+			for _, args := range calls {
+				n++
+				if err := checkCall(args); err != nil {
+					t.Errorf("%s: example %q: %v", c.CommandPath(), strings.TrimSpace(line), err)
+				}
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	root := (&app{}).rootCommand()
+	walk(root)
+	if n < 20 {
+		t.Errorf("only %d examples found", n)
+	}
+	if checkCall([]string{"score", "--nosuch"}) == nil || checkCall([]string{"nightly"}) == nil || checkCall([]string{"config", "show", "x"}) == nil {
+		t.Error("the check finds no unknown flag, command or argument")
+	}
+}
+
+// TestReference holds that docs/ is what the program would write now.
+func TestReference(t *testing.T) {
+	want, err := referenceFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := repo(t, "docs")
+	have := map[string]bool{}
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		name := filepath.ToSlash(rel)
+		have[name] = true
+		if _, ok := want[name]; !ok && strings.HasPrefix(name, commandDir+"/") {
+			t.Errorf("docs/%s is of a command that is gone: make docs", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range sortedKeys(want) {
+		if !have[name] {
+			t.Errorf("docs/%s is missing: make docs", name)
+		} else if readRepo(t, "docs/"+name) != string(want[name]) {
+			t.Errorf("docs/%s is stale: make docs", name)
+		}
+	}
+	var schema map[string]any
+	if err := json.Unmarshal([]byte(readRepo(t, "docs/config.schema.json")), &schema); err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(configSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	have2, err := json.Marshal(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, have2) {
+		t.Error("docs/config.schema.json is not configSchema(): make docs")
+	}
+}
+
+// TestDocsCommand holds that the command writes the files and clears away what
+// is stale.
+func TestDocsCommand(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, commandDir, "apiml_gone.md")
+	if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(stale, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	a := &app{
+		streams: streams{strings.NewReader(""), &bytes.Buffer{}, &stderr}, ctx: t.Context(), log: slog.New(slog.DiscardHandler),
+		getenv: func(string) (string, bool) { return "", false },
+	}
+	root := a.rootCommand()
+	if c, _, err := root.Find([]string{"docs"}); err != nil || c.Name() != "docs" {
+		root.AddCommand(a.docsCommand())
+	}
+	root.SetArgs([]string{"docs", dir, "-q"})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stale); err == nil {
+		t.Error("the page of a command that is gone is still there")
+	}
+	want, err := referenceFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range want {
+		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil || !bytes.Equal(b, want[name]) {
+			t.Errorf("%s: not what was rendered (%v)", name, err)
+		}
+	}
+}
+
+// TestExampleConfig loads examples/apiml.yaml: it names every key with its
+// default, and the parameters of the models are accepted.
+func TestExampleConfig(t *testing.T) {
+	file := repo(t, "examples/apiml.yaml")
+	none := func(string) (string, bool) { return "", false }
+	c, err := loadConfig(file, nil, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings() {
+		if c.origin[s.key] == "default" {
+			t.Errorf("examples/apiml.yaml lacks %s", s.key)
+		}
+		if c.text[s.key] != s.def {
+			t.Errorf("examples/apiml.yaml: %s is %q, the default is %q", s.key, c.text[s.key], s.def)
+		}
+	}
+	a := &app{cfg: c}
+	specs, _, _, err := a.chooseModels([]string{"attack", "anomaly"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params, err := a.trainParams("", specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range specs {
+		def, err := json.Marshal(s.Default())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have, defaults map[string]any
+		if json.Unmarshal(params[s.Name], &have) != nil || json.Unmarshal(def, &defaults) != nil || len(have) == 0 {
+			t.Fatalf("parameters of %s: %s, %s", s.Name, params[s.Name], def)
+		}
+		for k, v := range have {
+			if fmt.Sprint(v) != fmt.Sprint(defaults[k]) {
+				t.Errorf("examples/apiml.yaml: models.params.%s.%s is %v, the default is %v", s.Name, k, v, defaults[k])
+			}
+		}
+	}
+}
+
+// TestExampleSQL runs examples/sql on a small store with requests, rejects and
+// scores, so that each query has something to find. The SQL in the examples of
+// the help runs there too.
+func TestExampleSQL(t *testing.T) {
+	queries, err := filepath.Glob(repo(t, "examples/sql/*.sql"))
+	if err != nil || len(queries) < 5 {
+		t.Fatalf("examples/sql: %d queries, %v", len(queries), err)
+	}
+	t.Chdir(t.TempDir())
+	mustRun(t, "generate", "-q", "--requests", "2000", "--attacks", "0.2", "-o", "traffic.csv")
+	b, err := os.ReadFile("traffic.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("traffic.csv", append(b, "not a record\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "ingest", "-q", "traffic.csv")
+	mustRun(t, "train", "-q", "attack", "--cv", "2", "--audit-random=false")
+	mustRun(t, "score", "-q", "--db", "apiml.duckdb", "--threshold", "0.3")
+	for _, q := range queries {
+		sql, err := os.ReadFile(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := execute(t.Context(), string(sql), "query", "-", "--format", "csv")
+		if code != 0 {
+			t.Errorf("%s: exit %d: %s", filepath.Base(q), code, stderr)
+		} else if strings.Count(stdout, "\n") < 2 {
+			t.Errorf("%s finds nothing in the sample:\n%s", filepath.Base(q), stdout)
+		}
+	}
+	for _, c := range (&app{}).rootCommand().Commands() {
+		for line := range strings.SplitSeq(c.Example, "\n") {
+			calls, err := commandsIn(line)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, args := range calls {
+				if args[0] != "query" {
+					continue
+				}
+				if code, _, stderr := execute(t.Context(), "", args...); code != 0 {
+					t.Errorf("%s --help: example %q: exit %d: %s", c.CommandPath(), strings.TrimSpace(line), code, stderr)
+				}
+			}
+		}
+	}
+}
+
+// TestExampleSchedules holds that the commands in crontab and workflow exist
+// with their flags, and that the workflow is YAML with a schedule.
+func TestExampleSchedules(t *testing.T) {
+	check := func(name, line string) int {
+		calls, err := commandsIn(line)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, args := range calls {
+			if err := checkCall(args); err != nil {
+				t.Errorf("%s: %q: %v", name, line, err)
+			}
+		}
+		return len(calls)
+	}
+	n := 0
+	entry := regexp.MustCompile(`^(?:[-0-9*/,]+\s+){5}(.+)$`)
+	for l := range strings.SplitSeq(readRepo(t, "examples/cron/apiml.crontab"), "\n") {
+		if l == "" || strings.HasPrefix(l, "#") {
+			continue
+		}
+		m := entry.FindStringSubmatch(l)
+		if m == nil || strings.Contains(m[1], "%") { // cron makes a line break of %
+			t.Errorf("examples/cron/apiml.crontab: %q is no entry", l)
+			continue
+		}
+		n += check("examples/cron/apiml.crontab", m[1])
+	}
+	if n < 4 {
+		t.Errorf("examples/cron/apiml.crontab: %d commands found", n)
+	}
+	var w struct {
+		On   map[string]any
+		Jobs map[string]struct {
+			RunsOn string `yaml:"runs-on"`
+			Steps  []struct{ Name, Uses, Run, If string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(readRepo(t, "examples/github-actions/nightly.yml")), &w); err != nil {
+		t.Fatal(err)
+	}
+	if w.On["schedule"] == nil {
+		t.Error("nightly.yml has no schedule")
+	}
+	n = 0
+	for name, job := range w.Jobs {
+		if job.RunsOn == "" {
+			t.Errorf("nightly.yml: job %s runs nowhere", name)
+		}
+		for _, s := range job.Steps {
+			if (s.Run == "") == (s.Uses == "") {
+				t.Errorf("nightly.yml: step %q: want one of run and uses", s.Name)
+			}
+			for l := range strings.SplitSeq(s.Run, "\n") {
+				n += check("nightly.yml", l)
+			}
+		}
+	}
+	if n < 3 {
+		t.Errorf("nightly.yml: %d commands found", n)
+	}
+	for _, m := range regexp.MustCompile(`(?m)\bmake ([a-z]+)`).FindAllStringSubmatch(readRepo(t, "README.md")+readRepo(t, "CONTRIBUTING.md")+readRepo(t, "examples/github-actions/nightly.yml"), -1) {
+		if !strings.Contains(readRepo(t, "Makefile"), "\n"+m[1]+":") {
+			t.Errorf("make %s is mentioned, but the Makefile has no such target", m[1])
+		}
 	}
 }
