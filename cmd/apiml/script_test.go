@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"apiml/store"
 )
 
 func TestMain(m *testing.M) {
@@ -31,10 +34,19 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 			"chop":  chop,
+			"hold":  hold,
+			"junk":  junk,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// hold keeps a database open, in this process, until the script ends.
+func hold(ts *testscript.TestScript, neg bool, args []string) {
+	st, err := store.Open(context.Background(), store.Options{Path: ts.MkAbs(args[0])})
+	ts.Check(err)
+	ts.Defer(func() { st.Close() })
 }
 
 // exits runs `exits CODE COMMAND…` and fails unless the command leaves with
@@ -63,4 +75,13 @@ func chop(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := os.ReadFile(path)
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, b[:len(b)/2], 0o644))
+}
+
+// junk writes 64 KiB of every byte value.
+func junk(ts *testscript.TestScript, neg bool, args []string) {
+	b := make([]byte, 1<<16)
+	for i := range b {
+		b[i] = byte(i * 167 >> 3)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o644))
 }
