@@ -215,17 +215,20 @@ func walks(k kind) []walkSpec {
 		}
 	case crawler:
 		return []walkSpec{
-			{"start", "robots:50 sitemap:10 product:30 home:10"},
+			{"start", "robots:50 sitemap:10 product:26 home:8 dead:6"},
 			{"robots", "sitemap:20 product:50 category:30"},
 			{"product", "product:56 category:20 blog:10 img:6 dead:4 legacy:2 pages:2"},
 			{"category", "product:60 category:34 tag:6"},
 			{"blog", "blog:50 product:38 tag:8 docs:4"},
+			// An old site map or a broken relative link: one missing page after another.
+			{"dead", "dead:80 legacy:6 product:14"}, {"legacy", "legacy:40 dead:30 product:30"},
 		}
 	case monitor:
 		return []walkSpec{{"start", "health:80 home:14 loginpage:6"}, {"health", "health:100"}, {"home", "home:100"}, {"loginpage", "loginpage:100"}}
 	}
 	return []walkSpec{ // script
-		{"start", "apisearch:16 products:16 graphql:14 files:8 snippet:8 preview:6 translate:6 misc:8 user:5 shops:5 inventory:5 health:4 export:2 hook:3 docs:4 apilogin:3"},
+		{"start", "apisearch:16 products:16 graphql:14 files:8 snippet:8 preview:6 translate:6 misc:8 user:5 shops:5 inventory:5 health:4 export:2 hook:3 docs:4 apilogin:3 dead:4"},
+		{"dead", "dead:90 products:10"}, // a job that nobody repaired
 		{"apisearch", "apisearch:70 apiproduct:20 suggest:10"}, {"products", "products:50 apiproduct:50"},
 		{"graphql", "graphql:90 options:10"}, {"files", "file:50 files:30 upload:20"},
 		{"snippet", "snippet:60 preview:40"}, {"translate", "translate:100"},

@@ -127,7 +127,7 @@ folder if it is there. An unknown key is an error that names its line.
 			def = "`" + s.def + "`"
 		}
 		env := "`" + envName(s.key) + "`"
-		if s.origin != "" {
+		if s.origin != "" && envName(s.origin) != envName(s.key) {
 			env += " or `" + envName(s.origin) + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", s.key, s.kind, def, env, cell.Replace(s.doc))

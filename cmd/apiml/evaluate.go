@@ -155,7 +155,6 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 
 // evalRows collects the rows on which a model is measured.
 type evalRows struct {
-	x      *frame.Matrix
 	cols   [][]float32
 	labels []traffic.Label
 	times  []int64

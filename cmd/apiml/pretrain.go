@@ -38,40 +38,54 @@ func (a *app) pretrainCommand() *cobra.Command {
 	return cmd
 }
 
-// pretrainServices is the number of services that the built-in models are
-// trained on. Each is met cold, as score meets a new log: with an empty profile
-// and empty windows. Half are seen as a combined log shows them, half with
-// everything that a rich log knows (body, latency, user, session), so that the
-// models cope with either. Each passes through package ingest, redaction and all.
-const pretrainServices = 8
+// pretrainService is one service that the built-in models are trained on. Each
+// is met cold, as score meets a new log: with an empty profile and empty
+// windows, and each passes through package ingest, redaction and all.
+type pretrainService struct {
+	span     time.Duration // how long the same number of requests takes: busy and idle services
+	combined bool          // seen as a combined log shows it, else with all that a rich log knows (body, latency, user, session)
+	proxied  bool          // behind a balancer that hides the clients: only payloads tell anything
+}
+
+func pretrainServices() []pretrainService {
+	const hour, day = time.Hour, 24 * time.Hour
+	return []pretrainService{
+		{2 * day, true, false}, {2 * day, false, false}, {3 * hour, true, false}, {12 * hour, false, false}, {day, true, true},
+		{6 * day, true, false}, {12 * day, false, false}, {30 * time.Minute, false, true}, {24 * day, true, false}, {day, false, false},
+	}
+}
 
 // pretrain fits the models of requests with an online profile: a built-in model
 // meets every API for the first time.
 func (a *app) pretrain(dir string, cfg generate.Config) error {
+	services := pretrainServices()
 	all := &problem{Problem: &train.Problem{
-		Name:      fmt.Sprintf("generated traffic of %d services, seeds %d to %d", pretrainServices, cfg.Seed, cfg.Seed+pretrainServices-1),
+		Name:      fmt.Sprintf("generated traffic of %d services, seeds %d to %d", len(services), cfg.Seed, cfg.Seed+uint64(len(services))-1),
 		Synthetic: true,
 	}}
 	var parts []*features.Dataset
 	var labels []traffic.Label
-	p := a.progress("generating", pretrainServices)
+	p := a.progress("generating", int64(len(services)))
 	defer p.done()
-	for i := range uint64(pretrainServices) {
+	for i, service := range services {
 		p.set(int64(i))
 		one := cfg
-		one.Seed, one.Normal, one.Attacks = cfg.Seed+i, cfg.Normal/pretrainServices, cfg.Attacks/pretrainServices
-		ds, err := a.generatedDataset(one, i%2 == 0)
+		one.Seed, one.Normal, one.Attacks, one.Duration = cfg.Seed+uint64(i), cfg.Normal/len(services), cfg.Attacks/len(services), service.span
+		if service.proxied {
+			one.Types = payloadTypes()
+		}
+		ds, err := a.generatedDataset(one, service)
 		if err != nil {
 			return err
 		}
 		parts = append(parts, ds)
 		labels = append(labels, ds.Labels...)
 		// One service after the other: a split in time is a split by service.
-		shift := int64(i) * 60 * 24 * time.Hour.Microseconds()
+		shift := int64(i) * 90 * 24 * time.Hour.Microseconds()
 		for r := range ds.Rows() {
-			all.Groups = append(all.Groups, ds.Groups[r]^(i<<56))
+			all.Groups = append(all.Groups, ds.Groups[r]^uint64(i)<<56)
 			all.Times = append(all.Times, ds.Times[r]+shift)
-			all.Hash = append(all.Hash, ds.Hash[r]^(i<<56))
+			all.Hash = append(all.Hash, ds.Hash[r]^uint64(i)<<56)
 		}
 	}
 	p.done()
@@ -86,20 +100,28 @@ func (a *app) pretrain(dir string, cfg generate.Config) error {
 	return a.pretrainModels(dir, all)
 }
 
+// payloadTypes are the attacks that show in one request.
+func payloadTypes() []traffic.Label {
+	return []traffic.Label{traffic.SQLInjection, traffic.XSS, traffic.PathTraversal, traffic.CommandInjection, traffic.Scanner, traffic.OtherAttack}
+}
+
 // generatedDataset renders generated traffic as a log, reads it back as score
 // would, and computes its features with an online profile.
-func (a *app) generatedDataset(cfg generate.Config, combined bool) (*features.Dataset, error) {
+func (a *app) generatedDataset(cfg generate.Config, service pretrainService) (*features.Dataset, error) {
 	b := features.NewBuilder(features.Config{Profile: features.OnlineProfile})
 	var order features.Reorder
 	add := func(block features.Block) error { b.Add(block.Requests); return nil }
 	format, appendTo := "json", generate.AppendJSON
-	if combined {
+	if service.combined {
 		format, appendTo = "combined", generate.AppendCombined
 	}
 	var text []byte
 	var truth []traffic.Label
 	err := generate.Run(a.ctx, cfg, func(reqs []traffic.Request, _ []string) error {
 		for i := range reqs {
+			if service.proxied {
+				hideClient(&reqs[i], i)
+			}
 			text = append(appendTo(text, &reqs[i]), '\n')
 			truth = append(truth, reqs[i].Label)
 		}
@@ -135,6 +157,12 @@ func (a *app) generatedDataset(cfg generate.Config, combined bool) (*features.Da
 		return nil, fmt.Errorf("pretrain: %d of %d generated %s lines parse", c.Parsed, len(truth), format)
 	}
 	return b.Dataset()
+}
+
+// hideClient shows a request as a log behind a balancer does: one of three
+// addresses, nobody's name.
+func hideClient(r *traffic.Request, i int) {
+	r.Client, r.Forwarded, r.User, r.Session = fmt.Sprintf("10.0.0.%d", 1+i%3), "", "", ""
 }
 
 // concat puts the rows of datasets below each other.
