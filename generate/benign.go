@@ -471,6 +471,34 @@ Can't log in since the last update; pls help
 works, or does it?
 «adj»!!!
 Where do I drop off the parcel? It's too «adj»...`},
+		// A data grid's own query language, in JSON.
+		{"gridfilter", `
+3~[{"op":"eq","field":"«slugword»","val":"«noun»"}]
+3~[{"op":"in","field":"«slugnoun»","val":["«slugword»","«slugnoun»"]},{"op":"gt","field":"price","val":«nn»}]
+3~[{op:'inSession', field:'id', val:'«slugnoun»'},{op:'eq', field:'«slugword»', val:«n»}]
+2~{"groupOp":"AND","rules":[{"field":"«slugnoun»","op":"cn","data":"«slugword»"},{"field":"«slugword»","op":"eq","data":"«nn»"}]}
+2~{"where":{"status":"«slugword»","total":{"lt":«nnn»}},"order":["-id","«slugnoun»"],"limit":«nn»}
+1~{"$and":[{"status":{"$in":["«slugword»","«slugnoun»"]}},{"qty":{"$gte":«n»}}]}`},
+		{"gridcols", `
+[{"name":"«slugnoun»","width":«nnn»},{"name":"«slugword»","width":«nn»,"align":"right"}]
+[{"name":"id","hidden":true},{"name":"«slugnoun»","title":"«noun»"},{"name":"total","formatter":"currency"}]
+["id","«slugnoun»","«slugword»"]`},
+		// Page names as a shop in another script writes them.
+		{"intlslug", `
+бесплатная-доставка-«n»
+ноутбук-«slugnoun»-«nn»
+купить-«slugword»
+東京-«slugnoun»
+鞋子-«nn»
+신발-«slugword»
+حذاء-رياضي-«n»
+یخچال-فریزر-«slugnoun»
+گوشی-موبایل-«slugword»-«nn»
+שולחן-«n»
+παπούτσια-«slugnoun»
+รองเท้า-«nn»
+çanta-«slugword»
+łódź-«slugnoun»`},
 		{"expr", `
 price>«nn»
 price > «nn» and color = '«noun»'
@@ -645,6 +673,9 @@ k«n»`},
 1~/index.php
 1~/static/js/«slugnoun».«hex8».js.map
 1~/static/img/undefined
+1~/static/img/{{item.id}}
+1~/p/{{product.slug}}
+1~/media/%24%7Bid%7D.webp
 1~/undefined
 1~/[object%20Object]
 1~/api/products/undefined

@@ -62,6 +62,8 @@ func serviceSpecs() []opSpec {
 		{"redirect", "GET", "/redirect", "url=url ref~30=slug", "", site, 0, .01, 160, .1, 302, 0, .02},
 		{"share", "GET", "/share", "url=url title=q text~40=text", "", site | page, 0, .03, 8200, .05, 200, 0, .01},
 		{"profileview", "GET", "/profile", "user=login tab~30=slugword", "", site | page, 60, .06, 14000, .3, 200, .03, 0},
+		{"intl", "GET", "/c/«id»/«intlslug»", "page~25=page sort~15=sort q~6=query", "", site | page, 300, .07, 27000, .22, 200, .02, 0},
+		{"grid", "GET", "/grid/«slugnoun»", "filter=gridfilter columns~60=gridcols max~50=nn offset~30=nn sort~40=slugword", "", site | auth, 0, .09, 6800, .5, 200, .01, .01},
 		{"legacy", "GET", "/index.php", "page=slug id~60=id lang~30=lang view~20=slugword", "", site | page, 60, .09, 19000, .3, 200, .04, .01},
 		{"pages", "GET", "/page", "name=slug print~10=bool", "", site | page, 600, .05, 12000, .4, 200, .04, 0},
 		{"download", "GET", "/download", "file=file v~20=ver", "", site, 0, .05, 240000, .9, 200, .06, .01},
@@ -147,8 +149,10 @@ func walks(k kind) []walkSpec {
 	switch k {
 	case browser:
 		return []walkSpec{
-			{"start", "home:36 product:26 category:12 search:7 blog:8 loginpage:4 legacy:2 pages:2 docs:2 redirect:1 misc:4 tag:1 share:1 reset:1"},
+			{"start", "home:34 product:24 category:12 intl:5 search:7 blog:8 loginpage:4 legacy:2 pages:2 docs:2 redirect:1 misc:4 tag:1 share:1 reset:1"},
 			{"home", "category:26 search:18 suggest:8 product:20 loginpage:9 blog:4 tag:2 dead:2 contact:1 newsletter:1 misc:4 events:4 profileview:1"},
+			{"intl", "intl:45 product:25 category:20 home:10"},
+			{"grid", "grid:70 adminusers:10 report:10 orderpages:10"},
 			{"search", "product:42 search:24 suggest:6 category:8 misc:2 dead:1 events:3"},
 			{"suggest", "suggest:50 search:50"},
 			{"category", "product:42 category:26 search:9 suggest:4 home:6 events:4 dead:1"},
@@ -157,7 +161,7 @@ func walks(k kind) []walkSpec {
 			{"addcart", "cart:55 product:25 category:10 search:10"},
 			{"cart", "loginpage:26 checkout:18 product:20 coupon:6 home:8 addcart:6"},
 			{"loginpage", "login:88 register:8 forgot:4"},
-			{"login", "account:40 cart:16 home:20 orderpages:14 adminusers:2 report:2 docs:2 files:4"},
+			{"login", "account:40 cart:16 home:20 orderpages:14 adminusers:2 report:2 grid:4 docs:2 files:4"},
 			{"register", "account:60 home:40"},
 			{"forgot", "loginpage:50 reset:50"},
 			{"reset", "loginpage:100"},
@@ -217,7 +221,7 @@ func walks(k kind) []walkSpec {
 		return []walkSpec{
 			{"start", "robots:50 sitemap:10 product:26 home:8 dead:6"},
 			{"robots", "sitemap:20 product:50 category:30"},
-			{"product", "product:56 category:20 blog:10 img:6 dead:4 legacy:2 pages:2"},
+			{"product", "product:48 intl:8 category:20 blog:10 img:6 dead:4 legacy:2 pages:2"},
 			{"category", "product:60 category:34 tag:6"},
 			{"blog", "blog:50 product:38 tag:8 docs:4"},
 			// An old site map or a broken relative link: one missing page after another.

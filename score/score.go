@@ -59,6 +59,10 @@ type Config struct {
 	State   *features.State
 	Attack  model.Classifier
 	Anomaly model.Detector // nil: results carry -1
+	// AnomalyState is what the detector was fitted with; nil = State. Another
+	// state (a detector of one's own beside the built-in classifier) costs a
+	// second pass over the features.
+	AnomalyState *features.State
 	// Threshold on the probability from which a request is flagged, in (0,1].
 	Threshold float64
 	// AnomalyThreshold from which a request counts as an anomaly, in (0,1].
@@ -76,6 +80,7 @@ type Config struct {
 type Scorer struct {
 	cfg       Config
 	ext       *features.Extractor
+	ext2      *features.Extractor // of the detector, nil if it shares ext
 	rules     *Rules
 	incidents *incidents
 	order     features.Reorder
@@ -98,8 +103,13 @@ func New(cfg Config) (*Scorer, error) {
 	if err := frame.SameSchema(cfg.Attack.Schema(), schema); err != nil {
 		return nil, fmt.Errorf("attack classifier: %w", err)
 	}
+	var ext2 *features.Extractor
 	if cfg.Anomaly != nil {
-		if err := frame.SameSchema(cfg.Anomaly.Schema(), schema); err != nil {
+		state := cfg.State
+		if s := cfg.AnomalyState; s != nil && s.ID() != state.ID() {
+			state, ext2 = s, features.NewExtractor(s)
+		}
+		if err := frame.SameSchema(cfg.Anomaly.Schema(), features.HTTPSchema(state)); err != nil {
 			return nil, fmt.Errorf("anomaly detector: %w", err)
 		}
 	}
@@ -111,7 +121,7 @@ func New(cfg Config) (*Scorer, error) {
 	}
 	classes := cfg.Attack.Classes()
 	return &Scorer{
-		cfg: cfg, ext: features.NewExtractor(cfg.State), rules: NewRules(cfg.RateLimit),
+		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
 		incidents: newIncidents(),
 		none:      slices.Index(classes, traffic.None.String()), labels: classes,
 		proba:   make([]float32, features.BlockRows*len(classes)),
@@ -133,7 +143,12 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 	k := len(s.labels)
 	s.cfg.Attack.PredictProba(s.proba[:n*k], x, 0, n)
 	if s.cfg.Anomaly != nil {
-		s.cfg.Anomaly.Score(s.odd[:n], x, 0, n)
+		y := x
+		if s.ext2 != nil {
+			y = frame.NewMatrix(s.cfg.Anomaly.Schema(), n)
+			s.ext2.Extract(y, reqs)
+		}
+		s.cfg.Anomaly.Score(s.odd[:n], y, 0, n)
 	}
 	s.results = s.results[:0]
 	for i := range reqs {
@@ -171,6 +186,9 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 		s.results = append(s.results, res)
 	}
 	s.ext.Learn(reqs, s.flagged[:n])
+	if s.ext2 != nil {
+		s.ext2.Learn(reqs, s.flagged[:n])
+	}
 	return emit(s.results)
 }
 

@@ -180,7 +180,27 @@ Exit codes: 0 done, 1 a gate tripped, 2 usage or configuration, 3 input,
 		a.scoreCommand(), a.forecastCommand(), a.reportCommand())
 	add("look", a.queryCommand())
 	add("manage", a.modelsCommand(), a.datasetsCommand(), a.dbCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
+	docs := a.docsCommand()
+	docs.Hidden = true
+	root.AddCommand(docs)
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			strict(c)
+		}
+	}
 	return root
+}
+
+// strict makes a command that only holds others refuse what is none of them;
+// cobra would print the help and leave with 0.
+func strict(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		return usagef("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
 }
 
 // setup loads the configuration once the flags are known.

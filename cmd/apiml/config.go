@@ -7,12 +7,15 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"apiml/model"
+	"apiml/model/catalog"
 	"apiml/score"
 )
 
@@ -105,7 +108,7 @@ func settings() []setting {
 		}},
 		{"input.min_parsed", "", "0", "number", "share of lines that must parse, else exit 3", share(func(c *config) *float64 { return &c.InputMinParsed })},
 		{"models.dir", "MODEL_PATH", "models", "string", "folder of model files", str(func(c *config) *string { return &c.ModelsDir })},
-		{"models.retrain_interval", "RETRAIN_INTERVAL", "24h", "string", "age from which a model counts as old, a Go duration", func(c *config, v string) error {
+		{"models.retrain_interval", "RETRAIN_INTERVAL", "24h", "string", "age from which train --if-older fits a model anew, a Go duration", func(c *config, v string) error {
 			d, err := time.ParseDuration(v)
 			if err != nil || d < 0 {
 				return fmt.Errorf("%q is no duration such as 24h", v)
@@ -115,7 +118,7 @@ func settings() []setting {
 		}},
 		{"models.cv", "", "5", "integer", "folds of the cross-validation, 0 = none", whole(func(c *config) *int { return &c.CV }, 0)},
 		{"security.threshold", "", "0", "number", "attack probability from which a request is flagged; 0 = the model's own, set on clean training traffic", share(func(c *config) *float64 { return &c.Threshold })},
-		{"security.anomaly_threshold", "ANOMALY_THRESHOLD", "0.7", "number", "anomaly score from which a request counts as unusual", share(func(c *config) *float64 { return &c.AnomalyThreshold })},
+		{"security.anomaly_threshold", "ANOMALY_THRESHOLD", "0.7", "number", "anomaly score from which a request counts as unusual; while it is not set, the threshold in the model file goes first", share(func(c *config) *float64 { return &c.AnomalyThreshold })},
 		{"security.rate_limit", "RATE_LIMIT", "100/minute", "string", "limit per client address that the rule baseline uses, COUNT/UNIT", func(c *config, v string) error {
 			r, err := score.ParseRateLimit(v)
 			c.RateLimit = r
@@ -242,6 +245,9 @@ func (c *config) readFile(path string, b []byte, table []setting, apply func(set
 					return fmt.Errorf("%s:%d: models.params: want MODEL: {Parameter: value}: %w", path, v.Line, err)
 				}
 				c.origin[key] = fmt.Sprintf("%s:%d", path, k.Line)
+				if err := checkParams(path, v, c.Params); err != nil {
+					return err
+				}
 				continue
 			}
 			s, ok := findSetting(table, key)
@@ -264,6 +270,38 @@ func (c *config) readFile(path string, b []byte, table []setting, apply func(set
 		return nil
 	}
 	return walk("", doc.Content[0])
+}
+
+// checkParams refuses models and parameters that there are not, with the line.
+func checkParams(path string, node *yaml.Node, params map[string]map[string]any) error {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		k := node.Content[i]
+		specs, err := catalog.Resolve([]string{k.Value})
+		if err != nil {
+			return fmt.Errorf("%s:%d: models.params: %w", path, k.Line, err)
+		}
+		b, err := json.Marshal(params[k.Value])
+		if err != nil {
+			return fmt.Errorf("%s:%d: models.params: %w", path, k.Line, err)
+		}
+		for _, s := range specs {
+			if err := checkModelParams(s, b); err != nil {
+				return fmt.Errorf("%s:%d: models.params: %w", path, k.Line, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkModelParams merges parameters over the defaults of a model and throws
+// the result away: complain now, not after minutes of reading.
+func checkModelParams(s model.Spec, params json.RawMessage) error {
+	if s.Default == nil {
+		return nil
+	}
+	c := reflect.New(reflect.TypeOf(s.Default()))
+	c.Elem().Set(reflect.ValueOf(s.Default()))
+	return model.MergeConfig(s.Name, params, c.Interface())
 }
 
 func findSetting(table []setting, key string) (setting, bool) {
@@ -346,7 +384,7 @@ func configSchema() map[string]any {
 	}
 	models := root["properties"].(map[string]any)["models"].(map[string]any)["properties"].(map[string]any)
 	models["params"] = map[string]any{
-		"type": "object", "description": "configuration per model, as `apiml models show` names it",
+		"type": "object", "description": "parameters per model, as `apiml models inspect` shows them",
 		"additionalProperties": map[string]any{"type": "object"},
 	}
 	return root

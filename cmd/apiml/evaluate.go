@@ -125,6 +125,11 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 			return nil, err
 		}
 		if em == nil {
+			if em, err = crossValidated(lm); err != nil {
+				return nil, err
+			}
+		}
+		if em == nil {
 			res.Skipped = append(res.Skipped, spec.Name+": no row that it was not fitted on (with a label)")
 			continue
 		}
@@ -151,6 +156,18 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 		return res, notAvailable(missing...)
 	}
 	return res, nil
+}
+
+// crossValidated stands in for a model that was fitted on all rows (train
+// --final): there is nothing left to measure it on but its cross-validation.
+func crossValidated(lm *loadedModel) (*evaluatedModel, error) {
+	stored, err := rawMetrics[storedMetrics](lm)
+	if err != nil || stored == nil || stored.CV == nil || lm.file.Header.HoldOut.Rows > 0 {
+		return nil, err
+	}
+	r := *stored.CV
+	r.Protocol += "; the cross-validated figures: the model was fitted on all rows (--final)"
+	return &evaluatedModel{Result: &r, Origin: lm.origin, SHA256: lm.sha256, file: lm}, nil
 }
 
 // evalRows collects the rows on which a model is measured.
@@ -452,7 +469,11 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 			}
 			rows = append(rows, []string{info.Title, ratio(s.Pooled), "± " + ratio(s.SD), base})
 		}
-		if err := table(a.out, []string{"metric", ">value", ">bootstrap sd", ">baseline (" + m.BaselineName + ")"}, rows); err != nil {
+		base := "baseline (" + m.BaselineName + ")"
+		if m.BaselineName == "" {
+			base = "baseline (none)"
+		}
+		if err := table(a.out, []string{"metric", ">value", ">± sd", ">" + base}, rows); err != nil {
 			return err
 		}
 		if r := m.Rules; r != nil {

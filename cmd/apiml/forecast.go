@@ -363,7 +363,7 @@ func forecastTable(w io.Writer, r *forecast.Result, backtestOnly bool) error {
 			return err
 		}
 		if every > 1 {
-			fmt.Fprintf(w, "every %dth step; --format csv shows all\n", every)
+			fmt.Fprintf(w, "one step in %d is shown; --format csv shows all\n", every)
 		}
 		fmt.Fprintln(w)
 	}

@@ -79,13 +79,15 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 	if changed("type") && !changed("count") {
 		return cfg, usagef("--type needs --count N")
 	}
-	mixed := func(total int) {
-		if o.attacks < 1 {
-			cfg.Attacks = int(math.Round(o.attacks * float64(total)))
-		} else {
-			cfg.Attacks = min(int(o.attacks), total)
+	mixed := func(total int) error {
+		cfg.Attacks = int(math.Round(o.attacks * float64(total)))
+		if o.attacks >= 1 {
+			cfg.Attacks = int(o.attacks)
 		}
-		cfg.Normal = total - cfg.Attacks
+		if cfg.Normal = total - cfg.Attacks; cfg.Normal < 0 {
+			return usagef("--attacks %d is more than the %d requests in all", cfg.Attacks, total)
+		}
+		return nil
 	}
 	switch {
 	case changed("count"):
@@ -95,7 +97,9 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 		case "attacks":
 			cfg.Attacks = o.count
 		case "mixed":
-			mixed(o.count)
+			if err := mixed(o.count); err != nil {
+				return cfg, err
+			}
 		default:
 			return cfg, usagef("--type %q: want normal, attacks or mixed", o.kind)
 		}
@@ -109,7 +113,9 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 			cfg.Attacks = int(o.attacks)
 		}
 	default:
-		mixed(o.requests)
+		if err := mixed(o.requests); err != nil {
+			return cfg, err
+		}
 	}
 	if o.start != "" {
 		t, err := time.Parse(time.RFC3339, o.start)

@@ -38,7 +38,7 @@ Formats:` + formats,
 		Example: `  apiml ingest access.log access.log.1.gz
   apiml ingest --db shop.duckdb traffic.csv
   journalctl -u nginx -o cat | apiml ingest -
-  apiml query "SELECT file, line, reason, raw FROM rejects JOIN inputs i ON i.id = input LIMIT 20"`,
+  apiml query "SELECT i.name AS file, line, reason, raw FROM rejects JOIN inputs i ON i.id = input LIMIT 20"`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("min-parsed") {
@@ -65,7 +65,7 @@ type ingestResult struct {
 	Total fileCoverage   `json:"total"`
 }
 
-func (a *app) ingest(paths []string, o ingestOptions) (*ingestResult, error) {
+func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err error) {
 	label, err := traffic.ParseLabel(o.label)
 	if err != nil && o.label != "" {
 		return nil, usagef("--label: %v", err)
@@ -85,11 +85,12 @@ func (a *app) ingest(paths []string, o ingestOptions) (*ingestResult, error) {
 		return nil, err
 	}
 	defer st.Close()
-	done, err := a.ledger(st, "ingest", paths)
+	run, err := a.ledger(st, "ingest", paths)
 	if err != nil {
 		return nil, err
 	}
-	res := &ingestResult{DB: a.cfg.DB}
+	defer run.end(&err)
+	res = &ingestResult{DB: a.cfg.DB}
 	var partial error
 	for _, p := range paths {
 		cov, err := a.ingestFile(st, p, label, o)
@@ -116,9 +117,7 @@ func (a *app) ingest(paths []string, o ingestOptions) (*ingestResult, error) {
 		t.last = max(t.last, f.last)
 	}
 	t.FirstTime, t.LastTime = rfc3339(t.first), rfc3339(t.last)
-	if err := done(map[string]int64{"read": t.Read, "parsed": t.Parsed, "rejected": t.Rejected, "filtered": t.Filtered}); err != nil {
-		return nil, err
-	}
+	run.counts = map[string]int64{"read": t.Read, "parsed": t.Parsed, "rejected": t.Rejected, "filtered": t.Filtered}
 	res.jsonHead = a.head("ingest")
 	if a.flags.json {
 		err = a.printJSON(res)
@@ -132,13 +131,21 @@ func (a *app) ingest(paths []string, o ingestOptions) (*ingestResult, error) {
 	if t.Rejected > 0 {
 		a.sayf(`%s lines are no records; see them: apiml query "SELECT reason, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC"`, count(t.Rejected))
 	}
+	gate := *t // a file that is known already counts with what it was then: the gate must not trip once only
+	for _, f := range res.Files {
+		if f.before != nil {
+			gate.Read += f.before.Read
+			gate.Parsed += f.before.Parsed
+			gate.Filtered += f.before.Filtered
+		}
+	}
 	switch {
 	case partial != nil:
 		return res, partial
 	case t.Parsed == 0 && t.Read > t.Filtered:
 		return res, inputf("nothing parsed: no line of the input is a record")
-	case t.coverage() < o.minParsed:
-		return res, inputf("coverage %.4f is under --min-parsed %.4f", t.coverage(), o.minParsed)
+	case gate.coverage() < o.minParsed:
+		return res, inputf("coverage %.4f is under --min-parsed %.4f", gate.coverage(), o.minParsed)
 	}
 	return res, nil
 }
@@ -155,7 +162,10 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		}
 		if known != nil {
 			a.sayf("%s: known already (%s records); nothing added", path, count(known.Parsed))
-			return &fileCoverage{File: path, Format: known.Format, SkippedKnown: true, first: traffic.NoTime, last: traffic.NoTime}, nil
+			return &fileCoverage{
+				File: path, Format: known.Format, SkippedKnown: true, first: traffic.NoTime, last: traffic.NoTime,
+				before: &fileCoverage{Read: known.Read, Parsed: known.Parsed, Filtered: known.Filtered},
+			}, nil
 		}
 		in.ID, opt.SkipBytes, opt.SkipLines = id, skip.bytes, skip.lines
 		if id != 0 {

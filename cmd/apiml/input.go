@@ -27,6 +27,7 @@ type fileCoverage struct {
 	Redacted     map[string]int64 `json:"redacted,omitempty"`
 
 	first, last int64
+	before      *fileCoverage // of a file that is known already, when it was read
 }
 
 func coverageOf(path string, rd *ingest.Reader) *fileCoverage {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -9,24 +10,36 @@ import (
 	"apiml/store"
 )
 
-// ledger enters a run into the store and returns what completes it. A run that
-// fails stays "running" in the ledger, which is how a later one sees it.
-func (a *app) ledger(st *store.Store, command string, inputs []string, models ...string) (func(map[string]int64) error, error) {
-	run := store.Run{
-		Command: command, Version: toolVersion, Config: a.cfg.hash(), Inputs: inputs, Models: models,
-		Started: a.start.UnixMicro(),
-	}
+// entry is a run in the store's ledger. end completes it, whatever became of it.
+type entry struct {
+	a      *app
+	st     *store.Store
+	run    store.Run
+	counts map[string]int64
+}
+
+// ledger enters a run into the store. The caller defers end, before the store
+// is closed.
+func (a *app) ledger(st *store.Store, command string, inputs []string) (*entry, error) {
+	run := store.Run{Command: command, Version: toolVersion, Config: a.cfg.hash(), Inputs: inputs, Started: a.start.UnixMicro()}
 	id, err := st.StartRun(a.ctx, run)
 	if err != nil {
 		return nil, storeError(err)
 	}
-	return func(counts map[string]int64) error {
-		run.ID, run.Counts, run.Status, run.Finished = id, counts, "ok", time.Now().UnixMicro()
-		if err := st.FinishRun(a.ctx, run); err != nil {
-			return storeError(err)
-		}
-		return nil
-	}, nil
+	run.ID = id
+	return &entry{a: a, st: st, run: run}, nil
+}
+
+// end writes how the run went. An interrupted run is written too, hence the
+// context of its own.
+func (e *entry) end(err *error) {
+	e.run.Counts, e.run.Status, e.run.Finished = e.counts, "ok", time.Now().UnixMicro()
+	if *err != nil {
+		e.run.Status = "failed"
+	}
+	if ferr := e.st.FinishRun(context.WithoutCancel(e.a.ctx), e.run); ferr != nil && *err == nil {
+		*err = storeError(ferr)
+	}
 }
 
 // hash identifies the effective configuration.

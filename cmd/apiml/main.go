@@ -18,5 +18,8 @@ func main() { os.Exit(realMain()) }
 func realMain() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A reader that goes away (apiml score … | head) must reach us as an error, so
+	// that nothing half-written is left.
+	signal.Ignore(syscall.SIGPIPE)
 	return run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.LookupEnv)
 }

@@ -150,7 +150,7 @@ func (a *app) modelsInspect(what string) error {
 	for _, w := range h.Warnings {
 		kv = append(kv, []string{"warning", w})
 	}
-	if err := table(a.out, []string{"", ""}, kv); err != nil {
+	if err := table(a.out, []string{"property", "value"}, kv); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.out)

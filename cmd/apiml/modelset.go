@@ -130,7 +130,7 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 	if attack, err = a.loadModel(pair[0], builtins); err != nil {
 		return nil, nil, err
 	}
-	anomaly, err = a.loadModel(pair[1], builtins && attack.origin == "built-in")
+	anomaly, err = a.loadModel(pair[1], builtins)
 	if errors.Is(err, errNoModel) {
 		a.warnf("no anomaly detector beside %s: results carry no anomaly score", attack.origin)
 		return attack, nil, nil
@@ -138,9 +138,10 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	if anomaly.file.Header.Schema.ID() != attack.file.Header.Schema.ID() {
-		return nil, nil, statef("%s and %s were fitted on other features (%s, %s); train both again",
-			attack.origin, anomaly.origin, attack.file.Header.Schema.ID(), anomaly.file.Header.Schema.ID())
+	for _, m := range []*loadedModel{attack, anomaly} {
+		if err := checkSchema(m); err != nil {
+			return nil, nil, withCode(exitState, fmt.Errorf("%s: %w", m.origin, err))
+		}
 	}
 	return attack, anomaly, nil
 }

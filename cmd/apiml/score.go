@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -159,7 +160,7 @@ func (w *resultWriter) write(rs []score.Result) error {
 
 // formulaGuard keeps a spreadsheet from running a cell of a log as a formula.
 func formulaGuard(s string) string {
-	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+	if s != "" && s != "-" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
 		if _, err := strconv.ParseFloat(s, 64); err != nil {
 			return "'" + s
 		}
@@ -218,7 +219,7 @@ func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
 	if err != nil && !isPartial(err) {
 		return nil, err
 	}
-	for _, w := range ws {
+	for _, w := range run.ws {
 		if err := w.Commit(); err != nil {
 			return nil, err
 		}
@@ -264,9 +265,10 @@ type scoreRun struct {
 	http  *score.Scorer
 	flows *score.Flows
 	// flowSeen says which rows the classifier of flows was fitted on, nil = none.
-	flowSeen func(uint64) bool
-	p        *progress
-	keep     func([]score.Result) error // extra receiver (the store)
+	flowSeen         func(uint64) bool
+	anomalyThreshold float64
+	p                *progress
+	keep             func([]score.Result) error // extra receiver (the store)
 }
 
 // scorer makes the scorer for requests on first use.
@@ -281,10 +283,12 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 	r.use(attack, anomaly)
 	cfg := score.Config{
 		State: attack.state, Attack: attack.model.(model.Classifier), Threshold: r.threshold(attack),
-		AnomalyThreshold: r.a.cfg.AnomalyThreshold, RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons,
+		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons,
 	}
 	if anomaly != nil {
-		cfg.Anomaly = anomaly.model.(model.Detector)
+		cfg.Anomaly, cfg.AnomalyState = anomaly.model.(model.Detector), anomaly.state
+		r.anomalyThreshold = r.a.anomalyThreshold(anomaly)
+		cfg.AnomalyThreshold = r.anomalyThreshold
 	}
 	if cfg.Seen, err = attack.trainedOn(); err != nil {
 		return nil, err
@@ -312,6 +316,7 @@ func (r *scoreRun) flowScorer() (*score.Flows, error) {
 	var det model.Detector
 	if anomaly != nil {
 		det = anomaly.model.(model.Detector)
+		r.anomalyThreshold = r.a.anomalyThreshold(anomaly)
 	}
 	if r.flows, err = score.NewFlows(attack.model.(model.Classifier), det, r.threshold(attack)); err != nil {
 		return nil, withCode(exitState, err)
@@ -349,6 +354,15 @@ func (r *scoreRun) threshold(attack *loadedModel) float64 {
 	return attack.threshold("attack", defaultThreshold)
 }
 
+// anomalyThreshold is security.anomaly_threshold if it was set, else the
+// detector's own, which comes from an alert budget.
+func (a *app) anomalyThreshold(m *loadedModel) float64 {
+	if a.cfg.origin["security.anomaly_threshold"] != "default" {
+		return a.cfg.AnomalyThreshold
+	}
+	return m.threshold("anomaly", a.cfg.AnomalyThreshold)
+}
+
 // take receives results in event time and passes them on.
 func (r *scoreRun) take(rs []score.Result) error {
 	for i := range rs {
@@ -363,8 +377,14 @@ func (r *scoreRun) take(rs []score.Result) error {
 	if r.o.flagged {
 		rs = slices.DeleteFunc(rs, func(x score.Result) bool { return !x.Flagged() })
 	}
-	for _, w := range r.ws {
-		if err := w.write(rs); err != nil {
+	for i := 0; i < len(r.ws); i++ {
+		err := r.ws[i].write(rs)
+		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 { // the reader has seen enough; the files go on
+			r.ws = slices.Delete(r.ws, i, i+1)
+			i--
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -468,7 +488,7 @@ func (r *scoreRun) countFlow(x *score.Result) {
 		s.Flagged++
 		s.ByClass[x.Class]++
 	}
-	if x.Anomaly >= r.a.cfg.AnomalyThreshold {
+	if r.anomalyThreshold > 0 && x.Anomaly >= r.anomalyThreshold {
 		s.Anomalies++
 	}
 	if x.Truth == traffic.Unlabelled {
@@ -519,7 +539,7 @@ func (r *scoreRun) finish() {
 }
 
 // store scores what the store holds and keeps the results there.
-func (r *scoreRun) store() error {
+func (r *scoreRun) store() (err error) {
 	st, err := r.a.openExisting()
 	if err != nil {
 		return err
@@ -535,10 +555,11 @@ func (r *scoreRun) store() error {
 	}
 	r.p = r.a.progress("scoring", total)
 	defer r.p.done()
-	done, err := r.a.ledger(st, "score", nil)
+	run, err := r.a.ledger(st, "score", nil)
 	if err != nil {
 		return err
 	}
+	defer run.end(&err)
 	var scores []store.Score
 	var n int64
 	r.keep = func(rs []score.Result) error {
@@ -568,7 +589,8 @@ func (r *scoreRun) store() error {
 		return storeError(err)
 	}
 	r.finish()
-	return done(map[string]int64{"requests": r.sum.Requests, "flagged": r.sum.Flagged})
+	run.counts = map[string]int64{"requests": r.sum.Requests, "flagged": r.sum.Flagged, "incidents": int64(r.sum.Incidents)}
+	return nil
 }
 
 func storeScore(x *score.Result) store.Score {
@@ -598,6 +620,9 @@ func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
 			return nil
 		}
 		w = a.err
+	}
+	if s.Profile != "" {
+		a.sayf("profile of the API: %s", s.Profile)
 	}
 	fmt.Fprintf(w, "%s records, %s flagged (%s), %s incidents, threshold %.3f\n", count(s.Requests), count(s.Flagged),
 		percent(float64(s.Flagged)/float64(max(1, s.Requests))), count(int64(s.Incidents)), s.Threshold)

@@ -149,7 +149,7 @@ type problem struct {
 	dropped int // repeated rows without a time that were left out
 }
 
-// httpProblem reads all requests into a training problem.
+// httpProblem reads all requests into a training problem, nil if there are none.
 func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*problem, error) {
 	b := features.NewBuilder(features.Config{Profile: profile})
 	var order features.Reorder
@@ -167,6 +167,9 @@ func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*pr
 	}
 	if err != nil {
 		return nil, err
+	}
+	if n == 0 {
+		return nil, nil
 	}
 	return datasetProblem(b, s.name(), s.synth[store.KindHTTP], s.inputs)
 }
@@ -198,7 +201,7 @@ func datasetProblem(b *features.Builder, name string, synthetic bool, inputs []m
 	return pr, nil
 }
 
-// flowProblem reads all flows into a training problem.
+// flowProblem reads all flows into a training problem, nil if there are none.
 func (s *source) flowProblem(ctx context.Context) (*problem, error) {
 	b := features.NewFlowBuilder(false)
 	p := s.a.progress("reading flows", s.kinds[store.KindFlows])
@@ -212,6 +215,9 @@ func (s *source) flowProblem(ctx context.Context) (*problem, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if n == 0 {
+		return nil, nil
 	}
 	ds, err := b.Dataset()
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -39,6 +39,7 @@ type trainOptions struct {
 	audit   bool
 	profile string
 	rate    float64
+	ifOlder string
 
 	noRowHashes bool // built-in models do without: their rows can be generated again
 }
@@ -83,6 +84,8 @@ both sides. It falls back to group where there are no times.`,
 	f.IntVar(&o.cv, "cv", 0, "folds of the cross-validation, 0 = none (default from models.cv: 5)")
 	f.StringVar(&o.split, "split", "group-time", "group-time, group, random or time")
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
+	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this (without a value: models.retrain_interval, 24h)")
+	f.Lookup("if-older").NoOptDefVal = "config"
 	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
 	f.BoolVar(&o.audit, "audit-random", true, "also cross-validate on a random split of at most 20,000 rows and report how much better it looks")
 	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
@@ -112,7 +115,7 @@ type trainResult struct {
 	Skipped      []string       `json:"skipped"`
 }
 
-func (a *app) train(o trainOptions) (*trainResult, error) {
+func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	split, err := train.ParseSplit(o.split)
 	if err != nil {
 		return nil, withCode(exitUsage, err)
@@ -125,10 +128,26 @@ func (a *app) train(o trainOptions) (*trainResult, error) {
 		return nil, err
 	}
 	for _, m := range missing {
-		a.sayf("%s (%s, %s): not available in apiml %s", m.Name, m.Title, m.Algorithm, toolVersion)
+		say := a.debugf
+		if explicit {
+			say = a.sayf
+		}
+		say("%s (%s, %s): not available in apiml %s", m.Name, m.Title, m.Algorithm, toolVersion)
 	}
 	if len(specs) == 0 {
 		return nil, notAvailable(missing...)
+	}
+	specs, err = a.olderModels(specs, o.ifOlder)
+	if err != nil {
+		return nil, err
+	}
+	if len(specs) == 0 {
+		a.sayf("every model is younger than %s: nothing to do", o.ifOlder)
+		res = &trainResult{jsonHead: a.head("train"), Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
+		if a.flags.json {
+			return res, a.printJSON(res)
+		}
+		return res, nil
 	}
 	overrides, err := a.trainParams(o.params, specs)
 	if err != nil {
@@ -142,16 +161,17 @@ func (a *app) train(o trainOptions) (*trainResult, error) {
 	if src.st != nil && src.kinds[store.KindHTTP]+src.kinds[store.KindFlows] == 0 {
 		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
 	}
-	var done func(map[string]int64) error
+	var run *entry
 	if src.st != nil {
-		if done, err = a.ledger(src.st, "train", nil); err != nil {
+		if run, err = a.ledger(src.st, "train", nil); err != nil {
 			return nil, err
 		}
+		defer run.end(&err)
 	}
 	if err := os.MkdirAll(a.cfg.ModelsDir, 0o700); err != nil {
 		return nil, withCode(exitFailed, err)
 	}
-	res := &trainResult{Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
+	res = &trainResult{Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
 	for _, m := range missing {
 		res.NotAvailable = append(res.NotAvailable, m.Name)
 	}
@@ -173,7 +193,7 @@ func (a *app) train(o trainOptions) (*trainResult, error) {
 			}
 			problems[spec.Input] = pr
 		}
-		if pr.Rows == 0 {
+		if pr == nil {
 			res.skip(a, explicit, spec, "the data holds no "+inputNoun(spec.Input))
 			continue
 		}
@@ -192,15 +212,12 @@ func (a *app) train(o trainOptions) (*trainResult, error) {
 		return nil, inputf("nothing to train on: %s", strings.Join(res.Skipped, "; "))
 	}
 	if src.st != nil {
-		if err := a.storeMetrics(src.st, res.Models); err != nil {
+		if err := a.storeMetrics(src.st, run.run.ID, res.Models); err != nil {
 			return nil, err
 		}
-		counts := map[string]int64{"models": int64(len(res.Models))}
+		run.counts = map[string]int64{"models": int64(len(res.Models))}
 		for _, m := range res.Models {
-			counts["rows_"+m.Model] = int64(m.Rows)
-		}
-		if err := done(counts); err != nil {
-			return nil, err
+			run.counts["rows_"+m.Model] = int64(m.Rows)
 		}
 	}
 	res.jsonHead = a.head("train")
@@ -257,6 +274,30 @@ func (a *app) chooseModels(names []string, all bool) (specs, missing []model.Spe
 	return specs, missing, explicit, nil
 }
 
+// olderModels leaves out the models whose file is younger than --if-older.
+func (a *app) olderModels(specs []model.Spec, age string) ([]model.Spec, error) {
+	if age == "" {
+		return specs, nil
+	}
+	limit := a.cfg.RetrainInterval
+	if age != "config" {
+		d, err := time.ParseDuration(age)
+		if err != nil || d < 0 {
+			return nil, usagef("--if-older %q: want a duration such as 24h", age)
+		}
+		limit = d
+	}
+	var out []model.Spec
+	for _, s := range specs {
+		st, err := os.Stat(filepath.Join(a.cfg.ModelsDir, s.FileName))
+		if err == nil && a.start.Sub(st.ModTime()) < limit {
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
 // trainParams merges models.params of the configuration with --params.
 func (a *app) trainParams(file string, specs []model.Spec) (map[string]json.RawMessage, error) {
 	out := map[string]json.RawMessage{}
@@ -293,13 +334,8 @@ func (a *app) trainParams(file string, specs []model.Spec) (map[string]json.RawM
 		if err != nil {
 			return nil, withCode(exitUsage, fmt.Errorf("parameters of %s: %w", s.Name, err))
 		}
-		// Complain now, not after minutes of reading.
-		if s.Default != nil {
-			c := reflect.New(reflect.TypeOf(s.Default()))
-			c.Elem().Set(reflect.ValueOf(s.Default()))
-			if err := model.MergeConfig(s.Name, b, c.Interface()); err != nil {
-				return nil, withCode(exitUsage, err)
-			}
+		if err := checkModelParams(s, b); err != nil {
+			return nil, withCode(exitUsage, err)
 		}
 		out[s.Name] = b
 	}
@@ -477,15 +513,7 @@ func cpuSeconds() float64 {
 }
 
 // storeMetrics enters the metrics into the store's ledger.
-func (a *app) storeMetrics(st *store.Store, models []trainedModel) error {
-	runs, err := st.Runs(a.ctx)
-	if err != nil {
-		return storeError(err)
-	}
-	var run int64
-	for _, r := range runs {
-		run = max(run, r.ID)
-	}
+func (a *app) storeMetrics(st *store.Store, run int64, models []trainedModel) error {
 	var ms []store.Metric
 	for _, m := range models {
 		for _, info := range train.Metrics() {
@@ -519,6 +547,10 @@ func (a *app) printTrained(res *trainResult) error {
 			fmt.Fprintln(a.out)
 		}
 		fmt.Fprintf(a.out, "%s on %s%s: %s, %s rows, %s CPU\n", m.Model, m.Dataset, synthetic(m.Synthetic), m.Protocol, count(int64(m.Rows)), seconds(m.CPUSeconds))
+		header := []string{"metric", ">pooled", ">mean ± sd of folds", ">baseline (" + m.BaselineName + ")", ">held out"}
+		if len(m.Folds) == 0 { // --cv 0
+			header = []string{"metric", ">held out", ">± bootstrap", ">baseline (" + m.BaselineName + ")"}
+		}
 		var rows [][]string
 		for _, info := range train.Metrics() {
 			s, ok := m.Metrics[info.Name]
@@ -534,10 +566,16 @@ func (a *app) printTrained(res *trainResult) error {
 					held = ratio(h.Pooled)
 				}
 			}
-			rows = append(rows, []string{info.Title, ratio(s.Pooled), ratio(s.Mean) + " ± " + ratio(s.SD), base, held})
+			row := []string{info.Title, ratio(s.Pooled), ratio(s.Mean) + " ± " + ratio(s.SD), base, held}
+			if len(m.Folds) == 0 {
+				row = []string{info.Title, ratio(s.Pooled), ratio(s.SD), base}
+			}
+			rows = append(rows, row)
 		}
-		if err := table(a.out, []string{"metric", ">pooled", ">mean ± sd of folds", ">baseline (" + m.BaselineName + ")", ">held out"}, rows); err != nil {
-			return err
+		if len(rows) > 0 {
+			if err := table(a.out, header, rows); err != nil {
+				return err
+			}
 		}
 		a.printFindings(m.Result)
 		for _, n := range m.Notes {
