@@ -36,6 +36,10 @@ import (
 // 00:00:00 UTC, in microseconds since 1970.
 const DefaultStart int64 = 1772409600 * 1e6
 
+// Version names the generator. It changes with what is generated, so that a
+// model says which traffic it was fitted on.
+const Version = "generator 1"
+
 // Config says what Run makes. The zero value is an empty log.
 type Config struct {
 	Seed uint64 // same configuration, same bytes

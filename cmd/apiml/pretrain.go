@@ -60,7 +60,7 @@ func pretrainServices() []pretrainService {
 func (a *app) pretrain(dir string, cfg generate.Config) error {
 	services := pretrainServices()
 	all := &problem{Problem: &train.Problem{
-		Name:      fmt.Sprintf("generated traffic of %d services, seeds %d to %d", len(services), cfg.Seed, cfg.Seed+uint64(len(services))-1),
+		Name:      fmt.Sprintf("generated traffic of %d services (%s), seeds %d to %d", len(services), generate.Version, cfg.Seed, cfg.Seed+uint64(len(services))-1),
 		Synthetic: true,
 	}}
 	var parts []*features.Dataset
