@@ -1,6 +1,6 @@
 // Package frame holds the numbers that models work on: a Schema that names
-// columns and units, a Matrix of float32 feature columns with its targets, and
-// a Series of counts over time. It knows nothing of HTTP.
+// columns and units, a Matrix of float32 feature columns with its targets, a
+// Series of counts over time, and a Trace of cache accesses. It knows nothing of HTTP.
 package frame
 
 import (
@@ -182,3 +182,32 @@ type Series struct {
 
 // End is the end of the last interval, microseconds UTC.
 func (s Series) End() int64 { return s.Start + int64(len(s.Values))*s.Step }
+
+// Trace is a sequence of cache accesses, in order.
+type Trace struct {
+	Keys  []int32 // dense object numbers from 0
+	Sizes []int32 // bytes of the object at this access, parallel to Keys; nil = every object counts 1
+	Times []int64 // microseconds UTC, parallel to Keys; nil = unknown
+	N     int     // number of distinct keys: Keys[i] < N
+}
+
+// Check reports the first inconsistency of t.
+func (t *Trace) Check() error {
+	for i, k := range t.Keys {
+		if k < 0 || int(k) >= t.N {
+			return fmt.Errorf("frame: access %d has key %d of %d", i, k, t.N)
+		}
+	}
+	if t.Sizes != nil && len(t.Sizes) != len(t.Keys) {
+		return fmt.Errorf("frame: %d sizes for %d accesses", len(t.Sizes), len(t.Keys))
+	}
+	for i, s := range t.Sizes {
+		if s < 0 {
+			return fmt.Errorf("frame: access %d has size %d", i, s)
+		}
+	}
+	if t.Times != nil && len(t.Times) != len(t.Keys) {
+		return fmt.Errorf("frame: %d times for %d accesses", len(t.Times), len(t.Keys))
+	}
+	return nil
+}

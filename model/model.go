@@ -62,6 +62,46 @@ type Detector interface {
 	Contributions(dst []float64, x *frame.Matrix, row int)
 }
 
+// Regressor predicts a number per row.
+type Regressor interface {
+	Model
+	// Predict writes the prediction for the rows lo ≤ i < hi of x, in the unit of
+	// the target it was fitted on, to dst[i-lo]. It allocates nothing per row.
+	Predict(dst []float64, x *frame.Matrix, lo, hi int)
+	// Contributions adds what each column contributed to the prediction of a row
+	// to dst (length len(Schema().Columns)) and returns the bias, both on the
+	// scale on which the model adds up (its documentation names it).
+	Contributions(dst []float64, x *frame.Matrix, row int) (bias float64)
+}
+
+// Clusterer assigns rows to the clusters that it was fitted with.
+type Clusterer interface {
+	Model
+	// Clusters is the number of clusters.
+	Clusters() int
+	// Assign writes the cluster of the rows lo ≤ i < hi of x to dst[i-lo], −1 for
+	// noise.
+	Assign(dst []int32, x *frame.Matrix, lo, hi int)
+}
+
+// Forecaster continues a series.
+type Forecaster interface {
+	Model
+	// Forecast writes the expected values of the len(dst) steps behind the end of
+	// history, which has the step that the model was fitted on and may be longer
+	// than what it was fitted on.
+	Forecast(dst []float64, history frame.Series) error
+}
+
+// Policy decides what a cache keeps.
+type Policy interface {
+	Model
+	// Simulate runs the policy over a trace with a cache of the given capacity,
+	// in bytes if the trace has sizes, else in objects, and returns for each
+	// access whether it was a hit.
+	Simulate(trace *frame.Trace, capacity int64) []bool
+}
+
 // FitOptions are what every fit takes besides its configuration.
 type FitOptions struct {
 	Seed    uint64
@@ -79,11 +119,17 @@ type Spec struct {
 	Paper     string   // "Breiman 2001"
 	FileName  string   // "attack_classifier.apiml"
 	Role      Role
-	Input     string // "http" or "flows": the schema that it is fitted on
+	Input     string // "http" or "flows": the kind of records that it is fitted on
 	// Default returns the default configuration, a struct that marshals to JSON
 	// with its field names; nil if this version cannot fit the model yet.
 	Default func() any
 	// Fit fits on x. config is JSON merged over Default (nil = all defaults);
 	// an unknown key is an error. Nil if this version cannot fit the model yet.
 	Fit func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt FitOptions) (Model, error)
+	// FitSeries and FitTrace take the place of Fit for forecasters and policies.
+	FitSeries func(ctx context.Context, s frame.Series, config json.RawMessage, opt FitOptions) (Model, error)
+	FitTrace  func(ctx context.Context, t *frame.Trace, config json.RawMessage, opt FitOptions) (Model, error)
 }
+
+// Available reports whether this version can fit the model.
+func (s *Spec) Available() bool { return s.Fit != nil || s.FitSeries != nil || s.FitTrace != nil }

@@ -12,7 +12,9 @@ package score
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"apiml/features"
@@ -141,14 +143,14 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 	x := frame.NewMatrix(features.HTTPSchema(s.cfg.State), n)
 	s.ext.Extract(x, reqs)
 	k := len(s.labels)
-	s.cfg.Attack.PredictProba(s.proba[:n*k], x, 0, n)
+	inParallel(n, func(lo, hi int) { s.cfg.Attack.PredictProba(s.proba[lo*k:hi*k], x, lo, hi) })
 	if s.cfg.Anomaly != nil {
 		y := x
 		if s.ext2 != nil {
 			y = frame.NewMatrix(s.cfg.Anomaly.Schema(), n)
 			s.ext2.Extract(y, reqs)
 		}
-		s.cfg.Anomaly.Score(s.odd[:n], y, 0, n)
+		inParallel(n, func(lo, hi int) { s.cfg.Anomaly.Score(s.odd[lo:hi], y, lo, hi) })
 	}
 	s.results = s.results[:0]
 	for i := range reqs {
@@ -190,6 +192,18 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 		s.ext2.Learn(reqs, s.flagged[:n])
 	}
 	return emit(s.results)
+}
+
+// inParallel cuts n rows into one piece per core. Rows do not depend on each
+// other, so the pieces change no result.
+func inParallel(n int, do func(lo, hi int)) {
+	workers := runtime.GOMAXPROCS(0)
+	step := (n + workers - 1) / workers
+	var wg sync.WaitGroup
+	for lo := 0; lo < n; lo += step {
+		wg.Go(func() { do(lo, min(n, lo+step)) })
+	}
+	wg.Wait()
 }
 
 // verdict turns class probabilities into the probability of an attack,

@@ -69,7 +69,7 @@ func (a *app) modelRows() []modelRow {
 	for _, s := range catalog.All() {
 		r := modelRow{Name: s.Name, Aliases: s.Aliases, Title: s.Title, Algorithm: s.Algorithm, Paper: s.Paper, Role: string(s.Role), Input: s.Input, File: s.FileName}
 		switch lm, err := a.loadModel(s, true); {
-		case s.Fit == nil:
+		case !s.Available():
 			r.Status = "not available"
 		case errors.Is(err, errNoModel):
 			r.Status = "not trained"
@@ -171,7 +171,7 @@ func synthetic(is bool) string {
 // findModel takes a model's name or a file.
 func (a *app) findModel(what string) (*loadedModel, error) {
 	if specs, err := catalog.Resolve([]string{what}); err == nil && len(specs) == 1 {
-		if specs[0].Fit == nil {
+		if !specs[0].Available() {
 			return nil, notAvailable(specs[0])
 		}
 		return a.loadModel(specs[0], true)

@@ -265,7 +265,7 @@ func (a *app) chooseModels(names []string, all bool) (specs, missing []model.Spe
 		}
 	}
 	for _, s := range list {
-		if s.Fit == nil {
+		if !s.Available() {
 			missing = append(missing, s)
 		} else {
 			specs = append(specs, s)
