@@ -31,3 +31,9 @@ for f in "$data"/logs/{memasik,zanbil,sparkdeveloper}*; do
 	"$apiml" score -q --models none "$f"
 	echo
 done
+
+echo "# Built-in models, fitted on generated traffic only, on labelled requests of other origin"
+for set in grananqvist fwaf w3af; do
+	"$apiml" evaluate attack -q --models none --data "$data/attack-dev/$set.jsonl.gz" --truth "$data/attack-dev/$set.truth.jsonl.gz"
+	echo
+done

@@ -261,12 +261,20 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 	c := clock{origin: start - warm, step: max((us+warm)/int64(n), 1), cum: make([]float64, n+1), first: start}
 	// Relative traffic by hour of the day, UTC.
 	hours := [24]float64{.42, .33, .27, .25, .28, .38, .55, .78, 1, 1.14, 1.2, 1.22, 1.18, 1.2, 1.22, 1.24, 1.28, 1.34, 1.42, 1.5, 1.46, 1.2, .86, .58}
-	noise, burst := 0., 0.
+	// What kind of service it is: one for the whole world hardly sleeps, one for a
+	// country does, one for offices stands still at night and begins at eight.
+	swing := .3 + 1.9*r.Float64()
+	offices := r.Float64() < .2
+	crowd := .8 + 5*r.Float64()*r.Float64() // how large its largest rushes are
+	noise, burst, down := 0., 0., 0
 	for i := range n {
 		t := c.origin + int64(i)*c.step
 		h := float64(((t/1e6)%86400+86400)%86400) / 3600
 		a := int(h) % 24
-		w := hours[a] + (h-math.Floor(h))*(hours[(a+1)%24]-hours[a])
+		w := math.Pow(hours[a]+(h-math.Floor(h))*(hours[(a+1)%24]-hours[a]), swing)
+		if offices && (a < 7 || a > 18) {
+			w *= .02
+		}
 		switch day := (t/86400e6 + 4) % 7; day { // 1970-01-01 was a Thursday
 		case 6, 0:
 			w *= .82
@@ -274,8 +282,16 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 			w *= 1.06
 		}
 		noise = .97*noise + .035*r.NormFloat64()
-		if burst *= .9; r.Float64() < .002 { // a newsletter, a link that is passed around
-			burst += .8 * r.ExpFloat64()
+		if burst *= .9; r.Float64() < .002 { // a newsletter, a link that is passed around, a sale
+			burst += crowd * r.ExpFloat64()
+		}
+		if down--; r.Float64() < .0006 { // nobody gets through for a while, then everybody comes back
+			down = 5 + r.IntN(30)
+		}
+		if down > 0 {
+			w *= .01
+		} else if down == 0 {
+			burst += crowd
 		}
 		c.cum[i+1] = c.cum[i] + w*math.Exp(noise)*(1+burst)
 	}

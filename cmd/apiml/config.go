@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 type config struct {
 	DB               string
 	Seed             uint64
+	InputFiles       []string // paths and globs, for nightly
 	InputFormat      string
 	InputRedact      bool
 	InputMinParsed   float64
@@ -37,6 +39,9 @@ type config struct {
 	RateLimit        score.RateLimit
 	Title            string
 	Top              int
+	ReportDir        string
+	ReportPeriod     string // "day" or "week"
+	ReportKeep       int
 	LogLevel         string
 	LogFile          string
 
@@ -97,6 +102,19 @@ func settings() []setting {
 			c.Seed = n
 			return nil
 		}},
+		{"input.files", "", "", "array", "logs that nightly reads: paths and globs, as a list or separated by commas", func(c *config, v string) error {
+			c.InputFiles = nil
+			for f := range strings.SplitSeq(v, ",") {
+				f = strings.TrimSpace(f)
+				if _, err := filepath.Match(f, ""); err != nil {
+					return fmt.Errorf("%q is no pattern: %w", f, err)
+				}
+				if f != "" {
+					c.InputFiles = append(c.InputFiles, f)
+				}
+			}
+			return nil
+		}},
 		{"input.format", "", "", "string", "log format; empty = found by the content", str(func(c *config) *string { return &c.InputFormat })},
 		{"input.redact", "", "true", "boolean", "mask secrets and card numbers before a record leaves the reader", func(c *config, v string) error {
 			b, err := strconv.ParseBool(v)
@@ -108,7 +126,7 @@ func settings() []setting {
 		}},
 		{"input.min_parsed", "", "0", "number", "share of lines that must parse, else exit 3", share(func(c *config) *float64 { return &c.InputMinParsed })},
 		{"models.dir", "MODEL_PATH", "models", "string", "folder of model files", str(func(c *config) *string { return &c.ModelsDir })},
-		{"models.retrain_interval", "RETRAIN_INTERVAL", "24h", "string", "age from which train --if-older fits a model anew, a Go duration", func(c *config, v string) error {
+		{"models.retrain_interval", "RETRAIN_INTERVAL", "24h", "string", "age from which train --if-older and nightly fit a model anew, a Go duration", func(c *config, v string) error {
 			d, err := time.ParseDuration(v)
 			if err != nil || d < 0 {
 				return fmt.Errorf("%q is no duration such as 24h", v)
@@ -126,6 +144,21 @@ func settings() []setting {
 		}},
 		{"report.title", "", "API traffic report", "string", "title of the report", str(func(c *config) *string { return &c.Title })},
 		{"report.top", "", "20", "integer", "rows in the report's rankings", whole(func(c *config) *int { return &c.Top }, 1)},
+		{"report.dir", "", "reports", "string", "folder into which nightly writes a folder per period and index.html", func(c *config, v string) error {
+			if v == "" {
+				return errors.New("is empty; give the path of a folder")
+			}
+			c.ReportDir = v
+			return nil
+		}},
+		{"report.period", "", "day", "string", "what nightly keeps a report of: day, or week (ISO 8601), of the newest record", func(c *config, v string) error {
+			if v != "day" && v != "week" {
+				return fmt.Errorf("%q is neither day nor week", v)
+			}
+			c.ReportPeriod = v
+			return nil
+		}},
+		{"report.keep", "", "14", "integer", "periods that nightly keeps; the oldest are removed", whole(func(c *config) *int { return &c.ReportKeep }, 1)},
 		{"log.level", "LOG_LEVEL", "info", "string", "debug, info, warn or error", func(c *config, v string) error {
 			c.LogLevel = strings.ToLower(v)
 			var l slog.Level
@@ -260,16 +293,36 @@ func (c *config) readFile(path string, b []byte, table []setting, apply func(set
 			if !ok {
 				return fmt.Errorf("%s:%d: unknown key %q; known here: %s", path, k.Line, key, strings.Join(knownKeys(table, prefix), ", "))
 			}
-			if v.Kind != yaml.ScalarNode {
+			value := v.Value
+			if v.Kind == yaml.SequenceNode && s.kind == "array" {
+				list, err := joinList(v)
+				if err != nil {
+					return fmt.Errorf("%s:%d: %s: %w", path, v.Line, key, err)
+				}
+				value = list
+			} else if v.Kind != yaml.ScalarNode {
 				return fmt.Errorf("%s:%d: %s: want one value", path, v.Line, key)
 			}
-			if err := apply(s, v.Value, fmt.Sprintf("%s:%d", path, k.Line)); err != nil {
+			if err := apply(s, value, fmt.Sprintf("%s:%d", path, k.Line)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return walk("", doc.Content[0])
+}
+
+// joinList makes the text of a list of values: separated by commas, as in the
+// environment.
+func joinList(n *yaml.Node) (string, error) {
+	var out []string
+	for _, v := range n.Content {
+		if v.Kind != yaml.ScalarNode || strings.Contains(v.Value, ",") {
+			return "", errors.New("want a list of values without commas, such as [a.log, b.log]")
+		}
+		out = append(out, v.Value)
+	}
+	return strings.Join(out, ", "), nil
 }
 
 // checkParams refuses models and parameters that there are not, with the line.
@@ -377,6 +430,9 @@ func configSchema() map[string]any {
 			at = props[p].(map[string]any)
 		}
 		leaf := map[string]any{"type": s.kind, "description": s.doc, "default": jsonValue(s.kind, s.def)}
+		if s.kind == "array" { // or its values in one string, separated by commas
+			leaf["type"], leaf["items"] = []string{"array", "string"}, map[string]any{"type": "string"}
+		}
 		at["properties"].(map[string]any)[parts[len(parts)-1]] = leaf
 		if s.origin != "" {
 			root["properties"].(map[string]any)[s.origin] = map[string]any{"type": []string{"string", "number"}, "description": "the same as " + s.key}
@@ -400,6 +456,8 @@ func jsonValue(kind, text string) any {
 		return f
 	case "boolean":
 		return text == "true"
+	case "array":
+		return []string{} // the only default of a list so far
 	}
 	return text
 }

@@ -26,6 +26,7 @@ type evaluateOptions struct {
 	model      []string
 	all        bool
 	data       []string
+	truth      []string
 	plots      []string
 	importance bool
 	outputs    []string
@@ -58,6 +59,7 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
 	f.BoolVar(&o.all, "all", false, "all six models")
 	f.StringArrayVar(&o.data, "data", nil, "evaluate on this file instead of the store, repeatable")
+	f.StringArrayVar(&o.truth, "truth", nil, "labels of the --data at the same place, by line: CSV as generate --truth writes it, or JSON lines with line and label")
 	f.StringArrayVar(&o.plots, "plot", nil, "confusion, roc or pr, repeatable (default confusion)")
 	f.BoolVar(&o.importance, "importance", false, "permutation importance of the features")
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html or FILE.json, repeatable")
@@ -98,7 +100,7 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 	if len(specs) == 0 {
 		return nil, notAvailable(missing...)
 	}
-	src, err := a.openSource(o.data)
+	src, err := a.openSource(o.data, o.truth)
 	if err != nil {
 		return nil, err
 	}

@@ -111,6 +111,7 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 		t.Parsed += f.Parsed
 		t.Rejected += f.Rejected
 		t.Filtered += f.Filtered
+		t.SkippedKnown += f.SkippedKnown
 		if f.first != traffic.NoTime && (t.first == traffic.NoTime || f.first < t.first) {
 			t.first = f.first
 		}
@@ -163,7 +164,7 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		if known != nil {
 			a.sayf("%s: known already (%s records); nothing added", path, count(known.Parsed))
 			return &fileCoverage{
-				File: path, Format: known.Format, SkippedKnown: true, first: traffic.NoTime, last: traffic.NoTime,
+				File: path, Format: known.Format, SkippedKnown: known.Read, first: traffic.NoTime, last: traffic.NoTime,
 				before: &fileCoverage{Read: known.Read, Parsed: known.Parsed, Filtered: known.Filtered},
 			}, nil
 		}
@@ -216,7 +217,9 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 			return nil, storeError(err)
 		}
 	}
-	return coverageOf(path, rd), broken
+	cov := coverageOf(path, rd)
+	cov.SkippedKnown = opt.SkipLines
+	return cov, broken
 }
 
 type skipTo struct{ bytes, lines int64 }

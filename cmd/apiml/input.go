@@ -21,7 +21,7 @@ type fileCoverage struct {
 	Parsed       int64            `json:"parsed"`
 	Rejected     int64            `json:"rejected"`
 	Filtered     int64            `json:"filtered"`
-	SkippedKnown bool             `json:"skipped_known"`
+	SkippedKnown int64            `json:"skipped_known"` // lines that an earlier run has read
 	FirstTime    string           `json:"first_time,omitempty"`
 	LastTime     string           `json:"last_time,omitempty"`
 	Redacted     map[string]int64 `json:"redacted,omitempty"`
@@ -93,7 +93,7 @@ func printCoverage(a *app, files []fileCoverage) error {
 	var sum fileCoverage
 	for _, f := range files {
 		note := f.Format
-		if f.SkippedKnown && f.Read == 0 {
+		if f.SkippedKnown > 0 && f.Read == 0 {
 			note += " (known already)"
 		}
 		rows = append(rows, []string{f.File, note, count(f.Read), count(f.Parsed), count(f.Rejected), count(f.Filtered), coverageText(f), f.FirstTime, f.LastTime})

@@ -23,6 +23,7 @@ type source struct {
 	a      *app
 	st     *store.Store // nil with files
 	files  []string
+	truth  []string // parallel to files: labels by line, "" = none
 	inputs []model.InputRef
 	kinds  map[string]int64 // "http", "flows" → records
 	names  []string         // formats of public data sets, else file names
@@ -30,8 +31,11 @@ type source struct {
 }
 
 // openSource opens the store, or checks the files.
-func (a *app) openSource(files []string) (*source, error) {
-	s := &source{a: a, files: files, kinds: map[string]int64{}, synth: map[string]bool{}}
+func (a *app) openSource(files, truth []string) (*source, error) {
+	s := &source{a: a, files: files, truth: truth, kinds: map[string]int64{}, synth: map[string]bool{}}
+	if len(truth) > 0 && len(truth) != len(files) {
+		return nil, usagef("%d --truth for %d --data: want one each, in the same order", len(truth), len(files))
+	}
 	if len(files) > 0 {
 		return s, nil
 	}
@@ -91,15 +95,22 @@ func (s *source) records(ctx context.Context, reqs func([]traffic.Request) error
 		return nil
 	}
 	s.inputs, s.names = nil, nil
-	for _, path := range s.files {
-		if err := s.file(ctx, path, reqs, flows); err != nil {
+	for i, path := range s.files {
+		var labels map[int64]traffic.Label
+		if i < len(s.truth) && s.truth[i] != "" {
+			var err error
+			if labels, err = readTruth(s.truth[i]); err != nil {
+				return withCode(exitInput, err)
+			}
+		}
+		if err := s.file(ctx, path, labels, reqs, flows); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *source) file(ctx context.Context, path string, reqs func([]traffic.Request) error, flows func([]traffic.Flow) error) error {
+func (s *source) file(ctx context.Context, path string, labels map[int64]traffic.Label, reqs func([]traffic.Request) error, flows func([]traffic.Flow) error) error {
 	sum := ""
 	if path != "-" {
 		fp, err := ingest.Identify(path, nil)
@@ -129,6 +140,11 @@ func (s *source) file(ctx context.Context, path string, reqs func([]traffic.Requ
 		switch {
 		case len(b.Requests) > 0 && reqs != nil:
 			s.kinds[store.KindHTTP] += int64(len(b.Requests))
+			for i := range b.Requests {
+				if l, ok := labels[b.Requests[i].Line]; ok {
+					b.Requests[i].Label = l
+				}
+			}
 			err = reqs(b.Requests)
 		case len(b.Flows) > 0 && flows != nil:
 			s.kinds[store.KindFlows] += int64(len(b.Flows))

@@ -32,6 +32,7 @@ type trainOptions struct {
 	model   []string
 	all     bool
 	data    []string
+	truth   []string
 	cv      int
 	split   string
 	params  string
@@ -81,6 +82,7 @@ both sides. It falls back to group where there are no times.`,
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
 	f.BoolVar(&o.all, "all", false, "all six models")
 	f.StringArrayVar(&o.data, "data", nil, "train on this file instead of the store, repeatable")
+	f.StringArrayVar(&o.truth, "truth", nil, "labels of the --data at the same place, by line: CSV as generate --truth writes it, or JSON lines with line and label")
 	f.IntVar(&o.cv, "cv", 0, "folds of the cross-validation, 0 = none (default from models.cv: 5)")
 	f.StringVar(&o.split, "split", "group-time", "group-time, group, random or time")
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
@@ -153,7 +155,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := a.openSource(o.data)
+	src, err := a.openSource(o.data, o.truth)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +239,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 
 func (r *trainResult) skip(a *app, explicit bool, spec model.Spec, why string) {
 	r.Skipped = append(r.Skipped, spec.Name+": "+why)
-	if explicit {
+	if explicit && !strings.HasSuffix(spec.Name, "-flows") {
 		a.warnf("%s is not trained: %s", spec.Name, why)
 	} else {
 		a.debugf("%s is not trained: %s", spec.Name, why)
@@ -259,6 +261,11 @@ func (a *app) chooseModels(names []string, all bool) (specs, missing []model.Spe
 		names = append(names, "all")
 	}
 	list := catalog.All()
+	for _, n := range names { // a group means the models of both kinds of records
+		if n == "all" || n == "security" {
+			names = append(names, n+"-flows")
+		}
+	}
 	if len(names) > 0 {
 		if list, err = catalog.Resolve(names); err != nil {
 			return nil, nil, explicit, withCode(exitUsage, err)
