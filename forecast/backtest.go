@@ -1,9 +1,12 @@
 package forecast
 
 import (
+	"context"
 	"math"
 	"math/bits"
 	"slices"
+
+	"apiml/frame"
 )
 
 // testShare is the share of the series that is forecast in the backtest. As
@@ -79,25 +82,30 @@ func (e *errorSums) wape() float64 { return ratio(e.abs, e.sum) }
 // mase takes the denominator from naiveMAE.
 func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.points), mae) }
 
-// score measures one model. mae is the denominator of MASE.
-func score(y []float64, p parts, c candidate, floor, mae float64) (row Score, points int) {
+// score measures one model. mae is the denominator of MASE. If ctx ends, the row
+// means nothing.
+func score(ctx context.Context, s frame.Series, p parts, c candidate, floor, mae float64) (row Score, points int) {
+	y := s.Values
 	f := make([]float64, p.h)
 	var before, test errorSums
 	for _, o := range p.choiceOrigins {
-		c.predict(f, y[:o])
+		if ctx.Err() != nil {
+			return row, 0
+		}
+		c.predict(f, until(s, o))
 		before.add(y[o:o+p.h], f)
 	}
 	b := newBands(p.h)
 	ready := p.bandOrigins
 	in80, in95 := 0, 0
 	for _, o := range p.testOrigins {
-		for len(ready) > 0 && ready[0]+p.h <= o {
-			b.add(y, ready[0], c)
+		for ctx.Err() == nil && len(ready) > 0 && ready[0]+p.h <= o {
+			b.add(s, ready[0], c)
 			ready = ready[1:]
 		}
-		c.predict(f, y[:o])
+		c.predict(f, until(s, o))
 		test.add(y[o:o+p.h], f)
-		lo80, hi80, lo95, hi95 := b.apply(f, floor)
+		lo80, hi80, lo95, hi95 := b.quantiles().apply(f, floor)
 		for i, v := range y[o : o+p.h] {
 			if v >= lo80[i] && v <= hi80[i] {
 				in80++
@@ -116,6 +124,12 @@ func score(y []float64, p parts, c candidate, floor, mae float64) (row Score, po
 		row.WAPE = math.NaN()
 	}
 	return row, test.points
+}
+
+// until is s up to step o.
+func until(s frame.Series, o int) frame.Series {
+	s.Values = s.Values[:o]
+	return s
 }
 
 // ratio is a/b, 0 for 0/0 and NaN for anything else over 0.
@@ -175,10 +189,10 @@ func scale(f float64) float64 { return math.Sqrt(1 + max(f, 0)) }
 
 // add lets in the forecast of c from origin o, and drops the oldest origin if
 // there are too many.
-func (b *bands) add(y []float64, o int, c candidate) {
-	c.predict(b.f, y[:o])
+func (b *bands) add(s frame.Series, o int, c candidate) {
+	c.predict(b.f, until(s, o))
 	var rs []residual
-	for i, v := range y[o : o+len(b.f)] {
+	for i, v := range s.Values[o : o+len(b.f)] {
 		if math.IsNaN(v) {
 			continue
 		}
@@ -206,18 +220,31 @@ func (b *bands) smallest() int {
 	return n
 }
 
-// apply puts the bands around the forecast f, not below floor.
-func (b *bands) apply(f []float64, floor float64) (lo80, hi80, lo95, hi95 []float64) {
+// quantiles are the residuals that bound the bands, per group of steps: 2.5,
+// 10, 90 and 97.5 %.
+type quantiles [][4]float64
+
+func (b *bands) quantiles() quantiles {
+	out := make(quantiles, len(b.groups))
+	for i, g := range b.groups {
+		// The forecast lies inside its band even if all residuals have one sign.
+		out[i] = [4]float64{min(0, quantile(g, 0.025)), min(0, quantile(g, 0.10)), max(0, quantile(g, 0.90)), max(0, quantile(g, 0.975))}
+	}
+	return out
+}
+
+// apply puts the bands around the forecast f, not below floor. Steps behind the
+// last group take its residuals.
+func (q quantiles) apply(f []float64, floor float64) (lo80, hi80, lo95, hi95 []float64) {
 	buf := make([]float64, 4*len(f))
 	lo80, hi80, lo95, hi95 = buf[:len(f)], buf[len(f):2*len(f)], buf[2*len(f):3*len(f)], buf[3*len(f):]
 	for i, v := range f {
-		g := b.groups[group(i)]
+		g := q[min(group(i), len(q)-1)]
 		s := scale(v)
-		// The forecast lies inside its band even if all residuals have one sign.
-		lo80[i] = max(floor, v+s*min(0, quantile(g, 0.10)))
-		hi80[i] = max(floor, v+s*max(0, quantile(g, 0.90)))
-		lo95[i] = max(floor, v+s*min(0, quantile(g, 0.025)))
-		hi95[i] = max(floor, v+s*max(0, quantile(g, 0.975)))
+		lo95[i] = max(floor, v+s*g[0])
+		lo80[i] = max(floor, v+s*g[1])
+		hi80[i] = max(floor, v+s*g[2])
+		hi95[i] = max(floor, v+s*g[3])
 	}
 	return lo80, hi80, lo95, hi95
 }

@@ -7,22 +7,25 @@
 //
 //	res, err := forecast.Run(series, forecast.Options{Horizon: 30})
 //
-// The models of this version are the baselines that every other model must
-// beat: last value, mean and median of the last horizon, daily and weekly
-// seasonal naive. Asking for one of the models listed by Planned returns
-// ErrNotAvailable.
+// The models are the baselines that every other model must beat (last value,
+// mean and median of the last horizon, daily and weekly seasonal naive), an
+// additive model of trend and seasons (additive.go) and an LSTM (lstm.go).
+// Asking for one of the models listed by Planned returns ErrNotAvailable.
+//
+// Fit makes a model.Forecaster that can be stored and forecasts later histories
+// too; Run is Fit and its forecast in one.
 package forecast
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"apiml/frame"
+	"apiml/model"
 )
 
 // ErrNotAvailable is returned (wrapped, with the name) for a model that is
@@ -57,8 +60,11 @@ const MaxHorizon = 100_000
 
 // Options say what to forecast.
 type Options struct {
-	Horizon int    // steps ahead, 1 … MaxHorizon
-	Model   string // one of Models; "" = "auto"
+	Horizon int     // steps ahead, 1 … MaxHorizon
+	Model   string  // one of Models; "" = "auto"
+	Config  *Config // parameters of the fitted models (its Model and Horizon are not used); nil = Default
+	Seed    uint64  // of the LSTM
+	Workers int     // goroutines, 0 = GOMAXPROCS; never changes the result
 }
 
 // Result is a forecast with its evidence. Its JSON is the output of
@@ -123,94 +129,36 @@ func (s Score) MarshalJSON() ([]byte, error) {
 
 // Models lists the names that Options.Model takes.
 func Models() []string {
-	return []string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last"}
+	return []string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "lstm"}
 }
 
 // Planned lists the names that are known but return ErrNotAvailable.
-func Planned() []string { return []string{"additive", "lstm", "ets", "theta"} }
+func Planned() []string { return []string{"ets", "theta"} }
 
 // Run forecasts s. It does not change s. The result depends on s and opt only.
+//
+// The backtest holds a row for every rule, for the additive model if it or auto
+// is asked for, and for the LSTM if it is asked for or auto has 500 to 20,160
+// observed points.
 //
 // Errors: *ShortError, ErrNotAvailable, ErrUnknownModel, ErrNoSeason, and plain
 // ones for a horizon or a series that make no sense.
 func Run(s frame.Series, opt Options) (*Result, error) {
-	want := strings.ReplaceAll(strings.ToLower(opt.Model), "_", "-")
-	switch want {
-	case "":
-		want = "auto"
-	case "prophet":
-		want = "additive"
-	}
-	if slices.Contains(Planned(), want) {
-		return nil, fmt.Errorf("forecast model %q: %w; use one of %s", opt.Model, ErrNotAvailable, strings.Join(Models(), ", "))
-	}
-	if !slices.Contains(Models(), want) {
-		return nil, fmt.Errorf("%w %q: use one of %s", ErrUnknownModel, opt.Model, strings.Join(Models(), ", "))
-	}
-	h := opt.Horizon
-	if h < 1 || h > MaxHorizon {
-		return nil, fmt.Errorf("forecast horizon %d steps: must be 1 to %d", h, MaxHorizon)
-	}
-	if s.Step <= 0 {
-		return nil, fmt.Errorf("forecast series %q: step %d µs is not positive", s.Name, s.Step)
-	}
-	y, warnings := clean(s.Values)
-	s.Start += int64(len(s.Values)-len(y)) * s.Step
-	if seen := observed(y); seen < MinPoints(h) {
-		return nil, &ShortError{Points: seen, Need: MinPoints(h), Horizon: h}
-	}
-	p := cut(len(y), h)
-	cands, notes := candidates(s.Step, p)
-	warnings = append(warnings, notes...)
+	return RunContext(context.Background(), s, opt)
+}
 
-	floor := math.Inf(-1)
-	if minimum(y) >= 0 {
-		floor = 0 // counts: no band below zero
+// RunContext is Run, ended early by ctx.
+func RunContext(ctx context.Context, s frame.Series, opt Options) (*Result, error) {
+	cfg := Default()
+	if opt.Config != nil {
+		cfg = *opt.Config
 	}
-	season := 1 // of MASE: the shortest season, as in M4
-	for _, c := range cands {
-		if c.season > 0 {
-			season = c.season
-			break
-		}
+	cfg.Model, cfg.Horizon = opt.Model, opt.Horizon
+	f, err := Fit(ctx, s, cfg, model.FitOptions{Seed: opt.Seed, Workers: opt.Workers})
+	if err != nil {
+		return nil, err
 	}
-	mae := naiveMAE(y[:p.test], season)
-
-	res := &Result{
-		Series: s.Name, Start: time.UnixMicro(s.Start + int64(len(y))*s.Step).UTC(), Step: float64(s.Step) / 1e6, Horizon: h,
-		Test: TestPart{Start: time.UnixMicro(s.Start + int64(p.test)*s.Step).UTC(), Origins: len(p.testOrigins)},
-	}
-	best := -1
-	for i, c := range cands {
-		row, points := score(y, p, c, floor, mae)
-		res.Test.Points = points
-		res.Backtest = append(res.Backtest, row)
-		if wanted(want, c) && (best < 0 || better(row.WAPEChoice, res.Backtest[best].WAPEChoice)) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return nil, fmt.Errorf("forecast model %q: %w a step of %s and %d points", want, ErrNoSeason, time.Duration(s.Step*1000), len(y))
-	}
-	c := cands[best]
-	res.Chosen = c.name
-	res.Test.ChosenOn = fmt.Sprintf("WAPE on %d origins before the test part", len(p.choiceOrigins))
-	if res.Test.Points == 0 {
-		warnings = append(warnings, "the test part holds no observed point: the backtest is empty")
-	}
-
-	b := newBands(h)
-	for _, o := range p.bandOrigins {
-		b.add(y, o, c)
-	}
-	if n := b.smallest(); n < 40 {
-		warnings = append(warnings, fmt.Sprintf("the intervals rest on as few as %d residuals per group of steps: take them as a rough guide", n))
-	}
-	res.Mean = make([]float64, h)
-	c.predict(res.Mean, y)
-	res.Lo80, res.Hi80, res.Lo95, res.Hi95 = b.apply(res.Mean, floor)
-	res.Warnings = append([]string{}, warnings...) // never nil: [] in JSON
-	return res, nil
+	return f.Result(s, opt.Horizon)
 }
 
 func wanted(want string, c candidate) bool {

@@ -1,19 +1,37 @@
 package forecast
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"time"
+
+	"apiml/frame"
+	"apiml/model"
 )
 
-// candidate is one model: predict writes the steps that follow hist to dst.
-// hist is not empty and holds at least one observed value.
+// candidate is one model under test: predict writes the steps that follow hist
+// to dst. hist is not empty, holds at least one observed value, and is the
+// beginning of the series under test or, after finish, any history of its step.
 type candidate struct {
 	name    string
 	season  int // steps, 0 for models without one
-	predict func(dst, hist []float64)
+	predict func(dst []float64, hist frame.Series)
+	// finish fits a model for forecasts behind the whole series; nil for rules,
+	// which have nothing to fit.
+	finish func(ctx context.Context) (predictor, error)
 }
+
+// predictor is a fitted model.
+type predictor interface {
+	predict(dst []float64, hist frame.Series)
+}
+
+// rule is a predictor that computes its forecast from the history alone.
+type rule func(dst, hist []float64)
+
+func (r rule) predict(dst []float64, hist frame.Series) { r(dst, hist.Values) }
 
 // The two seasons of traffic, in microseconds.
 const (
@@ -21,32 +39,129 @@ const (
 	week = 7 * day
 )
 
-// candidates returns the models that the step and the parts allow, seasonal
+// seasonSteps is the period of a seasonal naive in steps, 0 if it is no whole
+// number of at least two.
+func seasonSteps(name string, step int64) int {
+	period := int64(day)
+	if name == "snaive-weekly" {
+		period = week
+	}
+	if m := period / step; period%step == 0 && m >= 2 {
+		return int(m)
+	}
+	return 0
+}
+
+// ruleOf is the naive rule of that name; nil if there is none or the step does
+// not allow it.
+func ruleOf(name string, step int64) rule {
+	switch name {
+	case "snaive-daily", "snaive-weekly":
+		m := seasonSteps(name, step)
+		if m == 0 {
+			return nil
+		}
+		return func(dst, hist []float64) { seasonalNaive(dst, hist, m) }
+	case "mean":
+		return func(dst, hist []float64) { fill(dst, mean(recent(hist, len(dst)))) }
+	case "median":
+		return func(dst, hist []float64) { fill(dst, median(recent(hist, len(dst)))) }
+	case "last":
+		return func(dst, hist []float64) { fill(dst, recent(hist, 1)[0]) }
+	}
+	return nil
+}
+
+// rules returns the naive models that the step and the parts allow, seasonal
 // ones first, and notes on those that they do not. A season is a candidate if
 // one whole period lies before the first origin at which models are compared,
 // so that all rows are measured on the same origins.
-func candidates(step int64, p parts) (out []candidate, notes []string) {
-	for _, s := range []struct {
-		name   string
-		period int64
-	}{{"daily", day}, {"weekly", week}} {
-		m := int(s.period / step)
-		switch {
-		case s.period%step != 0 || m < 2:
+func rules(step int64, p parts) (out []candidate, notes []string) {
+	for _, name := range []string{"snaive-daily", "snaive-weekly", "mean", "median", "last"} {
+		r := ruleOf(name, step)
+		if r == nil {
 			continue // no whole number of steps: nothing repeats at step m
-		case m > p.choice:
-			notes = append(notes, fmt.Sprintf("no %s season: it needs about %s of data, the series spans %s",
-				s.name, span(int64(math.Ceil(float64(m)/(1-2*testShare)))*step), span(int64(p.n)*step)))
-			continue
 		}
-		out = append(out, candidate{"snaive-" + s.name, m, func(dst, hist []float64) { seasonalNaive(dst, hist, m) }})
+		m := 0
+		if name[0] == 's' {
+			if m = seasonSteps(name, step); m > p.choice {
+				notes = append(notes, fmt.Sprintf("no %s season: it needs about %s of data, the series spans %s",
+					name[len("snaive-"):], span(int64(math.Ceil(float64(m)/(1-2*testShare)))*step), span(int64(p.n)*step)))
+				continue
+			}
+		}
+		out = append(out, candidate{name: name, season: m, predict: r.predict})
 	}
-	out = append(out,
-		candidate{"mean", 0, func(dst, hist []float64) { fill(dst, mean(recent(hist, len(dst)))) }},
-		candidate{"median", 0, func(dst, hist []float64) { fill(dst, median(recent(hist, len(dst)))) }},
-		candidate{"last", 0, func(dst, hist []float64) { fill(dst, recent(hist, 1)[0]) }},
-	)
 	return out, notes
+}
+
+// refits is how often the additive model is fitted in a backtest: before the
+// first origin and then after each equal share of the way to the end. Between
+// two fits its trend and seasons run on.
+const refits = 5
+
+// autoLSTM is the number of observed points with which the LSTM joins auto:
+// below, it has too little to learn from; above, its fit on the latest points
+// says little about the series, and rules and additive model already take most
+// of the time that a user will wait.
+var autoLSTM = [2]int{500, 20_160} // two weeks of minutes
+
+// additiveCandidate fits the additive model on its schedule. floor is the least
+// value that it may forecast.
+func additiveCandidate(ctx context.Context, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
+	fits := make([]*additive, refits)
+	var origins []int
+	for i := range refits {
+		origins = append(origins, p.choice+i*(p.n-p.choice)/refits)
+	}
+	err := model.Parallel(ctx, opt.Workers, refits, nil, func(_, i int) (err error) {
+		fits[i], err = fitAdditive(ctx, until(s, origins[i]), cfg)
+		return err
+	})
+	return candidate{
+		name: "additive",
+		predict: func(dst []float64, hist frame.Series) {
+			i, found := slices.BinarySearch(origins, len(hist.Values))
+			if !found {
+				i--
+			}
+			fits[i].predict(dst, hist)
+			atLeast(dst, floor)
+		},
+		finish: func(ctx context.Context) (predictor, error) {
+			a, err := fitAdditive(ctx, s, cfg)
+			if err != nil {
+				return nil, err
+			}
+			return a, nil
+		},
+	}, err
+}
+
+// lstmCandidate fits the network once, on what lies before the first origin;
+// from there on only its state moves.
+func lstmCandidate(ctx context.Context, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
+	m, err := fitLSTM(ctx, until(s, p.choice), p.h, cfg, opt)
+	return candidate{
+		name: "lstm",
+		predict: func(dst []float64, hist frame.Series) {
+			m.predict(dst, hist)
+			atLeast(dst, floor)
+		},
+		finish: func(ctx context.Context) (predictor, error) {
+			m, err := fitLSTM(ctx, s, p.h, cfg, opt)
+			if err != nil {
+				return nil, err
+			}
+			return m, nil
+		},
+	}, err
+}
+
+func atLeast(dst []float64, floor float64) {
+	for i, v := range dst {
+		dst[i] = max(v, floor)
+	}
 }
 
 // seasonalNaive repeats the last period of m steps. Where that value is

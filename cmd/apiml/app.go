@@ -167,6 +167,7 @@ Exit codes: 0 done, 1 a gate tripped, 2 usage or configuration, 3 input,
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "Main commands:"},
+		&cobra.Group{ID: "advise", Title: "Advice:"},
 		&cobra.Group{ID: "look", Title: "Look at things:"},
 		&cobra.Group{ID: "manage", Title: "Manage:"},
 	)
@@ -176,9 +177,10 @@ Exit codes: 0 done, 1 a gate tripped, 2 usage or configuration, 3 input,
 			root.AddCommand(c)
 		}
 	}
-	add("main", a.demoCommand(), a.generateCommand(), a.ingestCommand(), a.trainCommand(), a.evaluateCommand(),
+	add("main", a.nightlyCommand(), a.demoCommand(), a.generateCommand(), a.ingestCommand(), a.trainCommand(), a.evaluateCommand(),
 		a.scoreCommand(), a.forecastCommand(), a.reportCommand())
-	add("look", a.queryCommand())
+	add("advise", a.adviseCommand())
+	add("look", a.predictCommand(), a.queryCommand())
 	add("manage", a.modelsCommand(), a.datasetsCommand(), a.dbCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
 	docs := a.docsCommand()
 	docs.Hidden = true

@@ -85,13 +85,13 @@ func (a *app) demo(dir string, requests int) error {
 	}
 	if err == nil {
 		err = step("train", "train.json", func(b *app) (err error) {
-			trained, err = b.train(trainOptions{names: []string{"attack", "anomaly"}, cv: 5, split: "group-time", profile: "frozen", rate: 0.001})
+			trained, err = b.train(trainOptions{all: true, cv: 5, split: "group-time", profile: "frozen", rate: 0.001})
 			return err
 		})
 	}
 	if err == nil {
 		err = step("evaluate", "evaluate.json", func(b *app) (err error) {
-			evaluated, err = b.evaluate(evaluateOptions{names: []string{"attack", "anomaly"}})
+			evaluated, err = b.evaluate(evaluateOptions{})
 			return err
 		})
 	}
@@ -138,7 +138,7 @@ func (a *app) printDemo(dir string, steps [][]string, tr *trainResult, ev *evalu
 	}
 	var rows [][]string
 	for _, m := range tr.Models {
-		for _, name := range []string{"macro_f1", "roc_auc", "pr_auc"} {
+		for _, name := range []string{"macro_f1", "roc_auc", "mae", "log_r2", "wape", "hit_ratio", "ari", "noise_share"} {
 			s, ok := m.Metrics[name]
 			if !ok {
 				continue

@@ -30,6 +30,9 @@ type evaluateOptions struct {
 	plots      []string
 	importance bool
 	outputs    []string
+
+	csv, timeCol, target string // evaluate latency --csv
+	columns              []string
 }
 
 func (a *app) evaluateCommand() *cobra.Command {
@@ -43,7 +46,8 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 		Example: `  apiml evaluate
   apiml evaluate attack --plot confusion --plot roc --importance
   apiml evaluate --data labelled.csv --json
-  apiml evaluate -o models.html`,
+  apiml evaluate -o models.html
+  apiml evaluate latency --csv requests.csv --time start --target seconds --features endpoint,method,bytes`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.names = args
 			for _, p := range o.plots {
@@ -51,11 +55,18 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 					return usagef("--plot %q: want confusion, roc or pr", p)
 				}
 			}
+			if o.csv != "" {
+				return a.evaluateTable(o)
+			}
 			_, err := a.evaluate(o)
 			return err
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&o.csv, "csv", "", "with latency: fit and measure on this CSV, 70/30 in time order, without a store")
+	f.StringVar(&o.timeCol, "time", "", "its time column")
+	f.StringVar(&o.target, "target", "", "its target column")
+	f.StringSliceVar(&o.columns, "features", nil, "its feature columns, numbers or text")
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
 	f.BoolVar(&o.all, "all", false, "all six models")
 	f.StringArrayVar(&o.data, "data", nil, "evaluate on this file instead of the store, repeatable")
@@ -122,7 +133,11 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 			res.Skipped = append(res.Skipped, spec.Name+": "+err.Error())
 			continue
 		}
-		em, err := a.evaluateOne(src, lm, o)
+		evaluate := func() (*evaluatedModel, error) { return a.evaluateOne(src, lm, o) }
+		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
+			evaluate = func() (*evaluatedModel, error) { return a.evaluateRole(src, lm) }
+		}
+		em, err := evaluate()
 		if err != nil {
 			return nil, err
 		}
@@ -460,7 +475,7 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 		}
 		fmt.Fprintf(a.out, "%s (%s) on %s%s: %s, %s rows\n", m.Model, m.Origin, m.Dataset, synthetic(m.Synthetic), clean(m.Protocol), count(int64(m.Rows)))
 		var rows [][]string
-		for _, info := range train.Metrics() {
+		for _, info := range metricsOf(m.Result) {
 			s, ok := m.Metrics[info.Name]
 			if !ok {
 				continue

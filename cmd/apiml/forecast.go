@@ -41,8 +41,10 @@ func (a *app) forecastCommand() *cobra.Command {
 model is chosen by a rolling-origin backtest whose table is always shown; the
 intervals are calibrated on the errors of earlier forecasts.
 
-In this version the models are seasonal naive (day, week), the mean and the
-median of the last horizon, and the last value.`,
+The models are an additive model in the manner of Prophet (trend with changepoints,
+daily, weekly and yearly seasons), a small LSTM, and the baselines that both must
+beat: seasonal naive (day, week), the mean and the median of the last horizon, and
+the last value. auto leaves the LSTM out of very short and very long series.`,
 		Example: `  apiml forecast --step 1m --horizon 30m
   apiml forecast --endpoint /api/users --minutes 60 --json
   apiml forecast --csv traffic.csv --time minute --value requests --horizon 30 -o ahead.csv`,
@@ -112,7 +114,7 @@ func (a *app) forecast(o forecastOptions) error {
 	if err != nil {
 		return err
 	}
-	res, err := runForecast(s, h, o.model)
+	res, err := a.runForecast(s, h, o.model)
 	if err != nil {
 		return err
 	}
@@ -145,8 +147,8 @@ func (a *app) forecast(o forecastOptions) error {
 }
 
 // runForecast maps the errors of the forecaster to exit codes.
-func runForecast(s frame.Series, horizon int, name string) (*forecast.Result, error) {
-	res, err := forecast.Run(s, forecast.Options{Horizon: horizon, Model: name})
+func (a *app) runForecast(s frame.Series, horizon int, name string) (*forecast.Result, error) {
+	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: horizon, Model: name, Seed: a.cfg.Seed})
 	var short *forecast.ShortError
 	switch {
 	case err == nil:

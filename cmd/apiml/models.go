@@ -194,10 +194,18 @@ func notAvailable(specs ...model.Spec) error {
 // computes.
 func checkSchema(lm *loadedModel) error {
 	var want *frame.Schema
-	if lm.spec.Input == "flows" {
-		want = features.FlowSchema(false)
-	} else {
+	switch lm.spec.Role {
+	case model.RoleRegressor:
+		want = features.LatencySchema(lm.latency)
+	case model.RoleClusterer:
+		want = features.BehaviorSchema()
+	case model.RoleForecaster, model.RolePolicy:
+		return nil // their data have no columns that could differ
+	default:
 		want = features.HTTPSchema(lm.state)
+		if lm.spec.Input == "flows" {
+			want = features.FlowSchema(false)
+		}
 	}
 	return frame.SameSchema(&lm.file.Header.Schema, want)
 }

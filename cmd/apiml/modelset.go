@@ -24,12 +24,14 @@ const (
 
 // loadedModel is a model file with what it decodes to.
 type loadedModel struct {
-	spec   model.Spec
-	file   *model.File
-	model  model.Model
-	state  *features.State // nil for models of flows
-	origin string          // path, or "built-in"
-	sha256 string
+	spec  model.Spec
+	file  *model.File
+	model model.Model
+	state *features.State // of the classifier and the detector of requests, else nil
+	// latency is the state of the latency predictor, else nil.
+	latency *features.LatencyState
+	origin  string // path, or "built-in"
+	sha256  string
 }
 
 // defaultThreshold is the attack probability from which a request is flagged if
@@ -103,14 +105,26 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if lm.model, err = catalog.Decode(f); err != nil {
 		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
 	}
-	if spec.Input == "http" {
-		b, err := f.U8(arrayState)
-		if err != nil {
-			return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
+	fail := func(err error) (*loadedModel, error) {
+		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
+	}
+	if !f.Has(arrayState) {
+		if spec.Role == model.RoleRegressor || spec.Input == "http" && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
+			return fail(fmt.Errorf("no array %q: the features cannot be computed", arrayState))
 		}
-		if lm.state, err = features.ParseState(b); err != nil {
-			return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
-		}
+		return lm, nil
+	}
+	b, err := f.U8(arrayState)
+	if err != nil {
+		return fail(err)
+	}
+	if spec.Role == model.RoleRegressor {
+		lm.latency, err = features.ParseLatencyState(b)
+	} else {
+		lm.state, err = features.ParseState(b)
+	}
+	if err != nil {
+		return fail(err)
 	}
 	return lm, nil
 }

@@ -226,7 +226,7 @@ func TestReadmeCommands(t *testing.T) {
 // and that the README's snippet of apiml.yaml is valid.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "examples/README.md", "examples/cron/README.md"}
+	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "examples/README.md", "examples/cron/README.md", "examples/systemd/README.md"}
 	pages, err := filepath.Glob(repo(t, "docs/commands/*.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestHelpExamples(t *testing.T) {
 	if n < 20 {
 		t.Errorf("only %d examples found", n)
 	}
-	if checkCall([]string{"score", "--nosuch"}) == nil || checkCall([]string{"nightly"}) == nil || checkCall([]string{"config", "show", "x"}) == nil {
+	if checkCall([]string{"score", "--nosuch"}) == nil || checkCall([]string{"nosuch"}) == nil || checkCall([]string{"config", "show", "x"}) == nil {
 		t.Error("the check finds no unknown flag, command or argument")
 	}
 }
@@ -530,14 +530,17 @@ func TestExampleSchedules(t *testing.T) {
 		}
 		n += check("examples/cron/apiml.crontab", m[1])
 	}
-	if n < 4 {
+	if n < 2 {
 		t.Errorf("examples/cron/apiml.crontab: %d commands found", n)
 	}
 	var w struct {
 		On   map[string]any
 		Jobs map[string]struct {
 			RunsOn string `yaml:"runs-on"`
-			Steps  []struct{ Name, Uses, Run, If string }
+			Steps  []struct {
+				Name, Uses, Run, If string
+				With                map[string]string
+			}
 		}
 	}
 	if err := yaml.Unmarshal([]byte(readRepo(t, "examples/github-actions/nightly.yml")), &w); err != nil {
@@ -547,6 +550,7 @@ func TestExampleSchedules(t *testing.T) {
 		t.Error("nightly.yml has no schedule")
 	}
 	n = 0
+	var artefact, summary bool
 	for name, job := range w.Jobs {
 		if job.RunsOn == "" {
 			t.Errorf("nightly.yml: job %s runs nowhere", name)
@@ -558,14 +562,86 @@ func TestExampleSchedules(t *testing.T) {
 			for l := range strings.SplitSeq(s.Run, "\n") {
 				n += check("nightly.yml", l)
 			}
+			artefact = artefact || strings.HasPrefix(s.Uses, "actions/upload-artifact@") && slices.Contains(strings.Fields(s.With["path"]), "reports")
+			summary = summary || strings.Contains(s.Run, `>> "$GITHUB_STEP_SUMMARY"`)
 		}
 	}
-	if n < 3 {
-		t.Errorf("nightly.yml: %d commands found", n)
+	if n < 1 || !artefact || !summary {
+		t.Errorf("nightly.yml: %d commands found, report as artefact %v, Markdown as job summary %v", n, artefact, summary)
+	}
+	service, timer := unitFile(t, "examples/systemd/apiml-nightly.service"), unitFile(t, "examples/systemd/apiml-nightly.timer")
+	if check("apiml-nightly.service", strings.TrimPrefix(service["Service.ExecStart"], "/usr/local/bin/")) != 1 || service["Service.Type"] != "oneshot" || service["Service.PrivateNetwork"] != "yes" {
+		t.Errorf("apiml-nightly.service: %v", service)
+	}
+	if !regexp.MustCompile(`^\*-\*-\* \d\d:\d\d:\d\d$`).MatchString(timer["Timer.OnCalendar"]) || timer["Install.WantedBy"] != "timers.target" {
+		t.Errorf("apiml-nightly.timer: %v", timer)
 	}
 	for _, m := range regexp.MustCompile(`(?m)\bmake ([a-z]+)`).FindAllStringSubmatch(readRepo(t, "README.md")+readRepo(t, "CONTRIBUTING.md")+readRepo(t, "examples/github-actions/nightly.yml"), -1) {
 		if !strings.Contains(readRepo(t, "Makefile"), "\n"+m[1]+":") {
 			t.Errorf("make %s is mentioned, but the Makefile has no such target", m[1])
+		}
+	}
+}
+
+// unitFile reads a systemd unit into Section.Key → value.
+func unitFile(t *testing.T, name string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	section := ""
+	for l := range strings.SplitSeq(readRepo(t, name), "\n") {
+		key, value, pair := strings.Cut(l, "=")
+		switch {
+		case l == "" || strings.HasPrefix(l, "#"):
+		case strings.HasPrefix(l, "[") && strings.HasSuffix(l, "]"):
+			section = strings.Trim(l, "[]")
+		case pair && section != "" && out[section+"."+key] == "":
+			out[section+"."+key] = value
+		default:
+			t.Errorf("%s: %q is neither section nor key=value", name, l)
+		}
+	}
+	return out
+}
+
+// TestExampleNightly runs the calls of nightly in crontab, unit and workflow,
+// with examples/nightly.yaml as the configuration and logs of their own.
+func TestExampleNightly(t *testing.T) {
+	if !hasBuiltin() {
+		t.Skip("no built-in models in this build (make pretrained makes them)")
+	}
+	config := strings.ReplaceAll(readRepo(t, "examples/nightly.yaml"), "/var/log/nginx/", "")
+	lines := readRepo(t, "examples/cron/apiml.crontab") + readRepo(t, "examples/systemd/apiml-nightly.service") + readRepo(t, "examples/github-actions/nightly.yml")
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("apiml.yaml", []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "generate", "-q", "--requests", "1500", "--attacks", "0.2", "-o", "access.log")
+	mustRun(t, "generate", "-q", "--requests", "500", "--attacks", "0.2", "--seed", "2", "--start", "2026-03-01T00:00:00Z", "--format", "combined", "-o", "access.log.1")
+	n := 0
+	for l := range strings.SplitSeq(lines, "\n") {
+		_, call, ok := strings.Cut(l, "apiml nightly ")
+		if !ok || strings.HasPrefix(strings.TrimSpace(l), "#") {
+			continue
+		}
+		calls, err := commandsIn("apiml nightly " + strings.Replace(call, "/etc/apiml.yaml", "apiml.yaml", 1))
+		if err != nil || len(calls) != 1 {
+			t.Fatalf("%q: %d calls, %v", l, len(calls), err)
+		}
+		n++
+		want := 0
+		if slices.Contains(calls[0], "--fail-on") {
+			want = exitGate
+		}
+		if code, stdout, stderr := execute(t.Context(), "", calls[0]...); code != want || stdout == "" {
+			t.Errorf("%s: exit %d, want %d\n%s", strings.TrimSpace(l), code, want, stderr)
+		}
+	}
+	if n != 4 {
+		t.Errorf("%d calls found, want 4", n)
+	}
+	for _, name := range []string{"reports/index.html", "weekly/index.html"} {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
 		}
 	}
 }

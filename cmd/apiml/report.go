@@ -414,7 +414,7 @@ func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*repo
 	if err != nil {
 		return nil, err
 	}
-	res, err := forecast.Run(s, forecast.Options{Horizon: h})
+	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: h, Seed: a.cfg.Seed})
 	var short *forecast.ShortError
 	if errors.As(err, &short) {
 		a.warnf("no forecast in the report: %v", err)
@@ -527,7 +527,7 @@ func reportModel(lm *loadedModel) report.Model {
 func fillModel(m *report.Model, r *train.Result) {
 	m.Protocol, m.Evaluated = r.Protocol, r.Protocol
 	m.Rows, m.Metrics, m.Folds = max(m.Rows, int64(r.Rows)), nil, nil
-	for _, info := range train.Metrics() {
+	for _, info := range metricsOf(r) {
 		s, ok := r.Metrics[info.Name]
 		if !ok {
 			continue
@@ -540,7 +540,7 @@ func fillModel(m *report.Model, r *train.Result) {
 	}
 	for i, f := range r.Folds {
 		row := report.Fold{Name: fmt.Sprintf("fold %d", i+1), Train: int64(f.Train), Test: int64(f.Test)}
-		for _, info := range train.Metrics() {
+		for _, info := range metricsOf(r) {
 			if v, ok := f.Metrics[info.Name]; ok {
 				row.Values = append(row.Values, report.Value{Name: info.Name, Value: report.Num(v)})
 			}

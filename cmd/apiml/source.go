@@ -26,6 +26,7 @@ type source struct {
 	truth  []string // parallel to files: labels by line, "" = none
 	inputs []model.InputRef
 	kinds  map[string]int64 // "http", "flows" → records
+	title  string           // takes the place of names if it is set
 	names  []string         // formats of public data sets, else file names
 	synth  map[string]bool  // kind → some of it was generated
 }
@@ -74,6 +75,9 @@ func sourceName(path, format string) string {
 
 // name describes the source in one short line.
 func (s *source) name() string {
+	if s.title != "" {
+		return s.title
+	}
 	if len(s.names) > 3 {
 		return fmt.Sprintf("%s and %d more", strings.Join(s.names[:3], ", "), len(s.names)-3)
 	}

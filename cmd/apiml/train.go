@@ -42,6 +42,10 @@ type trainOptions struct {
 	rate    float64
 	ifOlder string
 
+	csv, labels string // train behavior --csv
+	eps         float64
+	minSamples  int
+
 	noRowHashes bool // built-in models do without: their rows can be generated again
 }
 
@@ -62,7 +66,8 @@ The default split, group-time, goes forward in time and never has a principal on
 both sides. It falls back to group where there are no times.`,
 		Example: `  apiml train --cv 5
   apiml train attack --data traffic.csv
-  apiml train --model security --split group --json`,
+  apiml train --model security --split group --json
+  apiml train behavior --csv points.csv --eps 0.5 --min-samples 5 --labels labels.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
 			if !cmd.Flags().Changed("cv") {
@@ -74,11 +79,18 @@ both sides. It falls back to group where there are no times.`,
 			if !(o.rate > 0 && o.rate < 1) {
 				return usagef("--target-fpr %v: want a share between 0 and 1", o.rate)
 			}
+			if o.csv != "" {
+				return a.clusterTable(o)
+			}
 			_, err := a.train(o)
 			return err
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&o.csv, "csv", "", "with behavior: plain DBSCAN on the numeric columns of this CSV, without scaling or a store")
+	f.Float64Var(&o.eps, "eps", 0, "its radius")
+	f.IntVar(&o.minSamples, "min-samples", 5, "rows within --eps, itself included, that make a core")
+	f.StringVar(&o.labels, "labels", "", "file for its labels, one per row, -1 = noise")
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
 	f.BoolVar(&o.all, "all", false, "all six models")
 	f.StringArrayVar(&o.data, "data", nil, "train on this file instead of the store, repeatable")
@@ -86,8 +98,7 @@ both sides. It falls back to group where there are no times.`,
 	f.IntVar(&o.cv, "cv", 0, "folds of the cross-validation, 0 = none (default from models.cv: 5)")
 	f.StringVar(&o.split, "split", "group-time", "group-time, group, random or time")
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
-	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this (without a value: models.retrain_interval, 24h)")
-	f.Lookup("if-older").NoOptDefVal = "config"
+	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this, such as 24h")
 	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
 	f.BoolVar(&o.audit, "audit-random", true, "also cross-validate on a random split of at most 20,000 rows and report how much better it looks")
 	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
@@ -105,9 +116,10 @@ type trainedModel struct {
 
 // storedMetrics is what a model file carries in Header.Metrics.
 type storedMetrics struct {
-	CV        *train.Result     `json:"cv,omitempty"`
-	HeldOut   *train.Result     `json:"held_out,omitempty"`
-	Baselines []*train.Baseline `json:"baselines,omitempty"` // fitted on the same rows, for evaluate
+	CV        *train.Result         `json:"cv,omitempty"`
+	HeldOut   *train.Result         `json:"held_out,omitempty"`
+	Baselines []*train.Baseline     `json:"baselines,omitempty"` // fitted on the same rows, for evaluate
+	Medians   *train.MedianBaseline `json:"medians,omitempty"`   // the same of a regressor
 }
 
 type trainResult struct {
@@ -139,6 +151,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if len(specs) == 0 {
 		return nil, notAvailable(missing...)
 	}
+	wanted := len(specs)
 	specs, err = a.olderModels(specs, o.ifOlder)
 	if err != nil {
 		return nil, err
@@ -179,6 +192,22 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	}
 	problems := map[string]*problem{}
 	for _, spec := range specs {
+		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
+			if src.st != nil && src.kinds[spec.Input] == 0 {
+				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
+				continue
+			}
+			tm, why, err := a.trainRole(src, spec, overrides[spec.Name], o)
+			if err != nil {
+				return nil, err
+			}
+			if tm == nil {
+				res.skip(a, explicit, spec, why)
+				continue
+			}
+			res.Models = append(res.Models, *tm)
+			continue
+		}
 		pr := problems[spec.Input]
 		if pr == nil {
 			if src.st != nil && src.kinds[spec.Input] == 0 {
@@ -210,7 +239,9 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		}
 		res.Models = append(res.Models, *tm)
 	}
-	if len(res.Models) == 0 {
+	if len(res.Models) == 0 && len(specs) < wanted { // the others are young enough
+		a.sayf("%d models are younger than %s; not trained: %s", wanted-len(specs), o.ifOlder, strings.Join(res.Skipped, "; "))
+	} else if len(res.Models) == 0 {
 		return nil, inputf("nothing to train on: %s", strings.Join(res.Skipped, "; "))
 	}
 	if src.st != nil {
@@ -286,13 +317,9 @@ func (a *app) olderModels(specs []model.Spec, age string) ([]model.Spec, error) 
 	if age == "" {
 		return specs, nil
 	}
-	limit := a.cfg.RetrainInterval
-	if age != "config" {
-		d, err := time.ParseDuration(age)
-		if err != nil || d < 0 {
-			return nil, usagef("--if-older %q: want a duration such as 24h", age)
-		}
-		limit = d
+	limit, err := time.ParseDuration(age)
+	if err != nil || limit < 0 {
+		return nil, usagef("--if-older %q: want a duration such as 24h", age)
 	}
 	var out []model.Spec
 	for _, s := range specs {
@@ -409,56 +436,82 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 			}
 		}
 	}
-	f := &model.File{}
-	if err := final.Model.Encode(f); err != nil {
-		return nil, err
-	}
-	h := &f.Header
-	h.Name, h.Tool, h.Data = spec.Name, "apiml "+toolVersion, pr.data
-	h.Data.Rows = len(rows)
-	h.HoldOut = model.HoldOut{Rule: rule, Rows: len(held), Protocol: tm.Protocol}
-	h.Thresholds = map[string]float64{}
 	tm.Notes = append(notes, tm.Notes...)
 	for _, n := range final.Notes {
 		tm.Notes = appendOnce(tm.Notes, n)
 	}
-	h.Warnings = slices.Clone(tm.Notes)
+	meta := fileMeta{
+		data: pr.data, rows: len(rows), held: len(held), rule: rule, thresholds: map[string]float64{},
+		stored: storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines},
+	}
 	switch t := tm.Threshold; {
 	case t == nil:
 	case t.Threshold > 1:
-		h.Warnings = append(h.Warnings, fmt.Sprintf("no threshold keeps the false positives under %g of the benign rows: score uses %g", t.Rate, defaultThreshold))
-		tm.Notes = append(tm.Notes, h.Warnings[len(h.Warnings)-1])
+		tm.Notes = append(tm.Notes, fmt.Sprintf("no threshold keeps the false positives under %g of the benign rows: score uses %g", t.Rate, defaultThreshold))
 	default:
-		h.Thresholds[strings.TrimSuffix(spec.Name, "-flows")] = t.Threshold
+		meta.thresholds[strings.TrimSuffix(spec.Name, "-flows")] = t.Threshold
 	}
-	stored := storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines}
 	if o.cv > 0 {
-		stored.CV = timeless(tm.Result)
-	}
-	if h.Metrics, err = json.Marshal(stored); err != nil {
-		return nil, err
+		meta.stored.CV = timeless(tm.Result)
 	}
 	if pr.state != nil {
-		st, err := pr.state().MarshalBinary()
-		if err != nil {
+		if meta.state, err = pr.state().MarshalBinary(); err != nil {
 			return nil, err
 		}
-		f.PutU8(arrayState, st)
 	}
 	if !o.noRowHashes {
-		f.PutU64(arrayHoldOut, pick(pr.Hash, held))
-		f.PutU64(arrayTrained, pick(pr.Hash, rows))
+		meta.heldHash, meta.trainHash = pick(pr.Hash, held), pick(pr.Hash, rows)
+	}
+	if err := a.writeModel(spec, final.Model, tm, meta); err != nil {
+		return nil, err
+	}
+	return tm, nil
+}
+
+// fileMeta is what a model file carries besides the model itself.
+type fileMeta struct {
+	data                model.Provenance
+	rows, held          int
+	rule                string
+	heldHash, trainHash []uint64 // row identities, nil = not stored
+	state               []byte   // fitted state of the features, nil = none
+	thresholds          map[string]float64
+	stored              storedMetrics
+}
+
+// writeModel writes a model's file and fills File and SHA256 of tm.
+func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta fileMeta) error {
+	f := &model.File{}
+	if err := m.Encode(f); err != nil {
+		return err
+	}
+	h := &f.Header
+	h.Name, h.Tool, h.Data = spec.Name, "apiml "+toolVersion, meta.data
+	h.Data.Rows = meta.rows
+	h.HoldOut = model.HoldOut{Rule: meta.rule, Rows: meta.held, Protocol: tm.Protocol}
+	h.Thresholds = meta.thresholds
+	h.Warnings = slices.Clone(tm.Notes)
+	var err error
+	if h.Metrics, err = json.Marshal(meta.stored); err != nil {
+		return err
+	}
+	if meta.state != nil {
+		f.PutU8(arrayState, meta.state)
+	}
+	if meta.trainHash != nil {
+		f.PutU64(arrayHoldOut, meta.heldHash)
+		f.PutU64(arrayTrained, meta.trainHash)
 	}
 	path := filepath.Join(a.cfg.ModelsDir, spec.FileName)
 	if err := atomicfile.Write(path, 0o600, f.Write); err != nil {
-		return nil, withCode(exitFailed, err)
+		return withCode(exitFailed, err)
 	}
 	lm, err := a.loadModelFile(path, &spec)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	tm.File, tm.SHA256 = path, lm.sha256
-	return tm, nil
+	return nil
 }
 
 // timeless is a result without what differs from run to run: equal input and
@@ -523,7 +576,7 @@ func cpuSeconds() float64 {
 func (a *app) storeMetrics(st *store.Store, run int64, models []trainedModel) error {
 	var ms []store.Metric
 	for _, m := range models {
-		for _, info := range train.Metrics() {
+		for _, info := range metricsOf(m.Result) {
 			if s, ok := m.Metrics[info.Name]; ok {
 				ms = append(ms, store.Metric{Run: run, Model: m.Model, Dataset: m.Dataset, Name: info.Name, Value: s.Pooled, SD: s.SD})
 			}
@@ -559,7 +612,7 @@ func (a *app) printTrained(res *trainResult) error {
 			header = []string{"metric", ">held out", ">± bootstrap", ">baseline (" + m.BaselineName + ")"}
 		}
 		var rows [][]string
-		for _, info := range train.Metrics() {
+		for _, info := range metricsOf(m.Result) {
 			s, ok := m.Metrics[info.Name]
 			if !ok {
 				continue

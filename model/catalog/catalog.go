@@ -11,30 +11,48 @@ import (
 	"slices"
 	"strings"
 
-	"apiml/frame"
+	"apiml/forecast"
 	"apiml/model"
+	"apiml/model/boost"
+	"apiml/model/cache"
+	"apiml/model/dbscan"
 	"apiml/model/forest"
 	"apiml/model/iforest"
 )
 
-// All lists the models in the order of tables and help. Default and Fit are nil
-// for those that this version cannot fit.
+// All lists the models in the order of tables and help.
 func All() []model.Spec {
 	return []model.Spec{
-		{Name: "forecast", Aliases: []string{"traffic_forecast", "traffic_forecaster", "prophet", "lstm"}, Groups: []string{"performance"},
-			Title: "Traffic Forecaster", Algorithm: "additive model, LSTM, ETS, Theta", Paper: "Taylor & Letham 2018; Hochreiter & Schmidhuber 1997",
-			FileName: "traffic_forecaster.apiml", Role: model.RoleForecaster, Input: "http"},
-		{Name: "latency", Aliases: []string{"latency_predictor", "xgboost"}, Groups: []string{"performance"},
+		{
+			Name: "forecast", Aliases: []string{"traffic_forecast", "traffic_forecaster", "prophet", "lstm"}, Groups: []string{"performance"},
+			Title: "Traffic Forecaster", Algorithm: "additive model, LSTM, seasonal naive", Paper: "Taylor & Letham 2018; Hochreiter & Schmidhuber 1997",
+			FileName: "traffic_forecaster.apiml", Role: model.RoleForecaster, Input: "http",
+			Default:   func() any { return forecast.Default() },
+			FitSeries: fitter("forecast", forecast.Default, forecast.Fit),
+		},
+		{
+			Name: "latency", Aliases: []string{"latency_predictor", "xgboost"}, Groups: []string{"performance"},
 			Title: "Latency Predictor", Algorithm: "boosted trees", Paper: "Chen & Guestrin 2016",
-			FileName: "latency_predictor.apiml", Role: model.RoleRegressor, Input: "http"},
-		{Name: "cache", Aliases: []string{"cache_optimizer", "reinforcement"}, Groups: []string{"performance"},
-			Title: "Cache Optimizer", Algorithm: "reinforcement learning", Paper: "Watkins & Dayan 1992",
-			FileName: "cache_optimizer.apiml", Role: model.RolePolicy, Input: "http"},
+			FileName: "latency_predictor.apiml", Role: model.RoleRegressor, Input: "http",
+			Default: func() any { return boost.Default() },
+			Fit:     fitter("latency", boost.Default, boost.Fit),
+		},
+		{
+			Name: "cache", Aliases: []string{"cache_optimizer", "reinforcement"}, Groups: []string{"performance"},
+			Title: "Cache Optimizer", Algorithm: "online learning over expert policies", Paper: "Gramacy et al. 2002; Herbster & Warmuth 1998; LeCaR: Vietri et al. 2018",
+			FileName: "cache_optimizer.apiml", Role: model.RolePolicy, Input: "http",
+			Default:  func() any { return cache.Default() },
+			FitTrace: fitter("cache", cache.Default, cache.Fit),
+		},
 		detector("anomaly", "Anomaly Detector", "anomaly_detector.apiml", "http", "anomaly_detector", "isolation_forest"),
 		classifier("attack", "Attack Classifier", "attack_classifier.apiml", "http", "attack_classifier", "random_forest"),
-		{Name: "behavior", Aliases: []string{"behavioral_analyzer", "dbscan"}, Groups: []string{"security"},
+		{
+			Name: "behavior", Aliases: []string{"behavioral_analyzer", "dbscan"}, Groups: []string{"security"},
 			Title: "Behavioral Analyzer", Algorithm: "DBSCAN", Paper: "Ester et al. 1996",
-			FileName: "behavioral_analyzer.apiml", Role: model.RoleClusterer, Input: "http"},
+			FileName: "behavioral_analyzer.apiml", Role: model.RoleClusterer, Input: "http",
+			Default: func() any { return dbscan.Default() },
+			Fit:     fitter("behavior", dbscan.Default, dbscan.Fit),
+		},
 		detector("anomaly-flows", "Anomaly Detector (flows)", "anomaly_detector-flows.apiml", "flows", "anomaly_detector-flows", "isolation_forest-flows"),
 		classifier("attack-flows", "Attack Classifier (flows)", "attack_classifier-flows.apiml", "flows", "attack_classifier-flows", "random_forest-flows"),
 	}
@@ -45,13 +63,7 @@ func classifier(name, title, file, input string, aliases ...string) model.Spec {
 		Name: name, Aliases: aliases, Groups: []string{"security"}, Title: title, Algorithm: "Random Forest", Paper: "Breiman 2001",
 		FileName: file, Role: model.RoleClassifier, Input: input,
 		Default: func() any { return forest.Default() },
-		Fit: func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
-			c := forest.Default()
-			if err := model.MergeConfig(name, config, &c); err != nil {
-				return nil, err
-			}
-			return orNil(forest.Fit(ctx, x, c, opt))
-		},
+		Fit:     fitter(name, forest.Default, forest.Fit),
 	}
 }
 
@@ -60,13 +72,19 @@ func detector(name, title, file, input string, aliases ...string) model.Spec {
 		Name: name, Aliases: aliases, Groups: []string{"security"}, Title: title, Algorithm: "Isolation Forest", Paper: "Liu, Ting & Zhou 2008",
 		FileName: file, Role: model.RoleDetector, Input: input,
 		Default: func() any { return iforest.Default() },
-		Fit: func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
-			c := iforest.Default()
-			if err := model.MergeConfig(name, config, &c); err != nil {
-				return nil, err
-			}
-			return orNil(iforest.Fit(ctx, x, c, opt))
-		},
+		Fit:     fitter(name, iforest.Default, iforest.Fit),
+	}
+}
+
+// fitter joins a model's defaults with its Fit: the configuration is merged over
+// the defaults.
+func fitter[X, C any, M model.Model](name string, defaults func() C, fit func(context.Context, X, C, model.FitOptions) (M, error)) func(context.Context, X, json.RawMessage, model.FitOptions) (model.Model, error) {
+	return func(ctx context.Context, x X, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
+		c := defaults()
+		if err := model.MergeConfig(name, config, &c); err != nil {
+			return nil, err
+		}
+		return orNil(fit(ctx, x, c, opt))
 	}
 }
 
@@ -86,6 +104,14 @@ func Decode(f *model.File) (model.Model, error) {
 		return orNil(forest.Decode(f))
 	case iforest.Kind:
 		return orNil(iforest.Decode(f))
+	case boost.Kind:
+		return orNil(boost.Decode(f))
+	case dbscan.Kind:
+		return orNil(dbscan.Decode(f))
+	case cache.Kind:
+		return orNil(cache.Decode(f))
+	case forecast.Kind:
+		return orNil(forecast.Decode(f))
 	}
 	return nil, fmt.Errorf("model file: this apiml knows no model of kind %q; update apiml or train again", f.Header.Kind)
 }

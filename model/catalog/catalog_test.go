@@ -95,7 +95,7 @@ func TestTable(t *testing.T) {
 				owner[c] = spec.Name
 			}
 		}
-		if (spec.Default == nil) != (spec.Fit == nil) {
+		if (spec.Default == nil) == spec.Available() {
 			t.Errorf("%s: only one of Default and Fit", spec.Name)
 		}
 		if files[spec.FileName] || !strings.HasSuffix(spec.FileName, ".apiml") || spec.Title == "" || spec.Algorithm == "" || spec.Paper == "" {

@@ -1,8 +1,8 @@
 // Package modeltest is the suite that every model of the catalogue passes: what
 // a user may rely on whatever the algorithm. It judges no quality.
 //
-// A test calls Run for each Spec. Classifiers and detectors are covered; a Spec
-// without Fit is skipped, because this version cannot fit it.
+// A test calls Run for each Spec. A Spec that this version cannot fit is
+// skipped.
 package modeltest
 
 import (
@@ -31,11 +31,12 @@ type suite struct {
 // Run runs the suite as subtests of t. decode reads a model back from its file:
 // that of the catalogue.
 func Run(t *testing.T, spec model.Spec, decode func(*model.File) (model.Model, error)) {
-	if spec.Fit == nil {
+	if !spec.Available() {
 		t.Skipf("%s cannot be fitted in this version", spec.Name)
 	}
 	if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
-		t.Fatalf("modeltest knows no role %q", spec.Role)
+		runRoles(t, spec, decode)
+		return
 	}
 	s := &suite{spec, decode}
 	for _, check := range []struct {
@@ -336,6 +337,14 @@ func copyArray(g, f *model.File, a model.ArrayInfo, change func([]byte) []byte) 
 	case "I32":
 		v, err := f.I32(a.Name)
 		g.PutI32(a.Name, through(v, 4, change, func(v int32) uint32 { return uint32(v) }, func(b uint32) int32 { return int32(b) }))
+		return err
+	case "I64":
+		v, err := f.I64(a.Name)
+		g.PutI64(a.Name, through(v, 8, change, func(v int64) uint64 { return uint64(v) }, func(b uint64) int64 { return int64(b) }))
+		return err
+	case "U64":
+		v, err := f.U64(a.Name)
+		g.PutU64(a.Name, through(v, 8, change, func(v uint64) uint64 { return v }, func(b uint64) uint64 { return b }))
 		return err
 	case "U16":
 		v, err := f.U16(a.Name)

@@ -1,0 +1,860 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/spf13/cobra"
+
+	"apiml/features"
+	"apiml/frame"
+	"apiml/model/cache"
+	"apiml/model/catalog"
+	"apiml/store"
+	"apiml/traffic"
+)
+
+func (a *app) adviseCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "advise",
+		Short: "Recommendations, each replayed over the recorded history",
+		Long: `Advise recommends, and shows for each recommendation what it would have done to
+the recorded history. It changes nothing. In this version: cache.`,
+		Example: "  apiml advise cache",
+	}
+	cmd.AddCommand(a.adviseCacheCommand())
+	for _, name := range []string{"capacity", "block", "ratelimit"} {
+		cmd.AddCommand(&cobra.Command{
+			Use: name, Hidden: true, Short: "Not available in this version", FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+			RunE: func(*cobra.Command, []string) error {
+				return withCode(exitFailed, fmt.Errorf("advise %s: not available in this version", name))
+			},
+		})
+	}
+	return cmd
+}
+
+type adviseCacheOptions struct {
+	trace, sizes, policy, output string
+	after                        float64
+}
+
+// learnedPolicy is the name of the learned policy beside those of cache.Policies.
+const learnedPolicy = "learned"
+
+func (a *app) adviseCacheCommand() *cobra.Command {
+	var o adviseCacheOptions
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "Hit ratio by cache size and policy, what to cache, and for how long",
+		Long: `Cache replays the requests of the store (GET and HEAD with status 200, 206 or
+304; an object is a host with a target) through caches of several sizes and
+policies, and says which size and policy to take, which endpoints gain, and how
+long their answers could be kept. With --trace it replays a file of cache
+accesses: one integer key per line, "key size", or CSV with the columns
+time,key,size (time in seconds; a header is optional); gzip is read directly.
+
+Sizes are a share of the distinct objects (5%), a number of objects (1000), or,
+where the requests have sizes, bytes (128MiB). Belady's bound knows the future:
+no policy can be expected to reach it. With sizes in bytes it is a reference.
+
+Policies: ` + strings.Join(policyNames(), ", ") + `.`,
+		Example: `  apiml advise cache
+  apiml advise cache --sizes 1%,1000 --policy lru,learned,belady --json
+  apiml advise cache --trace accesses.keys.gz --sizes 1000 --after 0.5`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.adviseCache(o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.trace, "trace", "", "file of cache accesses instead of the store, - = standard input")
+	f.StringVar(&o.sizes, "sizes", "1%,5%,10%,25%", "cache sizes: shares of the objects, numbers of objects, bytes (128MiB)")
+	f.StringVar(&o.policy, "policy", "all", "all, or some of the policies")
+	f.Float64Var(&o.after, "after", 0, "count hits behind this share of the requests only (0.5 = on the second half)")
+	f.StringVarP(&o.output, "output", "o", "-", "file to write, - = standard output")
+	return cmd
+}
+
+func policyNames() []string {
+	var names []string
+	for _, p := range cache.Policies() {
+		if p.Bound {
+			names = append(names, learnedPolicy)
+		}
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// cacheSize is one of --sizes.
+type cacheSize struct {
+	text     string
+	bytes    bool
+	capacity int64 // objects or bytes; 0 until the number of objects is known
+	share    float64
+}
+
+// cacheResult is a row of `advise cache --json`.
+type cacheResult struct {
+	Policy       string   `json:"policy"`
+	Size         int64    `json:"size"`      // objects, or bytes
+	Unit         string   `json:"unit"`      // "objects" or "bytes"
+	Requested    string   `json:"requested"` // as in --sizes: "1%"
+	HitRatio     float64  `json:"hit_ratio"`
+	ByteHitRatio *float64 `json:"byte_hit_ratio"` // null if the requests have no sizes
+	PerSecond    float64  `json:"requests_per_second"`
+	Bound        bool     `json:"bound,omitempty"` // knows the future
+}
+
+type cacheOutput struct {
+	jsonHead
+	Source   string        `json:"source"`
+	Requests int64         `json:"requests"`
+	Counted  int64         `json:"counted"` // behind --after
+	Keys     int64         `json:"keys"`
+	Results  []cacheResult `json:"results"`
+	// From the store only.
+	Observed *observedRatio `json:"observed,omitempty"`
+	Advice   *cacheAdvice   `json:"advice,omitempty"`
+	Notes    []string       `json:"notes"`
+}
+
+// observedRatio is what the log says of the cache that was there.
+type observedRatio struct {
+	Requests int64   `json:"requests"` // with a logged cache status
+	HitRatio float64 `json:"hit_ratio"`
+}
+
+// cacheAdvice is the recommendation and what it would have done.
+type cacheAdvice struct {
+	Policy      string            `json:"policy"`
+	Size        int64             `json:"size"` // objects
+	Share       float64           `json:"share"`
+	MeanBytes   float64           `json:"mean_object_bytes"`
+	Requests    int64             `json:"requests"`
+	Hits        int64             `json:"hits"`
+	HitRatio    float64           `json:"hit_ratio"`
+	HitBytes    int64             `json:"hit_bytes"`
+	LRUHitRatio float64           `json:"lru_hit_ratio"` // at the same size
+	Unlimited   float64           `json:"unlimited_hit_ratio"`
+	Templates   []cacheableTarget `json:"templates"`
+	Text        []string          `json:"text"`
+}
+
+// cacheableTarget is an endpoint in cacheAdvice.
+type cacheableTarget struct {
+	Template string   `json:"template"`
+	Requests int64    `json:"requests"`
+	Keys     int64    `json:"keys"`
+	Hits     int64    `json:"hits"` // in the replay of the recommendation
+	HitBytes int64    `json:"hit_bytes"`
+	TTL      *float64 `json:"ttl_seconds"`    // null = none that the data supports
+	TTLHits  *int64   `json:"hits_with_ttl"`  // in the same replay, if answers were kept so long
+	TTLStale *float64 `json:"stale_with_ttl"` // share of those whose answer had another size than the one kept
+	Changed  float64  `json:"changed"`        // share of the repeated requests whose answer had another size than the one before
+}
+
+func (a *app) adviseCache(o adviseCacheOptions) error {
+	if !(o.after >= 0 && o.after < 1) {
+		return usagef("--after %v: want a share from 0 to below 1", o.after)
+	}
+	sizes, err := parseCacheSizes(o.sizes)
+	if err != nil {
+		return err
+	}
+	policies, err := parsePolicies(o.policy)
+	if err != nil {
+		return err
+	}
+	var in *cacheInput
+	if o.trace != "" {
+		in, err = a.traceInput(o.trace)
+	} else {
+		in, err = a.storeTrace()
+	}
+	if err != nil {
+		return err
+	}
+	objects := &frame.Trace{Keys: in.trace.Keys, N: in.trace.N}
+	n := len(objects.Keys)
+	from := int(o.after * float64(n))
+	out := cacheOutput{Source: in.source, Requests: int64(n), Counted: int64(n - from), Keys: int64(objects.N), Notes: in.notes}
+	if in.stats.Logged > 0 {
+		out.Observed = &observedRatio{in.stats.Logged, in.stats.ObservedHitRatio()}
+	}
+	p := a.progress("replay", int64(len(sizes)*len(policies)))
+	defer p.done()
+	for _, s := range sizes {
+		t := objects
+		if s.bytes {
+			if in.trace.Sizes == nil {
+				return usagef("--sizes %s: the accesses have no sizes; name a share or a number of objects", s.text)
+			}
+			t = in.trace
+		} else if s.share > 0 {
+			s.capacity = max(1, int64(math.Round(s.share*float64(t.N))))
+		}
+		for _, name := range policies {
+			begin := time.Now()
+			hits, err := a.replay(in, name, t, s.capacity)
+			if err != nil {
+				return err
+			}
+			took := time.Since(begin).Seconds()
+			c := cache.Measure(in.trace, hits, from, n)
+			r := cacheResult{Policy: name, Size: s.capacity, Unit: "objects", Requested: s.text, HitRatio: c.HitRatio(), PerSecond: float64(n) / max(took, 1e-9), Bound: name == "belady"}
+			if s.bytes {
+				r.Unit = "bytes"
+			}
+			if in.trace.Sizes != nil && c.Bytes > 0 {
+				v := c.ByteHitRatio()
+				r.ByteHitRatio = &v
+			}
+			out.Results = append(out.Results, r)
+			p.set(int64(len(out.Results)))
+		}
+	}
+	if o.trace == "" {
+		if out.Advice, err = a.cacheAdvice(in, objects, from); err != nil {
+			return err
+		}
+	}
+	w, err := a.create(o.output, 0o644)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	p.done()
+	if a.flags.json {
+		out.jsonHead = a.head("advise")
+		err = writeJSON(w, out)
+	} else {
+		err = adviseTable(w, &out)
+	}
+	if err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+// cacheInput is what is replayed.
+type cacheInput struct {
+	source  string
+	trace   *frame.Trace
+	stats   features.TraceStats // of the store only
+	targets func(int32) string  // of the store only: template per key
+	learned *cache.Learned
+	notes   []string
+}
+
+func (a *app) replay(in *cacheInput, name string, t *frame.Trace, capacity int64) ([]bool, error) {
+	if name == learnedPolicy {
+		return in.learned.Run(a.ctx, t, capacity)
+	}
+	return cache.Run(a.ctx, name, t, capacity)
+}
+
+func parsePolicies(text string) ([]string, error) {
+	known := policyNames()
+	var out []string
+	for _, name := range strings.Split(text, ",") {
+		name = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "-", "")
+		switch {
+		case name == "all":
+			out = known
+		case !slices.Contains(known, name):
+			return nil, usagef("--policy %q: known are all, %s", name, strings.Join(known, ", "))
+		case !slices.Contains(out, name):
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+// byteUnits, longest first where one ends in another.
+var byteUnits = []struct {
+	suffix string
+	bytes  float64
+}{{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40}, {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"b", 1}}
+
+func parseCacheSizes(text string) ([]cacheSize, error) {
+	var out []cacheSize
+	for _, s := range strings.Split(text, ",") {
+		s = strings.TrimSpace(s)
+		c := cacheSize{text: s}
+		bad := usagef("--sizes %q: want a share of the objects (5%%), a number of them (1000) or bytes (128MiB)", s)
+		if rest, ok := strings.CutSuffix(s, "%"); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil || !(v > 0 && v <= 100) {
+				return nil, bad
+			}
+			c.share = v / 100
+			out = append(out, c)
+			continue
+		}
+		number, unit := strings.ToLower(s), 1.0
+		for _, u := range byteUnits {
+			if rest, ok := strings.CutSuffix(number, u.suffix); ok {
+				number, unit, c.bytes = strings.TrimSpace(rest), u.bytes, true
+				break
+			}
+		}
+		v, err := strconv.ParseFloat(number, 64)
+		if v = v * unit; err != nil || !(v >= 1 && v < 1<<62) || v != math.Trunc(v) {
+			return nil, bad
+		}
+		c.capacity = int64(v)
+		out = append(out, c)
+	}
+	if len(out) > 100 {
+		return nil, usagef("--sizes: %d sizes, at most 100 are possible", len(out))
+	}
+	return out, nil
+}
+
+// traceInput reads a file of accesses. The learned policy begins without a
+// prior: what it knows it learns during the replay.
+func (a *app) traceInput(path string) (*cacheInput, error) {
+	t, err := a.readTrace(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := cache.New(cache.Default(), a.cfg.Seed)
+	if err != nil {
+		return nil, withCode(exitFailed, err)
+	}
+	return &cacheInput{source: path, trace: t, learned: m, notes: []string{"learned begins without a prior and learns during the replay"}}, nil
+}
+
+// maxTraceLines bounds the memory of a trace: 16 bytes per access, twice that
+// during Belady's.
+const maxTraceLines = 1 << 28
+
+func (a *app) readTrace(path string) (*frame.Trace, error) {
+	var r io.Reader = a.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, inputf("%s: no such file", path)
+		}
+		if err != nil {
+			return nil, withCode(exitInput, err)
+		}
+		defer f.Close()
+		r = f
+	}
+	br := bufio.NewReaderSize(r, 1<<18)
+	if magic, _ := br.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(br)
+		if err != nil {
+			return nil, inputf("%s: %v", path, err)
+		}
+		br = bufio.NewReaderSize(z, 1<<18)
+	}
+	t := &frame.Trace{}
+	number := map[uint64]int32{}
+	var small []int32 // key → number + 1, for keys that are dense already
+	fields := 0       // per line, from the first one
+	comma := false
+	for line := 1; ; line++ {
+		b, err := br.ReadSlice('\n')
+		if err != nil && err != io.EOF || len(b) == 0 {
+			if err == io.EOF {
+				break
+			}
+			if errors.Is(err, bufio.ErrBufferFull) {
+				return nil, inputf("%s:%d: the line is too long", path, line)
+			}
+			return nil, inputf("%s:%d: %v", path, line, err)
+		}
+		if line&0xfffff == 0 && a.ctx.Err() != nil {
+			return nil, a.ctx.Err()
+		}
+		if line == 1 {
+			b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+		}
+		if b = bytes.TrimSpace(b); len(b) == 0 || b[0] == '#' {
+			continue
+		}
+		var f [3][]byte
+		n := 0
+		if fields == 0 {
+			comma = bytes.IndexByte(b, ',') >= 0
+		}
+		for rest := b; n < 4; n++ {
+			i := bytes.IndexByte(rest, ',')
+			if !comma {
+				i = bytes.IndexAny(rest, " \t")
+			}
+			part := rest
+			if i >= 0 {
+				part = rest[:i]
+			}
+			if n < 3 {
+				f[n] = bytes.TrimSpace(part)
+			}
+			if i < 0 {
+				n++
+				break
+			}
+			if rest = rest[i+1:]; !comma {
+				rest = bytes.TrimLeft(rest, " \t")
+			}
+		}
+		if fields == 0 {
+			if line == 1 && comma && bytes.ContainsAny(b, "abcdefghijklmnopqrstuvwxyz") {
+				continue // a header
+			}
+			fields = n
+		}
+		if n != fields || n > 3 {
+			return nil, inputf("%s:%d: %d fields, want %s", path, line, n, fieldsWanted(fields))
+		}
+		if n == 3 {
+			at, err := strconv.ParseFloat(string(f[0]), 64)
+			if err != nil || !(math.Abs(at) < 1e12) {
+				return nil, inputf("%s:%d: time %q is no number of seconds", path, line, cut(f[0]))
+			}
+			t.Times = append(t.Times, int64(math.Round(at*1e6)))
+			f[0], f[1] = f[1], f[2]
+		}
+		key, err := strconv.ParseUint(string(f[0]), 10, 64)
+		if err != nil {
+			return nil, inputf("%s:%d: key %q is no whole number", path, line, cut(f[0]))
+		}
+		if n > 1 {
+			size, err := strconv.ParseInt(string(f[1]), 10, 64)
+			if err != nil || size < 0 || size > math.MaxInt32 {
+				return nil, inputf("%s:%d: size %q is no number of bytes from 0 to %d", path, line, cut(f[1]), math.MaxInt32)
+			}
+			t.Sizes = append(t.Sizes, int32(size))
+		}
+		if len(t.Keys) == maxTraceLines {
+			return nil, inputf("%s:%d: more than %d accesses", path, line, maxTraceLines)
+		}
+		var k int32
+		if key < uint64(4*len(t.Keys)+1024) && key < 1<<30 { // as good as dense
+			for uint64(len(small)) <= key {
+				small = append(small, make([]int32, max(1024, len(small)))...)
+			}
+			// A key that was seen in the map, when there were too few lines, stays there.
+			if k = small[key] - 1; k < 0 {
+				if old, ok := number[key]; ok {
+					k = old
+				} else {
+					k = int32(t.N)
+					t.N++
+				}
+				small[key] = k + 1
+			}
+		} else {
+			var ok bool
+			if k, ok = number[key]; !ok {
+				k = int32(t.N)
+				number[key] = k
+				t.N++
+			}
+		}
+		t.Keys = append(t.Keys, k)
+	}
+	if len(t.Keys) == 0 {
+		return nil, inputf("%s: no accesses", path)
+	}
+	return t, nil
+}
+
+func fieldsWanted(n int) string {
+	switch n {
+	case 1:
+		return "a key, as before"
+	case 2:
+		return "a key and a size, as before"
+	case 3:
+		return "time, key and size, as before"
+	}
+	return "a key, a key and a size, or time, key and size"
+}
+
+// cut shortens what an error quotes.
+func cut(b []byte) string {
+	if len(b) > 40 {
+		return string(b[:40]) + "…"
+	}
+	return string(b)
+}
+
+// storeTrace makes the trace of the store.
+func (a *app) storeTrace() (*cacheInput, error) {
+	st, err := a.openStore(true)
+	if err != nil {
+		return nil, err
+	}
+	b := features.NewTraceBuilder()
+	err = st.ScanRequests(a.ctx, store.Filter{}, func(reqs []traffic.Request) error {
+		b.Add(reqs)
+		return nil
+	})
+	if cerr := st.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, storeError(err)
+	}
+	in := &cacheInput{source: a.cfg.DB, stats: b.Stats(), notes: []string{}}
+	in.trace, _ = b.Trace()
+	if len(in.trace.Keys) == 0 {
+		return nil, inputf("%s: none of its %s requests is a GET or HEAD with status 200, 206 or 304: nothing to cache", a.cfg.DB, count(in.stats.Requests))
+	}
+	if in.stats.Left > 0 {
+		in.notes = append(in.notes, fmt.Sprintf("%s requests are beyond what is held in memory and were left out", count(in.stats.Left)))
+	}
+	// Groups are those of all other commands: the learned templates where there are any.
+	folded := map[string]string{}
+	q, err := store.OpenQuery(a.ctx, store.Options{Path: a.cfg.DB, MemoryLimit: storeMemory})
+	if err != nil {
+		return nil, storeError(err)
+	}
+	err = q.Query(a.ctx, "SELECT raw, min(folded) FROM templates GROUP BY raw ORDER BY raw", nil, func(row []any) error {
+		raw, _ := row[0].(string)
+		folded[raw], _ = row[1].(string)
+		return nil
+	})
+	if cerr := q.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, storeError(err)
+	}
+	in.targets = func(k int32) string {
+		raw := traffic.Template("GET", b.Target(k))
+		if f, ok := folded[raw]; ok {
+			return f
+		}
+		return raw
+	}
+	return in, a.learnedFor(in)
+}
+
+// learnedFor takes the trained policy, or else one without a prior.
+func (a *app) learnedFor(in *cacheInput) error {
+	specs, err := catalog.Resolve([]string{"cache"})
+	if err != nil {
+		return withCode(exitFailed, err)
+	}
+	lm, err := a.loadModel(specs[0], true)
+	switch {
+	case err == nil:
+		m, ok := lm.model.(*cache.Learned)
+		if !ok {
+			return statef("%s: holds a %q, not a cache policy; train again", specs[0].FileName, lm.model.Kind())
+		}
+		in.learned = m
+		in.notes = append(in.notes, "learned begins with the prior of the trained or built-in policy, which may have been fitted on these requests")
+		return nil
+	case !errors.Is(err, errNoModel):
+		return err
+	}
+	if in.learned, err = cache.New(cache.Default(), a.cfg.Seed); err != nil {
+		return withCode(exitFailed, err)
+	}
+	in.notes = append(in.notes, "learned begins without a prior and learns during the replay; `apiml train cache` makes one")
+	return nil
+}
+
+// Where the advice draws its lines.
+const (
+	adviceEnough  = 0.95  // share of the hits of an unlimited cache at which the curve is called flat
+	adviceGain    = 0.005 // hit ratio by which the learned policy must beat LRU to be worth it
+	adviceTargets = 10
+	ttlKeeps      = 0.95 // share of the hits that a lifetime should keep
+	ttlLeast      = 0.5  // share of the hits below which a lifetime is not worth it
+	ttlStale      = 0.01 // share of the hits that may be of another size than the answer sent
+	ttlRepeats    = 100  // repeats below which nothing is said
+)
+
+// adviceShares are the cache sizes that the advice chooses from.
+func adviceShares() []float64 {
+	return []float64{0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1}
+}
+
+// ttlSteps are the lifetimes that the advice chooses from, in seconds.
+func ttlSteps() []int64 {
+	return []int64{10, 30, 60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400}
+}
+
+// cacheAdvice chooses a size and a policy and replays them.
+func (a *app) cacheAdvice(in *cacheInput, objects *frame.Trace, from int) (*cacheAdvice, error) {
+	n := len(objects.Keys)
+	hitRatio := func(hits []bool) float64 { return cache.Measure(objects, hits, from, n).HitRatio() }
+	unlimited, err := a.replay(in, "lru", objects, int64(objects.N))
+	if err != nil {
+		return nil, err
+	}
+	ad := &cacheAdvice{Policy: "lru", Unlimited: hitRatio(unlimited), Templates: []cacheableTarget{}}
+	var lru []bool
+	for _, share := range adviceShares() {
+		ad.Share = share
+		ad.Size = max(1, int64(math.Round(share*float64(objects.N))))
+		if lru, err = a.replay(in, "lru", objects, ad.Size); err != nil {
+			return nil, err
+		}
+		if ad.LRUHitRatio = hitRatio(lru); ad.LRUHitRatio >= adviceEnough*ad.Unlimited {
+			break
+		}
+	}
+	hits, err := a.replay(in, learnedPolicy, objects, ad.Size)
+	if err != nil {
+		return nil, err
+	}
+	learned := hitRatio(hits)
+	if learned >= ad.LRUHitRatio+adviceGain {
+		ad.Policy = learnedPolicy
+	} else {
+		hits = lru
+	}
+	c := cache.Measure(in.trace, hits, from, n)
+	ad.Requests, ad.Hits, ad.HitRatio, ad.HitBytes = c.Requests, c.Hits, c.HitRatio(), c.HitBytes
+	last := make([]int32, objects.N)
+	for i, k := range in.trace.Keys {
+		last[k] = in.trace.Sizes[i]
+	}
+	for _, s := range last {
+		ad.MeanBytes += float64(s)
+	}
+	ad.MeanBytes /= float64(max(1, objects.N))
+	ad.Templates = cacheableTargets(in, hits, from)
+	ad.Text = adviceText(in, ad, learned)
+	return ad, nil
+}
+
+// cacheableTargets sums the replay up per template.
+func cacheableTargets(in *cacheInput, hits []bool, from int) []cacheableTarget {
+	t := in.trace
+	number := map[string]int{}
+	group := make([]int, t.N)
+	var out []cacheableTarget
+	for k := range group {
+		name := in.targets(int32(k))
+		g, ok := number[name]
+		if !ok {
+			g = len(out)
+			number[name] = g
+			out = append(out, cacheableTarget{Template: name})
+		}
+		group[k] = g
+		out[g].Keys++
+	}
+	for i := from; i < len(t.Keys); i++ {
+		g := &out[group[t.Keys[i]]]
+		g.Requests++
+		if hits[i] {
+			g.Hits++
+			g.HitBytes += int64(t.Sizes[i])
+		}
+	}
+	order := make([]int, len(out))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		switch {
+		case out[i].Hits != out[j].Hits:
+			return int(min(max(out[j].Hits-out[i].Hits, -1), 1))
+		default:
+			return strings.Compare(out[i].Template, out[j].Template)
+		}
+	})
+	var top []cacheableTarget
+	rank := make([]int, len(out)) // +1
+	for _, i := range order[:min(adviceTargets, len(order))] {
+		if out[i].Hits > 0 {
+			top = append(top, out[i])
+			rank[i] = len(top)
+		}
+	}
+	lifetimes(in, hits, from, group, rank, top)
+	if top == nil {
+		top = []cacheableTarget{}
+	}
+	return top
+}
+
+// lifetimes suggests how long the answers of the top templates could be kept, by
+// replay: the shortest step that keeps 95 % of the hits, or a shorter one where
+// more than 1 % of those would have been of another size than the answer that
+// was sent. What a log says of change is no more than that. Without times or
+// sizes, with few repeats, and where less than half of the hits is left, there
+// is no suggestion.
+//
+// An answer that is too old is fetched again to where it lies, so that what the
+// cache holds stays the same and the replay's hits need only be sifted.
+func lifetimes(in *cacheInput, hits []bool, from int, group, rank []int, top []cacheableTarget) {
+	t := in.trace
+	steps := ttlSteps()
+	type tally struct{ hits, stale int64 }
+	sums := make([]tally, len(top)*len(steps))
+	repeats, sized, changed := make([]int64, len(top)), make([]int64, len(top)), make([]int64, len(top))
+	before := make([]int32, t.N)             // request + 1
+	fetched := make([]int32, t.N*len(steps)) // request, per key and step
+	for i, k := range t.Keys {
+		r := rank[group[k]] - 1
+		if r < 0 {
+			continue
+		}
+		if b := before[k] - 1; b >= 0 {
+			repeats[r]++
+			if t.Sizes[b] > 0 && t.Sizes[i] > 0 {
+				sized[r]++
+			}
+			if t.Sizes[b] != t.Sizes[i] {
+				changed[r]++
+			}
+		}
+		before[k] = int32(i + 1)
+		if t.Times == nil {
+			continue
+		}
+		for j, step := range steps {
+			f := &fetched[int(k)*len(steps)+j]
+			if !hits[i] || t.Times[i]-t.Times[*f] > step*1e6 {
+				*f = int32(i)
+				continue
+			}
+			if i < from {
+				continue
+			}
+			s := &sums[r*len(steps)+j]
+			s.hits++
+			if t.Sizes[i] != t.Sizes[*f] {
+				s.stale++
+			}
+		}
+	}
+	for r := range top {
+		g := &top[r]
+		g.Changed = float64(changed[r]) / float64(max(1, repeats[r]))
+		if repeats[r] < ttlRepeats || sized[r]*2 < repeats[r] {
+			continue
+		}
+		for j, step := range steps {
+			s := sums[r*len(steps)+j]
+			if float64(s.stale) > ttlStale*float64(s.hits) {
+				break
+			}
+			if float64(s.hits) >= ttlLeast*float64(g.Hits) {
+				v, share := float64(step), float64(s.stale)/float64(max(1, s.hits))
+				g.TTL, g.TTLHits, g.TTLStale = &v, &s.hits, &share
+			}
+			if float64(s.hits) >= ttlKeeps*float64(g.Hits) {
+				break
+			}
+		}
+	}
+}
+
+// adviceText says the advice in words.
+func adviceText(in *cacheInput, ad *cacheAdvice, learned float64) []string {
+	text := []string{fmt.Sprintf("An unlimited cache would have answered %s of the %s requests. Room for %s objects (%s of those seen, about %s at their mean size) is enough for %s with LRU; beyond, the curve is flat.",
+		percent(ad.Unlimited), count(ad.Requests), count(ad.Size), percent(ad.Share), byteText(ad.MeanBytes*float64(ad.Size)), percent(ad.LRUHitRatio))}
+	if ad.Unlimited == 0 {
+		return []string{"No object was requested twice: a cache would have answered nothing."}
+	}
+	if ad.Policy == learnedPolicy {
+		text = append(text, fmt.Sprintf("The learned policy has %s there, %.2f points more than LRU.", percent(learned), 100*(learned-ad.LRUHitRatio)))
+	} else {
+		text = append(text, fmt.Sprintf("The learned policy has %s there: LRU is as good, and simpler.", percent(learned)))
+	}
+	text = append(text, fmt.Sprintf("Replayed over the recorded history, %s with %s objects answers %s of %s requests (%s) and %s.",
+		ad.Policy, count(ad.Size), count(ad.Hits), count(ad.Requests), percent(ad.HitRatio), byteText(float64(ad.HitBytes))))
+	if in.stats.Logged > 0 {
+		text = append(text, fmt.Sprintf("The log says that %s of %s requests were answered from a cache.", percent(in.stats.ObservedHitRatio()), count(in.stats.Logged)))
+	}
+	return append(text, "A log shows neither Cache-Control nor Vary: answers that depend on the user must not be shared.")
+}
+
+// byteText prints a number of bytes in a fitting unit.
+func byteText(v float64) string {
+	unit := []string{"bytes", "kB", "MB", "GB", "TB"}
+	i := 0
+	for v >= 1000 && i < len(unit)-1 {
+		v /= 1000
+		i++
+	}
+	if i == 0 {
+		return strconv.FormatFloat(v, 'f', 0, 64) + " bytes"
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + " " + unit[i]
+}
+
+// lifetimeText prints 300 seconds as "5m".
+func lifetimeText(s int64) string {
+	switch {
+	case s%86400 == 0:
+		return strconv.FormatInt(s/86400, 10) + "d"
+	case s%3600 == 0:
+		return strconv.FormatInt(s/3600, 10) + "h"
+	case s%60 == 0:
+		return strconv.FormatInt(s/60, 10) + "m"
+	}
+	return strconv.FormatInt(s, 10) + "s"
+}
+
+func adviseTable(w io.Writer, out *cacheOutput) error {
+	fmt.Fprintf(w, "%s: %s requests to %s objects", clean(out.Source), count(out.Requests), count(out.Keys))
+	if out.Counted < out.Requests {
+		fmt.Fprintf(w, ", hits counted on the last %s", count(out.Counted))
+	}
+	fmt.Fprintln(w)
+	var rows [][]string
+	for _, r := range out.Results {
+		name, bytes := r.Policy, "–"
+		if r.Bound {
+			name += " (bound)"
+		}
+		if r.ByteHitRatio != nil {
+			bytes = percent(*r.ByteHitRatio)
+		}
+		rows = append(rows, []string{r.Requested, count(r.Size) + " " + r.Unit, name, percent(r.HitRatio), bytes, count(int64(r.PerSecond))})
+	}
+	if err := table(w, []string{"size", ">is", "policy", ">hit ratio", ">byte hit ratio", ">requests/s"}, rows); err != nil {
+		return err
+	}
+	if out.Observed != nil {
+		fmt.Fprintf(w, "observed in the log: %s of %s requests\n", percent(out.Observed.HitRatio), count(out.Observed.Requests))
+	}
+	if ad := out.Advice; ad != nil {
+		fmt.Fprintln(w)
+		for _, s := range ad.Text {
+			fmt.Fprintln(w, s)
+		}
+		if len(ad.Templates) > 0 {
+			fmt.Fprintln(w)
+			rows = nil
+			for _, t := range ad.Templates {
+				ttl, with, stale := "–", "–", "–"
+				if t.TTL != nil {
+					ttl, with, stale = lifetimeText(int64(*t.TTL)), count(*t.TTLHits), percent(*t.TTLStale)
+				}
+				rows = append(rows, []string{cell(t.Template, 60), count(t.Requests), count(t.Keys), count(t.Hits), byteText(float64(t.HitBytes)), percent(t.Changed), ttl, with, stale})
+			}
+			if err := table(w, []string{"endpoint", ">requests", ">objects", ">hits", ">saved", ">changed", ">keep for", ">hits then", ">stale then"}, rows); err != nil {
+				return err
+			}
+			fmt.Fprintln(w, "changed: repeated requests whose answer had another size than before. keep for: the shortest\ntime that keeps 95 % of the hits, or less where more than 1 % of them would be stale (of another\nsize than the answer sent); – = none.")
+		}
+	}
+	for _, n := range out.Notes {
+		fmt.Fprintln(w, "note: "+clean(n))
+	}
+	return nil
+}

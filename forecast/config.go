@@ -1,0 +1,111 @@
+package forecast
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Config says how a Traffic Forecaster is fitted. Take Default and change what
+// you want: the zero value is not valid. The names of the additive model are
+// those of Prophet.
+type Config struct {
+	Model   string `json:"model"`   // one of Models, default "auto" = chosen by backtest
+	Horizon int    `json:"horizon"` // steps ahead for which it is chosen and its bands are calibrated, default 30
+
+	// The additive model.
+	Growth                string  `json:"growth"`                  // trend: "linear" or "flat", default "linear"
+	Changepoints          int     `json:"n_changepoints"`          // places where the trend may bend, 0 to 200, default 25
+	ChangepointRange      float64 `json:"changepoint_range"`       // they lie in the first part of the history, a share, default 0.8
+	ChangepointPriorScale float64 `json:"changepoint_prior_scale"` // Laplace scale of the bends: larger bends more, default 0.05
+	SeasonalityMode       string  `json:"seasonality_mode"`        // "additive" or "multiplicative", default "additive"
+	SeasonalityPriorScale float64 `json:"seasonality_prior_scale"` // standard deviation of the Fourier coefficients, default 10
+	YearlySeasonality     int     `json:"yearly_seasonality"`      // Fourier order, 0 = none, -1 = 10 from 2 years of data on; default -1
+	WeeklySeasonality     int     `json:"weekly_seasonality"`      // Fourier order, 0 = none, -1 = 3 from 2 weeks of data on; default -1
+	DailySeasonality      int     `json:"daily_seasonality"`       // Fourier order, 0 = none, -1 = 4 from 2 days of data on; default -1
+
+	// The LSTM.
+	LSTMHidden       int     `json:"lstm_hidden"`        // units, 1 to 64, default 16
+	LSTMWindow       int     `json:"lstm_window"`        // steps through which errors are propagated back, 4 to 512, default 32
+	LSTMEpochs       int     `json:"lstm_epochs"`        // at most so many passes, default 40
+	LSTMPatience     int     `json:"lstm_patience"`      // passes without gain on the last part before it stops, default 5
+	LSTMLearningRate float64 `json:"lstm_learning_rate"` // of Adam, default 0.01
+	LSTMClip         float64 `json:"lstm_clip"`          // longest gradient (Euclidean norm), default 1
+	LSTMMaxPoints    int     `json:"lstm_max_points"`    // it is fitted on so many latest points at most, 100 to 1,000,000; default 10,080 = a week of minutes
+}
+
+// Default is the default configuration.
+func Default() Config {
+	return Config{
+		Model: "auto", Horizon: 30,
+		Growth: "linear", Changepoints: 25, ChangepointRange: 0.8, ChangepointPriorScale: 0.05,
+		SeasonalityMode: "additive", SeasonalityPriorScale: 10,
+		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1,
+		LSTMHidden: 16, LSTMWindow: 32, LSTMEpochs: 40, LSTMPatience: 5, LSTMLearningRate: 0.01, LSTMClip: 1, LSTMMaxPoints: 10_080,
+	}
+}
+
+// maxOrder bounds the Fourier orders: more harmonics than 50 fit noise.
+const maxOrder = 50
+
+func (c *Config) check() error {
+	between := func(v, lo, hi float64) bool { return v >= lo && v <= hi }
+	switch {
+	case c.Horizon < 1 || c.Horizon > MaxHorizon:
+		return fmt.Errorf("forecast horizon %d steps: must be 1 to %d", c.Horizon, MaxHorizon)
+	case c.Growth != "linear" && c.Growth != "flat":
+		return fmt.Errorf("forecast: growth must be \"linear\" or \"flat\", not %q", c.Growth)
+	case c.Changepoints < 0 || c.Changepoints > 200:
+		return fmt.Errorf("forecast: n_changepoints must be 0 to 200, not %d", c.Changepoints)
+	case !between(c.ChangepointRange, 1e-6, 1):
+		return fmt.Errorf("forecast: changepoint_range must be a share above 0 up to 1, not %v", c.ChangepointRange)
+	case !between(c.ChangepointPriorScale, 1e-6, 1e3):
+		return fmt.Errorf("forecast: changepoint_prior_scale must be 1e-6 to 1000, not %v", c.ChangepointPriorScale)
+	case c.SeasonalityMode != "additive" && c.SeasonalityMode != "multiplicative":
+		return fmt.Errorf("forecast: seasonality_mode must be \"additive\" or \"multiplicative\", not %q", c.SeasonalityMode)
+	case !between(c.SeasonalityPriorScale, 1e-6, 1e3):
+		return fmt.Errorf("forecast: seasonality_prior_scale must be 1e-6 to 1000, not %v", c.SeasonalityPriorScale)
+	case c.LSTMHidden < 1 || c.LSTMHidden > maxHidden:
+		return fmt.Errorf("forecast: lstm_hidden must be 1 to %d, not %d", maxHidden, c.LSTMHidden)
+	case c.LSTMWindow < 4 || c.LSTMWindow > 512:
+		return fmt.Errorf("forecast: lstm_window must be 4 to 512, not %d", c.LSTMWindow)
+	case c.LSTMEpochs < 1 || c.LSTMEpochs > 10_000:
+		return fmt.Errorf("forecast: lstm_epochs must be 1 to 10000, not %d", c.LSTMEpochs)
+	case c.LSTMPatience < 1:
+		return fmt.Errorf("forecast: lstm_patience must be 1 or more, not %d", c.LSTMPatience)
+	case !between(c.LSTMLearningRate, 1e-9, 10):
+		return fmt.Errorf("forecast: lstm_learning_rate must be 1e-9 to 10, not %v", c.LSTMLearningRate)
+	case !between(c.LSTMClip, 1e-9, 1e9):
+		return fmt.Errorf("forecast: lstm_clip must be 1e-9 to 1e9, not %v", c.LSTMClip)
+	case c.LSTMMaxPoints < 100 || c.LSTMMaxPoints > 1_000_000:
+		return fmt.Errorf("forecast: lstm_max_points must be 100 to 1000000, not %d", c.LSTMMaxPoints)
+	}
+	for _, s := range []struct {
+		name  string
+		order int
+	}{{"yearly", c.YearlySeasonality}, {"weekly", c.WeeklySeasonality}, {"daily", c.DailySeasonality}} {
+		if s.order < -1 || s.order > maxOrder {
+			return fmt.Errorf("forecast: %s_seasonality must be -1 (automatic), 0 (none) or a Fourier order up to %d, not %d", s.name, maxOrder, s.order)
+		}
+	}
+	_, err := canonical(c.Model)
+	return err
+}
+
+// canonical is the name of a model as it stands in Models.
+func canonical(name string) (string, error) {
+	want := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	switch want {
+	case "":
+		want = "auto"
+	case "prophet":
+		want = "additive"
+	}
+	if slices.Contains(Planned(), want) {
+		return "", fmt.Errorf("forecast model %q: %w; use one of %s", name, ErrNotAvailable, strings.Join(Models(), ", "))
+	}
+	if !slices.Contains(Models(), want) {
+		return "", fmt.Errorf("%w %q: use one of %s", ErrUnknownModel, name, strings.Join(Models(), ", "))
+	}
+	return want, nil
+}

@@ -1,0 +1,245 @@
+package forecast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"apiml/frame"
+	"apiml/model"
+)
+
+// Kind of the model files.
+const Kind = "traffic_forecaster"
+
+// Fitted is a Traffic Forecaster: the model that was chosen, with its
+// parameters, and the errors on which its bands rest. It implements
+// model.Forecaster; it is immutable and safe for concurrent use.
+type Fitted struct {
+	cfg    Config
+	seed   uint64
+	schema frame.Schema
+
+	step   int64 // microseconds
+	chosen string
+	model  predictor
+	floor  float64 // 0 or −Inf: no forecast lies below
+	bands  quantiles
+
+	scores   []Score
+	test     TestPart
+	warnings []string
+}
+
+var _ model.Forecaster = (*Fitted)(nil)
+
+// schemaOf is the schema of a series with that step.
+func schemaOf(step int64) frame.Schema {
+	return frame.Schema{
+		Name:    "series/" + strconv.FormatFloat(float64(step)/1e6, 'f', -1, 64) + "s",
+		Columns: []frame.Column{{Name: "value", Doc: "what was counted in one step"}},
+	}
+}
+
+// Fit chooses a model by backtest, fits it on all of s, and calibrates its
+// bands on the residuals of the backtest. cfg.Model may name a model instead.
+// It does not change s; the result depends on s, cfg and opt.Seed only.
+//
+// Errors are those of Run, and that of ctx.
+func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) (*Fitted, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	want, err := canonical(cfg.Model)
+	if err != nil {
+		return nil, err
+	}
+	h := cfg.Horizon
+	if s.Step <= 0 {
+		return nil, fmt.Errorf("forecast series %q: step %d µs is not positive", s.Name, s.Step)
+	}
+	if s.Step > maxStep {
+		return nil, fmt.Errorf("forecast series %q: a step of %d days is too long", s.Name, s.Step/day)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	y, warnings := clean(s.Values)
+	s.Start += int64(len(s.Values)-len(y)) * s.Step
+	s.Values = y
+	seen := observed(y)
+	if seen < MinPoints(h) {
+		return nil, &ShortError{Points: seen, Need: MinPoints(h), Horizon: h}
+	}
+	p := cut(len(y), h)
+	cands, notes := rules(s.Step, p)
+	warnings = append(warnings, notes...)
+
+	f := &Fitted{cfg: cfg, seed: opt.Seed, schema: schemaOf(s.Step), step: s.Step, floor: math.Inf(-1)}
+	if minimum(y) >= 0 {
+		f.floor = 0 // counts: no band below zero
+	}
+	season := 1 // of MASE: the shortest season, as in M4
+	if cands[0].season > 0 {
+		season = cands[0].season
+	}
+	type maker func(context.Context, frame.Series, parts, float64, *Config, model.FitOptions) (candidate, error)
+	before := observed(y[:p.choice])
+	for _, m := range []struct {
+		name  string
+		make  maker
+		least int
+		auto  bool
+	}{
+		{"additive", additiveCandidate, minAdditive, true},
+		{"lstm", lstmCandidate, minLSTM, seen >= autoLSTM[0] && seen <= autoLSTM[1]},
+	} {
+		asked := want == m.name
+		if !asked && (want != "auto" || !m.auto) {
+			continue
+		}
+		if before < m.least {
+			if asked {
+				return nil, fmt.Errorf("forecast model %q needs %d observed points before the part on which models are compared, there are %d; use a shorter horizon or more data", m.name, m.least, before)
+			}
+			continue
+		}
+		c, err := m.make(ctx, s, p, f.floor, &cfg, opt)
+		if err != nil {
+			if asked || ctx.Err() != nil {
+				return nil, err
+			}
+			warnings = append(warnings, err.Error())
+			continue
+		}
+		cands = append(cands, c)
+	}
+
+	f.test = TestPart{Start: time.UnixMicro(s.Start + int64(p.test)*s.Step).UTC(), Origins: len(p.testOrigins)}
+	mae := naiveMAE(y[:p.test], season)
+	f.scores = make([]Score, len(cands))
+	points := make([]int, len(cands))
+	err = model.Parallel(ctx, opt.Workers, len(cands), nil, func(_, i int) error {
+		f.scores[i], points[i] = score(ctx, s, p, cands[i], f.floor, mae)
+		return context.Cause(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.test.Points = points[0]
+	best := -1
+	for i, c := range cands {
+		if wanted(want, c) && (best < 0 || better(f.scores[i].WAPEChoice, f.scores[best].WAPEChoice)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil, fmt.Errorf("forecast model %q: %w a step of %s and %d points", want, ErrNoSeason, time.Duration(s.Step*1000), len(y))
+	}
+	c := cands[best]
+	f.chosen = c.name
+	f.test.ChosenOn = fmt.Sprintf("WAPE on %d origins before the test part", len(p.choiceOrigins))
+	if f.test.Points == 0 {
+		warnings = append(warnings, "the test part holds no observed point: the backtest is empty")
+	}
+	b := newBands(h)
+	for _, o := range p.bandOrigins {
+		if ctx.Err() != nil {
+			break
+		}
+		b.add(s, o, c)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if n := b.smallest(); n < 40 {
+		warnings = append(warnings, fmt.Sprintf("the intervals rest on as few as %d residuals per group of steps: take them as a rough guide", n))
+	}
+	f.bands = b.quantiles()
+	f.warnings = warnings
+	if c.finish == nil {
+		f.model = ruleOf(c.name, s.Step)
+		return f, nil
+	}
+	if f.model, err = c.finish(ctx); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Kind implements model.Model.
+func (f *Fitted) Kind() string { return Kind }
+
+// Schema implements model.Model: one column, and the step in its name
+// ("series/60s").
+func (f *Fitted) Schema() *frame.Schema { s := f.schema; return &s }
+
+// Chosen is the name of the model inside, one of Models.
+func (f *Fitted) Chosen() string { return f.chosen }
+
+// Horizon is the number of steps for which it was chosen and its bands were
+// calibrated. It can forecast farther; the bands then stay as wide as at the
+// end.
+func (f *Fitted) Horizon() int { return f.cfg.Horizon }
+
+// Step is the step of the series that it continues, microseconds.
+func (f *Fitted) Step() int64 { return f.step }
+
+// errEmpty is for a history that gives nothing to start from.
+var errEmpty = errors.New("the history holds no observed value")
+
+// Forecast implements model.Forecaster. Errors: another step than that of the
+// fit, no observed value in history, more than MaxHorizon steps. Infinite
+// values count as missing. history is not changed.
+func (f *Fitted) Forecast(dst []float64, history frame.Series) error {
+	if history.Step != f.step {
+		return fmt.Errorf("forecast: the model was fitted on steps of %s, the series has %s", time.Duration(f.step)*time.Microsecond, time.Duration(history.Step)*time.Microsecond)
+	}
+	if len(dst) > MaxHorizon {
+		return fmt.Errorf("forecast horizon %d steps: must be 1 to %d", len(dst), MaxHorizon)
+	}
+	y, _ := clean(history.Values)
+	if len(y) == 0 {
+		return fmt.Errorf("forecast of series %q: %w", history.Name, errEmpty)
+	}
+	history.Start += int64(len(history.Values)-len(y)) * history.Step
+	history.Values = y
+	f.model.predict(dst, history)
+	atLeast(dst, f.floor)
+	return nil
+}
+
+// Bands is Forecast with the 80 and 95 % bands, each of length steps.
+func (f *Fitted) Bands(history frame.Series, steps int) (mean, lo80, hi80, lo95, hi95 []float64, err error) {
+	if steps < 1 || steps > MaxHorizon {
+		return nil, nil, nil, nil, nil, fmt.Errorf("forecast horizon %d steps: must be 1 to %d", steps, MaxHorizon)
+	}
+	mean = make([]float64, steps)
+	if err := f.Forecast(mean, history); err != nil {
+		return nil, nil, nil, nil, nil, err
+	}
+	lo80, hi80, lo95, hi95 = f.bands.apply(mean, f.floor)
+	return mean, lo80, hi80, lo95, hi95, nil
+}
+
+// Result is the forecast of the steps behind history, with the backtest of the
+// fit.
+func (f *Fitted) Result(history frame.Series, horizon int) (*Result, error) {
+	r := &Result{
+		Series: history.Name, Start: time.UnixMicro(history.End()).UTC(), Step: float64(f.step) / 1e6, Horizon: horizon,
+		Chosen: f.chosen, Backtest: append([]Score(nil), f.scores...), Test: f.test,
+		Warnings: append([]string{}, f.warnings...), // never nil: [] in JSON
+	}
+	var err error
+	r.Mean, r.Lo80, r.Hi80, r.Lo95, r.Hi95, err = f.Bands(history, horizon)
+	if err != nil {
+		return nil, err
+	}
+	if horizon > f.cfg.Horizon {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the model was chosen and its intervals were calibrated for %d steps, not %d", f.cfg.Horizon, horizon))
+	}
+	return r, nil
+}
