@@ -15,6 +15,7 @@ import (
 	"apiml/frame"
 	"apiml/model"
 	"apiml/model/catalog"
+	"apiml/model/dbscan"
 	"apiml/score/builtin"
 )
 
@@ -154,6 +155,12 @@ func (a *app) modelsInspect(what string) error {
 		return err
 	}
 	fmt.Fprintln(a.out)
+	if m, ok := lm.model.(*dbscan.Model); ok {
+		if err := table(a.out, []string{"cluster", ">principals", "what sets it apart: median (usual)"}, clusterRows(m)); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out)
+	}
 	var arrays [][]string
 	for _, x := range lm.file.Arrays() {
 		arrays = append(arrays, []string{x.Name, x.DType, count(int64(x.Len)), count(int64(x.Bytes))})
@@ -202,9 +209,10 @@ func checkSchema(lm *loadedModel) error {
 	case model.RoleForecaster, model.RolePolicy:
 		return nil // their data have no columns that could differ
 	default:
-		want = features.HTTPSchema(lm.state)
 		if lm.spec.Input == "flows" {
 			want = features.FlowSchema(false)
+		} else {
+			want = features.HTTPSchema(lm.state)
 		}
 	}
 	return frame.SameSchema(&lm.file.Header.Schema, want)

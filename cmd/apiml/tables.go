@@ -133,7 +133,9 @@ func readTable(o evaluateOptions) (*train.Table, error) {
 			return nil, usagef("--features holds the target %q", c)
 		}
 	}
-	t := &train.Table{Name: o.csv}
+	// Past targets help, as they would in service: what had finished before a row
+	// began is known by then.
+	t := &train.Table{Name: o.csv, History: true}
 	text := make([][]string, len(cols))
 	for {
 		rec, err := r.Read()
