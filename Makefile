@@ -23,7 +23,7 @@ build: ## build bin/apiml (needs Go and gcc)
 
 test: ## run all tests, the concurrent packages under the race detector too
 	@$(MAKE) --no-print-directory skips
-	$(GO) test -race -short ./internal/... ./frame ./model/... ./train ./evaluate ./score
+	env -u APIML_DATASETS $(GO) test -race -short ./internal/... ./frame ./model/... ./train ./evaluate ./score
 	$(GO) test ./...
 
 .PHONY: skips

@@ -313,8 +313,8 @@ type Model struct {
 // Metric is one metric with its spread over the folds and its baseline.
 type Metric struct {
 	Name      string `json:"name"` // "macro_f1"
-	Mean      Num    `json:"mean"`
-	SD        Num    `json:"sd"`
+	Mean      Num    `json:"mean"` // over all test rows together, or the mean of the folds
+	SD        Num    `json:"sd"`   // over the folds
 	Baseline  Num    `json:"baseline"`
 	HeldOut   Num    `json:"held_out"` // on the held-out rows
 	LowIsBest bool   `json:"low_is_best"`

@@ -66,7 +66,7 @@ func Markdown(w io.Writer, d *Data) error {
 			rows = append(rows, []string{modelTitle(m), x.Name, v, number(x.Baseline), commas(m.Rows), protocol})
 		}
 	}
-	table(b, "Models", "l:Model|l:Metric|r:Mean ± sd|r:Baseline|r:Rows|l:Protocol", rows)
+	table(b, "Models", "l:Model|l:Metric|r:Value ± sd|r:Baseline|r:Rows|l:Protocol", rows)
 
 	rows = nil
 	for _, i := range d.Inputs {

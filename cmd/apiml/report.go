@@ -532,7 +532,7 @@ func fillModel(m *report.Model, r *train.Result) {
 		if !ok {
 			continue
 		}
-		row := report.Metric{Name: info.Name, Mean: report.Num(orElse(s.Mean, s.Pooled)), SD: report.Num(s.SD), Baseline: report.Unknown(), HeldOut: report.Unknown(), LowIsBest: !info.Higher}
+		row := report.Metric{Name: info.Name, Mean: report.Num(s.Pooled), SD: report.Num(s.SD), Baseline: report.Unknown(), HeldOut: report.Unknown(), LowIsBest: !info.Higher}
 		if b, ok := r.Baseline[info.Name]; ok {
 			row.Baseline = report.Num(b.Pooled)
 		}
@@ -573,14 +573,6 @@ func fillModel(m *report.Model, r *train.Result) {
 	for _, n := range r.Notes {
 		m.Warnings = appendOnce(m.Warnings, n)
 	}
-}
-
-// orElse is v, or w where v is not defined.
-func orElse(v, w float64) float64 {
-	if math.IsNaN(v) {
-		return w
-	}
-	return v
 }
 
 // fillHeldOut adds the figures on the held-out rows.

@@ -47,10 +47,23 @@ func metricsOf(r *train.Result) []train.MetricInfo {
 	return out
 }
 
-// ordered calls add for every request of the source in event time.
+// ordered calls add for every request of the source in event time, and notes
+// the span of their times in s.
 func (s *source) ordered(ctx context.Context, what string, add func([]traffic.Request)) error {
 	var order features.Reorder
-	block := func(b features.Block) error { add(b.Requests); return nil }
+	s.first, s.last = 0, 0
+	block := func(b features.Block) error {
+		for i := range b.Requests {
+			if t := b.Requests[i].Time; t != traffic.NoTime {
+				if s.first == 0 || t < s.first {
+					s.first = t
+				}
+				s.last = max(s.last, t)
+			}
+		}
+		add(b.Requests)
+		return nil
+	}
 	p := s.a.progress(what, s.kinds[store.KindHTTP])
 	defer p.done()
 	var n int64
@@ -309,6 +322,7 @@ func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOption
 	}
 	f.meta = fileMeta{rows: ds.X.N, rule: "nothing: clusters are judged by bootstraps"}
 	f.meta.data = provenance(&train.Problem{Hash: ds.X.Group}, nil)
+	f.meta.data.First, f.meta.data.Last = s.first, s.last
 	return f, "", nil
 }
 

@@ -29,6 +29,8 @@ type source struct {
 	title  string           // takes the place of names if it is set
 	names  []string         // formats of public data sets, else file names
 	synth  map[string]bool  // kind → some of it was generated
+
+	first, last int64 // span of the times that ordered saw, microseconds UTC, 0 = none
 }
 
 // openSource opens the store, or checks the files.
