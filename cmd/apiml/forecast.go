@@ -1,20 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 
 	"apiml/forecast"
@@ -235,26 +232,11 @@ func (a *app) storeSeries(o forecastOptions) (frame.Series, error) {
 // is the median distance of neighbouring rows; holes become missing values.
 func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
 	var s frame.Series
-	b, err := os.ReadFile(path)
+	r, header, done, err := openTable(path)
 	if err != nil {
-		return s, withCode(exitInput, err)
+		return s, err
 	}
-	if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(bytes.NewReader(b))
-		if err == nil {
-			b, err = io.ReadAll(z)
-		}
-		if err != nil {
-			return s, inputf("%s: %v", path, err)
-		}
-	}
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))))
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if err != nil {
-		return s, inputf("%s: no CSV header: %v", path, err)
-	}
-	header = slices.Clone(header)
+	defer done()
 	ti, vi := slices.Index(header, timeCol), slices.Index(header, valueCol)
 	if ti < 0 || vi < 0 {
 		return s, usagef("%s has no columns %q and %q: name two of %s with --time and --value", path, timeCol, valueCol, strings.Join(header, ", "))

@@ -22,32 +22,45 @@ import (
 	"apiml/train"
 )
 
-// openTable opens a CSV file, .gz read directly, and returns its header.
-func openTable(path string) (*csv.Reader, []string, func(), error) {
+// openText opens a file for reading, .gz unpacked, a byte order mark skipped.
+// done closes it.
+func openText(path string) (r *bufio.Reader, done func(), err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, nil, withCode(exitInput, err)
+		return nil, nil, withCode(exitInput, err)
 	}
-	br := bufio.NewReaderSize(f, 1<<16)
-	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
-		z, err := gzip.NewReader(br)
+	r = bufio.NewReaderSize(f, 1<<16)
+	if magic, _ := r.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(r)
 		if err != nil {
 			f.Close()
-			return nil, nil, nil, inputf("%s: %v", path, err)
+			return nil, nil, inputf("%s: %v", path, err)
 		}
-		br = bufio.NewReader(z)
+		r = bufio.NewReader(z)
 	}
-	if bom, _ := br.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		br.Discard(3)
+	if bom, _ := r.Peek(3); string(bom) == "\xef\xbb\xbf" {
+		if _, err := r.Discard(3); err != nil {
+			f.Close()
+			return nil, nil, inputf("%s: %v", path, err)
+		}
 	}
-	r := csv.NewReader(br)
+	return r, func() { f.Close() }, nil
+}
+
+// openTable opens a CSV file and returns its header.
+func openTable(path string) (*csv.Reader, []string, func(), error) {
+	text, done, err := openText(path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r := csv.NewReader(text)
 	r.ReuseRecord = true
 	header, err := r.Read()
 	if err != nil {
-		f.Close()
+		done()
 		return nil, nil, nil, inputf("%s: no CSV header: %v", path, err)
 	}
-	return r, slices.Clone(header), func() { f.Close() }, nil
+	return r, slices.Clone(header), done, nil
 }
 
 // evaluateTable fits a latency predictor on the first 70 % of a CSV's rows in

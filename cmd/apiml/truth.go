@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
-
-	"github.com/klauspost/compress/gzip"
 
 	"apiml/traffic"
 )
@@ -20,20 +16,11 @@ import (
 // (columns line and attack_type), or JSON lines with the fields line and label.
 // .gz is read directly.
 func readTruth(path string) (map[int64]traffic.Label, error) {
-	f, err := os.Open(path)
+	br, done, err := openText(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	br := bufio.NewReader(f)
-	if magic, _ := br.Peek(2); string(magic) == "\x1f\x8b" {
-		z, err := gzip.NewReader(br)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		defer z.Close()
-		br = bufio.NewReader(z)
-	}
+	defer done()
 	first, err := br.Peek(1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: no labels in it", path)

@@ -271,27 +271,8 @@ func (s *suite) damaged(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, a := range f.Arrays() {
 		for trial := range 40 {
-			g := model.File{Header: f.Header}
-			for _, other := range f.Arrays() {
-				change := func(b []byte) []byte { return b }
-				if other.Name == a.Name {
-					change = func(b []byte) []byte {
-						switch {
-						case trial == 0:
-							return nil
-						case trial == 1:
-							return append(b, b...)
-						case len(b) > 0:
-							b[rng.IntN(len(b))] = byte(rng.IntN(256))
-						}
-						return b
-					}
-				}
-				if err := copyArray(&g, f, other, change); err != nil {
-					t.Fatal(err)
-				}
-			}
-			m, err := s.decode(&g)
+			g := damagedCopy(t, f, a.Name, trial, rng)
+			m, err := s.decode(g)
 			if err != nil {
 				continue
 			}
@@ -321,6 +302,33 @@ func (s *suite) damaged(t *testing.T) {
 			t.Errorf("damaged %s accepted", name)
 		}
 	}
+}
+
+// damagedCopy copies f with the named array emptied (trial 0), doubled (1), or
+// with one byte changed.
+func damagedCopy(t *testing.T, f *model.File, array string, trial int, rng *rand.Rand) *model.File {
+	t.Helper()
+	g := &model.File{Header: f.Header}
+	for _, other := range f.Arrays() {
+		change := func(b []byte) []byte { return b }
+		if other.Name == array {
+			change = func(b []byte) []byte {
+				switch {
+				case trial == 0:
+					return nil
+				case trial == 1:
+					return append(b, b...)
+				case len(b) > 0:
+					b[rng.IntN(len(b))] = byte(rng.IntN(256))
+				}
+				return b
+			}
+		}
+		if err := copyArray(g, f, other, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return g
 }
 
 // copyArray copies an array from f to g with its bytes changed.
