@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"apiml/evaluate"
 )
@@ -100,8 +101,10 @@ func (q *predictions) rowMetrics(lo, hi int, labelled bool) map[string]float64 {
 	if labelled && len(score) > 0 {
 		put("roc_auc", evaluate.AUC(score, positive))
 		put("pr_auc", evaluate.AveragePrecision(score, positive))
-		put("tpr_at_fpr_0.01", evaluate.AtFPR(score, positive, 0.01).TPR())
-		put("tpr_at_fpr_0.001", evaluate.AtFPR(score, positive, 0.001).TPR())
+		if slices.Contains(positive, false) { // without a benign row any threshold has no false positives
+			put("tpr_at_fpr_0.01", evaluate.AtFPR(score, positive, 0.01).TPR())
+			put("tpr_at_fpr_0.001", evaluate.AtFPR(score, positive, 0.001).TPR())
+		}
 	}
 	return m
 }

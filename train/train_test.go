@@ -1036,3 +1036,15 @@ func TestStatJSON(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// Without a benign row there are no false positives to trade against: the
+// figure is not defined, not 1.
+func TestNoBenignRows(t *testing.T) {
+	q := &predictions{classes: []string{"none", "sql"}, benign: 0, bound: []int{0, 3}, truth: []int32{1, 1, 1}, score: []float64{.2, .5, .9}, pred: []int32{1, 1, 1}, proba: []float32{.8, .2, .5, .5, .1, .9}}
+	m := q.rowMetrics(0, 3, true)
+	for _, name := range []string{"tpr_at_fpr_0.01", "tpr_at_fpr_0.001", "roc_auc"} {
+		if v, ok := m[name]; ok {
+			t.Errorf("%s = %v without a benign row", name, v)
+		}
+	}
+}
