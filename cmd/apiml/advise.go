@@ -76,6 +76,7 @@ Policies: ` + strings.Join(policyNames(), ", ") + `.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.adviseCache(o) },
 	}
+	a.windowFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.trace, "trace", "", "file of cache accesses instead of the store, - = standard input")
 	f.StringVar(&o.sizes, "sizes", "1%,5%,10%,25%", "cache sizes: shares of the objects, numbers of objects, bytes (128MiB)")
@@ -499,8 +500,12 @@ func (a *app) storeTrace() (*cacheInput, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.setWindow(st); err != nil {
+		st.Close()
+		return nil, err
+	}
 	b := features.NewTraceBuilder()
-	err = st.ScanRequests(a.ctx, store.Filter{}, func(reqs []traffic.Request) error {
+	err = st.ScanRequests(a.ctx, a.window, func(reqs []traffic.Request) error {
 		b.Add(reqs)
 		return nil
 	})

@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"apiml/store"
 )
 
 // streams are the three standard ones.
@@ -69,6 +71,7 @@ type app struct {
 	cfg    *config
 	flags  globalFlags
 	log    *slog.Logger // to log.file; discards if none is set
+	window store.Filter // --since and --until, resolved by setWindow
 	close  []func() error
 	start  time.Time
 }
@@ -77,6 +80,7 @@ type app struct {
 type globalFlags struct {
 	config, db, models string
 	seed               uint64
+	since, until       string // of the commands with windowFlags
 	quiet, verbose     bool
 	json               bool
 }

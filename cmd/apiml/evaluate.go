@@ -62,6 +62,7 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 			return err
 		},
 	}
+	a.windowFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.csv, "csv", "", "with latency: fit and measure on this CSV, 70/30 in time order, without a store")
 	f.StringVar(&o.timeCol, "time", "", "its time column")

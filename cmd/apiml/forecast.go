@@ -16,7 +16,6 @@ import (
 
 	"apiml/forecast"
 	"apiml/frame"
-	"apiml/store"
 	"apiml/traffic"
 )
 
@@ -56,6 +55,7 @@ the last value. auto leaves the LSTM out of very short and very long series.`,
 			return a.forecast(o)
 		},
 	}
+	a.windowFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.step, "step", "", "length of an interval (default 1m; with --csv that of the file)")
 	f.StringVar(&o.horizon, "horizon", "", "how far ahead: a duration, or a number of steps (default 30m; with --csv 30 steps)")
@@ -199,11 +199,14 @@ func (a *app) storeSeries(o forecastOptions) (frame.Series, error) {
 		return frame.Series{}, err
 	}
 	defer st.Close()
+	if err := a.setWindow(st); err != nil {
+		return frame.Series{}, err
+	}
 	template := ""
 	if o.endpoint != "" {
 		template = traffic.Template("GET", o.endpoint)
 	}
-	s, err := st.Counts(a.ctx, step.Microseconds(), template, store.Filter{})
+	s, err := st.Counts(a.ctx, step.Microseconds(), template, a.window)
 	if err != nil {
 		return s, withCode(exitInput, err)
 	}
@@ -211,7 +214,7 @@ func (a *app) storeSeries(o forecastOptions) (frame.Series, error) {
 		return s, inputf("%s holds no whole interval of %s: ingest a log with times, or take a shorter --step", a.cfg.DB, o.step)
 	}
 	if template != "" && !slices.ContainsFunc(s.Values, func(v float64) bool { return v > 0 }) {
-		top, err := st.TopTemplates(a.ctx, 5, store.Filter{})
+		top, err := st.TopTemplates(a.ctx, 5, a.window)
 		if err != nil {
 			return s, storeError(err)
 		}

@@ -45,6 +45,7 @@ The same store and models give the same bytes: the report's time is that of the
 newest record unless --now is given.`,
 		Example: `  apiml report -o report.html
   apiml report -o report.html -o summary.md --title "Shop API"
+  apiml report --since yesterday --until today -o yesterday.html
   apiml report --json | jq .overview`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,6 +61,7 @@ newest record unless --now is given.`,
 			return a.report(o)
 		},
 	}
+	a.windowFlags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, FILE.md or FILE.json, repeatable, - = standard output (default report.html)")
 	f.StringVar(&o.format, "format", "", "format of -o -: html, md or json")
@@ -91,6 +93,9 @@ func (a *app) report(o reportOptions) error {
 		return err
 	}
 	defer st.Close()
+	if err := a.setWindow(st); err != nil {
+		return err
+	}
 	d, err := a.reportData(st, o)
 	if err != nil {
 		return err
@@ -127,9 +132,12 @@ func (a *app) report(o reportOptions) error {
 func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error) {
 	ctx := a.ctx
 	d := &report.Data{ToolVersion: toolVersion, Title: o.title, Source: filepath.Base(a.cfg.DB)}
-	sum, err := st.Summary(ctx, store.Filter{})
+	sum, err := st.Summary(ctx, a.window)
 	if err != nil {
 		return nil, storeError(err)
+	}
+	if sum.Requests == 0 && sum.Flows == 0 && a.window != (store.Filter{}) {
+		return nil, inputf("no record of %s lies between --since and --until", a.cfg.DB)
 	}
 	if sum.Requests == 0 && sum.Flows == 0 {
 		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
@@ -220,7 +228,7 @@ func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, 
 	v.P50, v.P95, v.P99 = known(sum.Latency, sum.Latency.P50), known(sum.Latency, sum.Latency.P95), known(sum.Latency, sum.Latency.P99)
 	v.PerSecond, v.PeakPerSec = report.Unknown(), report.Unknown()
 	if sum.First != traffic.NoTime {
-		tl, err := st.Timeline(a.ctx, step, store.Filter{})
+		tl, err := st.Timeline(a.ctx, step, a.window)
 		if err != nil {
 			return storeError(err)
 		}
@@ -241,7 +249,7 @@ func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, 
 			d.Security.Timeline = timeline(tl, flagged...)
 		}
 	}
-	mix, err := st.StatusMix(a.ctx, store.Filter{})
+	mix, err := st.StatusMix(a.ctx, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -252,7 +260,7 @@ func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, 
 			d.Security.Blocked = append(d.Security.Blocked, report.Count{Name: strconv.Itoa(int(c.Status)), Count: c.Requests})
 		}
 	}
-	methods, err := st.MethodMix(a.ctx, store.Filter{})
+	methods, err := st.MethodMix(a.ctx, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -286,7 +294,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 	s := &d.Security
 	s.IncidentCount = sum.Incidents
 	s.Scored, s.Flagged, s.Labelled, s.Threshold = sum.Scored, sum.Flagged, sum.Labelled, report.Unknown()
-	types, err := st.AttackTypes(a.ctx, store.Filter{})
+	types, err := st.AttackTypes(a.ctx, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -303,7 +311,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 		}
 		s.Types = append(s.Types, row)
 	}
-	principals, err := st.TopPrincipals(a.ctx, top, store.Filter{})
+	principals, err := st.TopPrincipals(a.ctx, top, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -323,7 +331,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 		s.Profile = string(attack.state.Profile())
 		s.Threshold = report.Num(cmp.Or(a.cfg.Threshold, attack.threshold("attack", defaultThreshold)))
 	}
-	incidents, err := st.Incidents(a.ctx, top, store.Filter{})
+	incidents, err := st.Incidents(a.ctx, top, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -334,7 +342,7 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 			Evidence: []report.Evidence{{File: in.File, Line: in.Line, Request: in.Target}},
 		})
 	}
-	targets, err := st.TopTargets(a.ctx, top, store.Filter{})
+	targets, err := st.TopTargets(a.ctx, top, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -375,7 +383,7 @@ func share(n, of int64) report.Num {
 }
 
 func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summary, step int64, o reportOptions) error {
-	templates, err := st.TopTemplates(a.ctx, o.top, store.Filter{})
+	templates, err := st.TopTemplates(a.ctx, o.top, a.window)
 	if err != nil {
 		return storeError(err)
 	}
@@ -406,7 +414,7 @@ func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summa
 // reportForecast forecasts all requests at the step of the charts; nil if the
 // log is too short for one.
 func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*report.Forecast, error) {
-	s, err := st.Counts(a.ctx, step, "", store.Filter{})
+	s, err := st.Counts(a.ctx, step, "", a.window)
 	if err != nil {
 		return nil, withCode(exitInput, err)
 	}

@@ -130,7 +130,7 @@ func (s *source) trace(ctx context.Context) (*frame.Trace, error) {
 func (s *source) series(ctx context.Context, step time.Duration) (frame.Series, error) {
 	out := frame.Series{Name: s.name()}
 	if s.st != nil {
-		sum, err := s.st.Summary(ctx, store.Filter{})
+		sum, err := s.st.Summary(ctx, s.a.window)
 		if err != nil {
 			return out, storeError(err)
 		}
@@ -140,7 +140,7 @@ func (s *source) series(ctx context.Context, step time.Duration) (frame.Series, 
 		if step == 0 {
 			step = forecastStep(sum.First, sum.Last)
 		}
-		if out, err = s.st.Counts(ctx, step.Microseconds(), "", store.Filter{}); err != nil {
+		if out, err = s.st.Counts(ctx, step.Microseconds(), "", s.a.window); err != nil {
 			return out, withCode(exitInput, err)
 		}
 		out.Name = s.name()
@@ -351,6 +351,10 @@ func (s *source) fitCache(ctx context.Context, spec model.Spec, o trainOptions, 
 
 func (s *source) fitForecast(ctx context.Context, spec model.Spec, o trainOptions, opt train.Options) (*roleFit, string, error) {
 	series, err := s.series(ctx, 0)
+	var bad *exitError
+	if errors.As(err, &bad) && bad.code == exitInput { // one wrong time in the log must not keep the others from being trained
+		return nil, err.Error(), nil
+	}
 	if err != nil {
 		return nil, "", err
 	}

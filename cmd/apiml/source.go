@@ -40,6 +40,9 @@ func (a *app) openSource(files, truth []string) (*source, error) {
 		return nil, usagef("%d --truth for %d --data: want one each, in the same order", len(truth), len(files))
 	}
 	if len(files) > 0 {
+		if a.flags.since != "" || a.flags.until != "" {
+			return nil, usagef("--since and --until are for the store, not for --data")
+		}
 		return s, nil
 	}
 	st, err := a.openExisting()
@@ -47,6 +50,10 @@ func (a *app) openSource(files, truth []string) (*source, error) {
 		return nil, err
 	}
 	s.st = st
+	if err := a.setWindow(st); err != nil {
+		st.Close()
+		return nil, err
+	}
 	inputs, err := st.Inputs(a.ctx)
 	if err != nil {
 		st.Close()
@@ -91,7 +98,7 @@ func (s *source) name() string {
 func (s *source) records(ctx context.Context, reqs func([]traffic.Request) error, flows func([]traffic.Flow) error) error {
 	if s.st != nil {
 		if reqs != nil {
-			if err := s.st.ScanRequests(ctx, store.Filter{}, reqs); err != nil {
+			if err := s.st.ScanRequests(ctx, s.a.window, reqs); err != nil {
 				return err
 			}
 		}

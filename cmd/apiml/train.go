@@ -86,6 +86,7 @@ both sides. It falls back to group where there are no times.`,
 			return err
 		},
 	}
+	a.windowFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.csv, "csv", "", "with behavior: plain DBSCAN on the numeric columns of this CSV, without scaling or a store")
 	f.Float64Var(&o.eps, "eps", 0, "its radius")
