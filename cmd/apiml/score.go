@@ -209,7 +209,7 @@ func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &scoreRun{a: a, o: o, ws: ws}
+	run := &scoreRun{a: a, o: o, ws: slices.Clone(ws)}
 	run.sum.ByClass = map[string]int64{}
 	if len(files) == 0 {
 		err = run.store()
