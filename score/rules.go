@@ -100,6 +100,20 @@ type ruleHits struct {
 	class traffic.Label
 }
 
+// IsSignature reports whether a rule looks at the payload of one request, as
+// opposed to paths that scanners try, agents, and behaviour.
+func IsSignature(rule string) bool {
+	if strings.HasPrefix(rule, "libinjection-") {
+		return true
+	}
+	for _, s := range signatures() {
+		if s.rule == rule {
+			return true
+		}
+	}
+	return false
+}
+
 // bucket counts requests and failed logins of a client in leaky buckets.
 type bucket struct {
 	requests, failures float64

