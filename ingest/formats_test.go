@@ -252,7 +252,7 @@ func TestCSIC(t *testing.T) {
 	res := sample(t, "anomalousTrafficSample.txt", Options{NoRedact: true})
 	checkRequests(t, "anomalous", res.requests, []traffic.Request{
 		with(1, traffic.Anomalous, "GET", shop+"add.jsp?id=2&qty=%27%3B+DROP+TABLE+users%3B+--", ""),
-		with(10, traffic.Anomalous, "GET", "http://localhost:8080.old", ""),
+		with(10, traffic.Anomalous, "GET", "http://localhost:8080.orig~", ""),
 		with(19, traffic.Anomalous, "POST", shop+"login.jsp", "mode=in&login=ann&pwd=%27+OR+%271%27%3D%271&remember=off"),
 		with(31, traffic.Anomalous, "PUT", shop+"a.gif", "x=1"),
 		with(43, traffic.Anomalous, "GET", shop+"index.jsp.BAK", ""),
@@ -276,7 +276,7 @@ func TestCSIC(t *testing.T) {
 		with(2, traffic.None, "GET", shop+"index.jsp", ""),
 		with(3, traffic.None, "POST", shop+"login.jsp", "mode=in&login=ann&pwd=xxxxxx0"),
 		with(4, traffic.Anomalous, "GET", shop+"add.jsp?id=2&qty=%27+OR+1%3D1", ""),
-		with(5, traffic.Anomalous, "GET", "http://localhost:8080.old", ""),
+		with(5, traffic.Anomalous, "GET", "http://localhost:8080.orig~", ""),
 	})
 }
 
