@@ -221,10 +221,11 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 }
 
 // signatureOdds is what a broken signature rule multiplies the odds of an attack
-// by. On generated traffic with its hard negatives such a rule is hit by 29 % of
-// the attack requests and 0.5 % of the benign ones, a likelihood ratio of 60. It
-// counts with its square root: the classifier has read the same bytes, so the
-// two are not independent, and half the weight of evidence is left to the rule.
+// by. On generated traffic with its hard negatives such a rule is hit by about
+// 30 % of the attack requests and 0.5 % of the benign ones (TestSignatureOdds
+// prints it), a likelihood ratio near 60. It counts with its square root: the
+// classifier has read the same bytes, so the two are not independent, and half
+// the weight of evidence is left to the rule.
 const signatureOdds = 7.7
 
 // withSignature is the probability of an attack given that a signature rule is

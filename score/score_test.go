@@ -3,7 +3,9 @@ package score_test
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -315,6 +317,39 @@ func TestObviousAttacks(t *testing.T) {
 		if r.Flagged() != (i < len(attacks)) {
 			t.Errorf("%s: probability %.3f, class %s, rules %v", r.Target, r.Probability, r.Class, r.Rules)
 		}
+	}
+}
+
+// TestSignatureOdds regenerates the figures behind signatureOdds (7.7): how often
+// attacks and benign requests of generated traffic hit a signature rule, and the
+// square root of their ratio. Run with -v to see them.
+func TestSignatureOdds(t *testing.T) {
+	var hits, rows [2]float64 // benign, attack
+	for seed := uint64(101); seed < 104; seed++ {
+		rules := score.NewRules(score.RateLimit{Requests: 100, Per: time.Minute})
+		err := generate.Run(t.Context(), generate.Config{Seed: seed, Normal: 16000, Attacks: 4000}, func(reqs []traffic.Request, _ []string) error {
+			for i := range reqs {
+				kind := 0
+				if reqs[i].Label.Attack() {
+					kind = 1
+				}
+				rows[kind]++
+				names, _ := rules.Check(&reqs[i])
+				if slices.ContainsFunc(names, score.IsSignature) {
+					hits[kind]++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	attack, benign := hits[1]/rows[1], hits[0]/rows[0]
+	root := math.Sqrt(attack / benign)
+	t.Logf("%.3f of the attacks, %.4f of the benign requests, square root of the ratio %.2f", attack, benign, root)
+	if root < 6.2 || root > 9.2 {
+		t.Errorf("the square root of the likelihood ratio is %.2f: signatureOdds no longer says what it claims", root)
 	}
 }
 

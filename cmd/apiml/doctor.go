@@ -67,8 +67,6 @@ func (a *app) doctor() error {
 		switch m.Status {
 		case "damaged":
 			add("model "+m.Name, "bad", "%s", m.Error)
-		case "not available":
-			add("model "+m.Name, "note", "not part of this version")
 		case "not trained":
 			add("model "+m.Name, "note", "not trained; `apiml train %s` fits it", m.Name)
 		default:

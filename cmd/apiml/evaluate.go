@@ -99,28 +99,21 @@ type ruleFigures struct {
 
 type evaluateResult struct {
 	jsonHead
-	Models       []evaluatedModel `json:"models"`
-	NotAvailable []string         `json:"not_available"`
-	Skipped      []string         `json:"skipped"`
+	Models  []evaluatedModel `json:"models"`
+	Skipped []string         `json:"skipped"`
 }
 
 func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
-	specs, missing, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
+	specs, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
 	if err != nil {
 		return nil, err
-	}
-	if len(specs) == 0 {
-		return nil, notAvailable(missing...)
 	}
 	src, err := a.openSource(o.data, o.truth)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	res := &evaluateResult{Models: []evaluatedModel{}, NotAvailable: []string{}, Skipped: []string{}}
-	for _, m := range missing {
-		res.NotAvailable = append(res.NotAvailable, m.Name)
-	}
+	res := &evaluateResult{Models: []evaluatedModel{}, Skipped: []string{}}
 	for _, spec := range specs {
 		if src.st != nil && src.kinds[spec.Input] == 0 {
 			res.Skipped = append(res.Skipped, spec.Name+": the store holds no "+inputNoun(spec.Input))
@@ -169,9 +162,6 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 	}
 	if err != nil {
 		return nil, err
-	}
-	if explicit && len(missing) > 0 {
-		return res, notAvailable(missing...)
 	}
 	return res, nil
 }

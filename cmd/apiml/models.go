@@ -55,7 +55,7 @@ type modelRow struct {
 	Role      string   `json:"role"`
 	Input     string   `json:"input"`
 	File      string   `json:"file"`
-	Status    string   `json:"status"` // "trained", "built-in", "not trained", "not available", "damaged"
+	Status    string   `json:"status"` // "trained", "built-in", "not trained", "damaged"
 	Origin    string   `json:"origin,omitempty"`
 	SHA256    string   `json:"sha256,omitempty"`
 	Schema    string   `json:"schema,omitempty"`
@@ -70,8 +70,6 @@ func (a *app) modelRows() []modelRow {
 	for _, s := range catalog.All() {
 		r := modelRow{Name: s.Name, Aliases: s.Aliases, Title: s.Title, Algorithm: s.Algorithm, Paper: s.Paper, Role: string(s.Role), Input: s.Input, File: s.FileName}
 		switch lm, err := a.loadModel(s, true); {
-		case !s.Available():
-			r.Status = "not available"
 		case errors.Is(err, errNoModel):
 			r.Status = "not trained"
 		case err != nil:
@@ -178,23 +176,11 @@ func synthetic(is bool) string {
 // findModel takes a model's name or a file.
 func (a *app) findModel(what string) (*loadedModel, error) {
 	if specs, err := catalog.Resolve([]string{what}); err == nil && len(specs) == 1 {
-		if !specs[0].Available() {
-			return nil, notAvailable(specs[0])
-		}
 		return a.loadModel(specs[0], true)
 	} else if _, serr := os.Stat(what); serr != nil && err != nil {
 		return nil, withCode(exitUsage, err)
 	}
 	return a.loadModelFile(what, nil)
-}
-
-// notAvailable says that a model is not part of this version.
-func notAvailable(specs ...model.Spec) error {
-	var names []string
-	for _, s := range specs {
-		names = append(names, fmt.Sprintf("%s (%s)", s.Name, s.Title))
-	}
-	return withCode(exitFailed, fmt.Errorf("not available in apiml %s: %s", toolVersion, strings.Join(names, ", ")))
 }
 
 // checkSchema compares a model's features with those that this program

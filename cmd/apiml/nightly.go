@@ -511,7 +511,7 @@ func enough(err error) error {
 // seen all of the store, or its newest record, is not due whatever --now says: it
 // would come out the same.
 func (n *nightlyRun) dueModels(b *app) (due []model.Spec, why string, err error) {
-	specs, _, _, err := b.chooseModels(nil, false)
+	specs, _, err := b.chooseModels(nil, false)
 	if err != nil {
 		return nil, "", err
 	}

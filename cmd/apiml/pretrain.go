@@ -200,7 +200,7 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return withCode(exitFailed, err)
 	}
-	res := &trainResult{Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
+	res := &trainResult{Models: []trainedModel{}, Skipped: []string{}}
 	var size int64
 	for _, s := range specs {
 		tm, err := a.trainOne(pr, s, configs[s.Name], trainOptions{cv: a.cfg.CV, rate: pretrainFPR, noRowHashes: true}, train.GroupTime)

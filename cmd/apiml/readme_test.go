@@ -19,8 +19,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
-
-	"apiml/score/builtin"
 )
 
 // execute runs the program in process, as a shell would in the working folder.
@@ -168,13 +166,6 @@ func fences(text string) []string {
 	return lines
 }
 
-// hasBuiltin reports whether this build carries models: in the middle of work
-// on the features it may not.
-func hasBuiltin() bool {
-	_, err := builtin.File("attack_classifier.apiml")
-	return err == nil
-}
-
 // TestReadmeCommands runs every line of the README's ```sh blocks that begins
 // with apiml, in order, in one folder. "# exits N" at the end of a line says
 // that it leaves with N.
@@ -200,10 +191,6 @@ func TestReadmeCommands(t *testing.T) {
 		}
 		args := calls[0]
 		n++
-		if !hasBuiltin() && args[0] == "score" && !slices.Contains(args, "--models") {
-			t.Logf("no built-in models in this build (make pretrained makes them): not run: %s", line)
-			continue
-		}
 		code, stdout, stderr := execute(t.Context(), "", args...)
 		if code != want {
 			t.Errorf("README.md: %s: exit %d, want %d\n%s", line, code, want, stderr)
@@ -427,7 +414,7 @@ func TestExampleConfig(t *testing.T) {
 		}
 	}
 	a := &app{cfg: c}
-	specs, _, _, err := a.chooseModels([]string{"attack", "anomaly"}, false)
+	specs, _, err := a.chooseModels([]string{"attack", "anomaly"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -606,9 +593,6 @@ func unitFile(t *testing.T, name string) map[string]string {
 // TestExampleNightly runs the calls of nightly in crontab, unit and workflow,
 // with examples/nightly.yaml as the configuration and logs of their own.
 func TestExampleNightly(t *testing.T) {
-	if !hasBuiltin() {
-		t.Skip("no built-in models in this build (make pretrained makes them)")
-	}
 	config := strings.ReplaceAll(readRepo(t, "examples/nightly.yaml"), "/var/log/nginx/", "")
 	lines := readRepo(t, "examples/cron/apiml.crontab") + readRepo(t, "examples/systemd/apiml-nightly.service") + readRepo(t, "examples/github-actions/nightly.yml")
 	t.Chdir(t.TempDir())

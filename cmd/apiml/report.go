@@ -484,9 +484,6 @@ func (a *app) reportAudit(st *store.Store, d *report.Data) error {
 // reportModels shows each model that score and forecast would use.
 func (a *app) reportModels(d *report.Data) error {
 	for _, spec := range catalog.All() {
-		if !spec.Available() {
-			continue
-		}
 		lm, err := a.loadModel(spec, true)
 		if errors.Is(err, errNoModel) {
 			continue

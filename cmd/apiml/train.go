@@ -125,9 +125,8 @@ type storedMetrics struct {
 
 type trainResult struct {
 	jsonHead
-	Models       []trainedModel `json:"models"`
-	NotAvailable []string       `json:"not_available"`
-	Skipped      []string       `json:"skipped"`
+	Models  []trainedModel `json:"models"`
+	Skipped []string       `json:"skipped"`
 }
 
 func (a *app) train(o trainOptions) (res *trainResult, err error) {
@@ -138,19 +137,9 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if o.profile != string(features.Frozen) && o.profile != string(features.OnlineProfile) {
 		return nil, usagef("--profile %q: want frozen or online", o.profile)
 	}
-	specs, missing, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
+	specs, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
 	if err != nil {
 		return nil, err
-	}
-	for _, m := range missing {
-		say := a.debugf
-		if explicit {
-			say = a.sayf
-		}
-		say("%s (%s, %s): not available in apiml %s", m.Name, m.Title, m.Algorithm, toolVersion)
-	}
-	if len(specs) == 0 {
-		return nil, notAvailable(missing...)
 	}
 	wanted := len(specs)
 	specs, err = a.olderModels(specs, o.ifOlder)
@@ -159,7 +148,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	}
 	if len(specs) == 0 {
 		a.sayf("every model is younger than %s: nothing to do", o.ifOlder)
-		res = &trainResult{jsonHead: a.head("train"), Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
+		res = &trainResult{jsonHead: a.head("train"), Models: []trainedModel{}, Skipped: []string{}}
 		if a.flags.json {
 			return res, a.printJSON(res)
 		}
@@ -187,10 +176,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if err := os.MkdirAll(a.cfg.ModelsDir, 0o700); err != nil {
 		return nil, withCode(exitFailed, err)
 	}
-	res = &trainResult{Models: []trainedModel{}, NotAvailable: []string{}, Skipped: []string{}}
-	for _, m := range missing {
-		res.NotAvailable = append(res.NotAvailable, m.Name)
-	}
+	res = &trainResult{Models: []trainedModel{}, Skipped: []string{}}
 	problems := map[string]*problem{}
 	for _, spec := range specs {
 		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
@@ -263,9 +249,6 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if explicit && len(missing) > 0 {
-		return res, notAvailable(missing...)
-	}
 	return res, nil
 }
 
@@ -285,32 +268,24 @@ func inputNoun(input string) string {
 	return "requests"
 }
 
-// chooseModels resolves names into the models that this version can fit and
-// those that it cannot. explicit says that the user named them.
-func (a *app) chooseModels(names []string, all bool) (specs, missing []model.Spec, explicit bool, err error) {
-	explicit = len(names) > 0 || all
+// chooseModels resolves names; all of them, or no name, are all models. explicit
+// says that the user named them.
+func (a *app) chooseModels(names []string, all bool) (specs []model.Spec, explicit bool, err error) {
 	if all {
 		names = append(names, "all")
 	}
-	list := catalog.All()
+	if len(names) == 0 {
+		return catalog.All(), false, nil
+	}
 	for _, n := range names { // a group means the models of both kinds of records
 		if n == "all" || n == "security" {
 			names = append(names, n+"-flows")
 		}
 	}
-	if len(names) > 0 {
-		if list, err = catalog.Resolve(names); err != nil {
-			return nil, nil, explicit, withCode(exitUsage, err)
-		}
+	if specs, err = catalog.Resolve(names); err != nil {
+		return nil, true, withCode(exitUsage, err)
 	}
-	for _, s := range list {
-		if !s.Available() {
-			missing = append(missing, s)
-		} else {
-			specs = append(specs, s)
-		}
-	}
-	return specs, missing, explicit, nil
+	return specs, true, nil
 }
 
 // olderModels leaves out the models whose file is younger than --if-older.
