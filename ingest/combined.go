@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,14 +22,19 @@ func combinedFormat() format {
 	return format{
 		FormatInfo: FormatInfo{"combined", "NGINX/Apache combined log lines",
 			"also with a leading virtual host, trailing quoted fields, or a trailing $request_time"},
-		open: func(string, *Options) (*decoder, error) {
+		open: func(head string, _ *Options) (*decoder, error) {
+			plan, note := planExtras(head)
 			return &decoder{
-				request: combinedRequest,
+				request: func(s string, q *traffic.Request) string {
+					reason, _ := parseCombined(s, q, plan)
+					return reason
+				},
 				looks: func(s string) bool {
 					var q traffic.Request
-					reason, agent := parseCombined(s, &q)
+					reason, agent := parseCombined(s, &q, plan)
 					return reason == "" && agent
 				},
+				note: note,
 			}, nil
 		},
 	}
@@ -41,7 +48,7 @@ func commonFormat() format {
 				request: combinedRequest,
 				looks: func(s string) bool {
 					var q traffic.Request
-					reason, agent := parseCombined(s, &q)
+					reason, agent := parseCombined(s, &q, extras{latency: -1})
 					return reason == "" && !agent
 				},
 			}, nil
@@ -50,13 +57,13 @@ func commonFormat() format {
 }
 
 func combinedRequest(s string, q *traffic.Request) string {
-	reason, _ := parseCombined(s, q)
+	reason, _ := parseCombined(s, q, extras{latency: -1, unit: 1})
 	return reason
 }
 
 // parseCombined fills q from one line. It says whether the line has the two
 // fields of the combined format.
-func parseCombined(s string, q *traffic.Request) (reason string, agent bool) {
+func parseCombined(s string, q *traffic.Request, plan extras) (reason string, agent bool) {
 	// Some exports wrap the whole line in one more pair of quotes.
 	if n := len(s); n > 1 && s[0] == '"' && s[n-1] == '"' {
 		s = s[1 : n-1]
@@ -147,7 +154,7 @@ func parseCombined(s string, q *traffic.Request) (reason string, agent bool) {
 	}
 	q.Agent = undash(plain(rest[:close], escaped))
 	if rest = rest[close+1:]; rest != "" {
-		parseExtras(rest, q)
+		parseExtras(rest, q, plan)
 	}
 	return "", true
 }
@@ -179,6 +186,9 @@ func parseUser(s string, q *traffic.Request) string {
 	if isAddress(first) && !isAddress(q.Client) && strings.Contains(rest, " ") {
 		q.Host, q.Client = q.Client, first
 		_, rest, _ = strings.Cut(rest, " ")
+		if id, user, three := strings.Cut(rest, " "); three && len(id) == 32 { // BunkerWeb: ident, request id, user
+			rest = user
+		}
 	}
 	q.User = undash(rest)
 	return ""
@@ -334,37 +344,203 @@ func isProtocol(s string) bool {
 	return s == "-" || len(s) > 5 && len(s) <= 12 && s[:5] == "HTTP/" && s[5]-'0' <= 9
 }
 
-// parseExtras reads what stands behind the agent. A quoted list of addresses
-// is NGINX's $http_x_forwarded_for; one unquoted decimal number is a
-// $request_time. Anything else is left alone: two numbers could be anything.
-func parseExtras(s string, q *traffic.Request) {
-	numbers, first := 0, true
-	latency := -1.0
-	for s = strings.TrimLeft(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
-		if s[0] == '"' {
-			end := quoteEnd(s[1:], false)
-			if end < 0 {
-				break
-			}
-			if f := s[1 : 1+end]; first && isAddressList(f) {
-				q.Forwarded = f
-			}
-			first = false
-			s = s[end+2:]
-			continue
+// extras says what the numbers behind the agent mean. Without more to go by one
+// decimal number is NGINX's $request_time.
+type extras struct {
+	latency int     // which unquoted plain number is the latency, from 0; -1 = see above
+	unit    float64 // in seconds
+}
+
+// planExtras looks at the first lines: where several numbers stand behind the
+// agent, the one that is never smaller than the others is the time of the whole
+// request; where one whole number does, it is Apache's %D if it has its size.
+func planExtras(head string) (plan extras, note string) {
+	plan = extras{latency: -1, unit: 1}
+	var rows [][]float64
+	decimals := 0
+	for line := range strings.SplitSeq(head, "\n") {
+		if len(rows) == sampleUnits {
+			break
 		}
-		field, rest, _ := strings.Cut(s, " ")
-		s = rest
-		numbers++
-		if strings.IndexByte(field, '.') > 0 && len(field) <= 20 && strings.Trim(field, "0123456789.") == "" {
-			if v, err := strconv.ParseFloat(field, 64); err == nil {
-				latency = v
+		var q traffic.Request
+		var numbers []float64
+		whole := true
+		if rest, ok := behindAgent(trimEnd(line), &q); ok {
+			for f, quoted := range extraFields(rest) {
+				if v, ok := plainNumber(f); ok && !quoted {
+					numbers = append(numbers, v)
+					whole = whole && strings.IndexByte(f, '.') < 0
+				}
+			}
+			rows = append(rows, numbers)
+			if !whole {
+				decimals++
 			}
 		}
 	}
-	if numbers == 1 {
-		q.Latency = latency
+	if len(rows) == 0 || len(rows[0]) == 0 {
+		return plan, ""
 	}
+	k := len(rows[0])
+	var first []float64
+	largest := make([]int, k)
+	for _, r := range rows {
+		if len(r) != k {
+			return plan, ""
+		}
+		first = append(first, r[0])
+		for j := range r {
+			if r[j] >= slices.Max(r) {
+				largest[j]++
+			}
+		}
+	}
+	slices.Sort(first)
+	median := first[len(first)/2]
+	switch {
+	case k == 1 && decimals == 0 && len(rows) >= 10 && median >= 2000 && first[len(first)-1] > 3*median:
+		return extras{0, 1e-6}, "; the number behind the agent is taken for %D, microseconds"
+	case k == 2 && decimals*10 >= len(rows)*9:
+		for j, n := range largest {
+			if n*10 >= len(rows)*9 {
+				return extras{j, 1}, ""
+			}
+		}
+	case k == 2 && decimals == 0 && len(rows) >= 10: // "%T %D": seconds, and the same in microseconds
+		for _, r := range rows {
+			if r[1] < r[0]*1e6 || r[1] >= (r[0]+1)*1e6 {
+				return plan, ""
+			}
+		}
+		return extras{1, 1e-6}, ""
+	}
+	return plan, ""
+}
+
+// behindAgent is what stands behind the user agent of a combined line.
+func behindAgent(s string, q *traffic.Request) (string, bool) {
+	for range 3 {
+		i := strings.IndexByte(s, '"')
+		if i < 0 {
+			return "", false
+		}
+		s = s[i+1:]
+		end := -1
+		if q.Target == "" {
+			q.Target = "-"
+			end = requestEnd(s)
+		} else {
+			end = quoteEnd(s, false)
+		}
+		if end < 0 {
+			return "", false
+		}
+		s = s[end+1:]
+	}
+	return s, true
+}
+
+// extraFields walks the fields behind the agent: quoted ones without their quotes.
+func extraFields(s string) iter.Seq2[string, bool] {
+	return func(yield func(string, bool) bool) {
+		for s = strings.TrimLeft(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
+			if s[0] == '"' {
+				end := quoteEnd(s[1:], false)
+				if end < 0 {
+					return
+				}
+				if !yield(s[1:1+end], true) {
+					return
+				}
+				s = s[end+2:]
+				continue
+			}
+			field, rest, _ := strings.Cut(s, " ")
+			s = rest
+			if !yield(field, false) {
+				return
+			}
+		}
+	}
+}
+
+// plainNumber reads digits with at most one point.
+func plainNumber(f string) (float64, bool) {
+	if f == "" || len(f) > 20 || strings.Trim(f, "0123456789.") != "" {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(f, 64)
+	return v, err == nil
+}
+
+// parseExtras reads what stands behind the agent: X-Forwarded-For, request and
+// upstream times, cache status, and the fields of ingress-nginx and Traefik.
+// Anything else is left alone.
+func parseExtras(s string, q *traffic.Request, plan extras) {
+	numbers, decimals, i := 0, 0, 0
+	latency, one := -1.0, -1.0
+	ingress := [3]string{}
+	for f, quoted := range extraFields(s) {
+		if i < 3 {
+			ingress[i] = f
+		}
+		i++
+		switch {
+		case f == "" || f == "-":
+		case quoted && q.Forwarded == "" && isAddressList(f):
+			q.Forwarded = f
+		case q.Cache == "" && isCacheStatus(f):
+			q.Cache = f
+		case strings.IndexByte(f, '=') > 0:
+			key, v, _ := strings.Cut(f, "=")
+			v = strings.Trim(v, `"`)
+			switch key {
+			case "rt", "request_time", "rtime", "reqtime":
+				if x, ok := parseSeconds(v); ok && x >= 0 {
+					latency = x
+				}
+			case "cs", "cache", "upstream_cache_status":
+				q.Cache = cacheStatus(v)
+			}
+		case quoted:
+		default:
+			if v, ok := plainNumber(f); ok {
+				if numbers == plan.latency {
+					latency = v * plan.unit
+				}
+				numbers++
+				if strings.IndexByte(f, '.') > 0 {
+					decimals++
+					one = v
+				}
+			} else if n := len(f); f[n-1] == 's' && f[0]-'0' <= 9 { // Traefik: 12ms
+				if v, ok := parseSuffixed(f); ok {
+					latency = v
+				}
+			}
+		}
+	}
+	switch {
+	case strings.HasPrefix(ingress[2], "[") && num(ingress[0]) >= 0: // ingress-nginx: length time [service] …
+		if n, ok := parseCount(ingress[0]); ok {
+			q.BytesIn = n
+		}
+		if v, ok := plainNumber(ingress[1]); ok {
+			latency = v
+		}
+	case latency < 0 && numbers == 1 && decimals == 1:
+		latency = one
+	}
+	q.Latency = latency
+}
+
+// isCacheStatus: one of the values of $upstream_cache_status.
+func isCacheStatus(s string) bool {
+	switch s {
+	case "HIT", "MISS", "BYPASS", "EXPIRED", "STALE", "UPDATING", "REVALIDATED", "SCARCE":
+		return true
+	}
+	return false
 }
 
 func isAddressList(s string) bool {

@@ -50,14 +50,33 @@ const leftOut = "\x00"
 
 // formats is the table, in the order in which ties are decided.
 func formats() []format {
-	return []format{
+	all := []format{
+		templateFormat(),
 		combinedFormat(),
 		commonFormat(),
 		jsonFormat(),
 		apimlCSVFormat(),
 		csicFormat(),
 		cicFormat(),
+		w3cFormat(),
+		albFormat(),
+		elbFormat(),
+		haproxyFormat(),
+		s3Format(),
+		squidFormat(),
+		envoyTextFormat(),
+		proxyManagerFormat(),
+		uwsgiFormat(),
+		zoraxyFormat(),
+		ltsvFormat(),
+		logfmtFormat(),
+		syslogFormat(),
+		tableFormat(),
 	}
+	for _, dl := range dialects() {
+		all = append(all, jsonDialect(dl))
+	}
+	return all
 }
 
 // Formats lists the input formats.

@@ -13,12 +13,16 @@ import (
 
 // Options of Open. The zero value detects everything and redacts.
 type Options struct {
-	Format               string        // "" = detect, else a name from Formats
-	Name                 string        // put into Request.File, "" = the path
-	Label                traffic.Label // for records without a label of their own
-	SkipBytes, SkipLines int64         // continue behind this offset of the decompressed input
+	Format               string            // "" = detect, else a name from Formats
+	LogFormat            string            // the format "log-format": NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf
+	Mapping              map[string]string // for "json-any", "ltsv", "logfmt" and "table": field of ours → key of the log
+	Name                 string            // put into Request.File, "" = the path
+	Label                traffic.Label     // for records without a label of their own
+	SkipBytes, SkipLines int64             // continue behind this offset of the decompressed input
 	NoRedact             bool
 	BatchSize            int // units read per batch, 0 = 8192
+
+	modified int64 // when the file was changed last, µs UTC, 0 = unknown
 }
 
 // Coverage says what became of the units read so far.
@@ -105,6 +109,7 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 	if r.src, err = openSource(path, stdin); err != nil {
 		return fail(err)
 	}
+	r.opt.modified = r.src.modified
 	r.buf = make([]byte, chunkSize)
 	if err := r.start(); err != nil {
 		return fail(err)

@@ -20,6 +20,7 @@ type source struct {
 	io.Reader
 	compression string // "", "gzip", "zstd"
 	closers     []func() error
+	modified    int64 // µs UTC, 0 = unknown
 }
 
 func (s *source) Close() error {
@@ -50,9 +51,12 @@ func openSource(path string, stdin io.Reader) (*source, error) {
 			return nil, err
 		}
 		s.closers = append(s.closers, f.Close)
-		if fi, err := f.Stat(); err == nil && fi.IsDir() {
-			s.Close()
-			return nil, errors.New("is a directory: name the files in it")
+		if fi, err := f.Stat(); err == nil {
+			if fi.IsDir() {
+				s.Close()
+				return nil, errors.New("is a directory: name the files in it")
+			}
+			s.modified = fi.ModTime().UnixMicro()
 		}
 		raw = f
 	}

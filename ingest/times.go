@@ -208,7 +208,29 @@ func parseTime(s string) (int64, bool) {
 	if t, ok := parseLogTime(s); ok {
 		return t, true
 	}
+	if t, ok := parseCtime(s); ok {
+		return t, true
+	}
 	return parseEpoch(s)
+}
+
+// parseCtime reads C's ctime, "Sun Mar 13 22:49:12 2016", as UTC.
+func parseCtime(s string) (int64, bool) {
+	if len(s) != 24 || s[3] != ' ' || s[7] != ' ' || s[10] != ' ' || s[13] != ':' || s[16] != ':' || s[19] != ' ' {
+		return 0, false
+	}
+	sec, ok := epoch(num(s[20:24]), monthNumber(s[4:7]), num(strings.TrimLeft(s[8:10], " ")), num(s[11:13]), num(s[14:16]), num(s[17:19]))
+	return sec * microsecond, ok
+}
+
+// parseSyslogTime reads "Mar 24 14:02:50" in the given year, as UTC, and how long
+// it is.
+func parseSyslogTime(s string, year int) (t int64, n int, ok bool) {
+	if len(s) < 15 || s[3] != ' ' || s[6] != ' ' || s[9] != ':' || s[12] != ':' {
+		return 0, 0, false
+	}
+	sec, ok := epoch(year, monthNumber(s[:3]), num(strings.TrimLeft(s[4:6], " ")), num(s[7:9]), num(s[10:12]), num(s[13:15]))
+	return sec * microsecond, 15, ok
 }
 
 // parseClock12 reads CIC-IDS2017's "7/7/2017 3:56" and "03/07/2017 08:55:58":
