@@ -381,38 +381,38 @@ func planExtras(head string) (plan extras, note string) {
 	if len(rows) == 0 || len(rows[0]) == 0 {
 		return plan, ""
 	}
-	k := len(rows[0])
 	var first []float64
-	largest := make([]int, k)
+	pairs, firstLargest, secondLargest, same := 0, 0, 0, 0
 	for _, r := range rows {
-		if len(r) != k {
-			return plan, ""
+		if len(r) == 0 {
+			continue
 		}
 		first = append(first, r[0])
-		for j := range r {
-			if r[j] >= slices.Max(r) {
-				largest[j]++
-			}
+		if len(r) < 2 {
+			continue
+		}
+		pairs++
+		if r[0] >= slices.Max(r) {
+			firstLargest++
+		}
+		if r[1] >= slices.Max(r) {
+			secondLargest++
+		}
+		if r[1] >= r[0]*1e6 && r[1] < (r[0]+1)*1e6 {
+			same++
 		}
 	}
 	slices.Sort(first)
 	median := first[len(first)/2]
 	switch {
-	case k == 1 && decimals == 0 && len(rows) >= 10 && median >= 2000 && first[len(first)-1] > 3*median:
+	case decimals == 0 && pairs == 0 && len(first) >= 10 && median >= 2000 && first[len(first)-1] > 3*median:
 		return extras{0, 1e-6}, "; the number behind the agent is taken for %D, microseconds"
-	case k == 2 && decimals*10 >= len(rows)*9:
-		for j, n := range largest {
-			if n*10 >= len(rows)*9 {
-				return extras{j, 1}, ""
-			}
-		}
-	case k == 2 && decimals == 0 && len(rows) >= 10: // "%T %D": seconds, and the same in microseconds
-		for _, r := range rows {
-			if r[1] < r[0]*1e6 || r[1] >= (r[0]+1)*1e6 {
-				return plan, ""
-			}
-		}
+	case decimals == 0 && pairs >= 10 && same == pairs: // "%T %D": seconds, and the same in microseconds
 		return extras{1, 1e-6}, ""
+	case decimals*10 >= len(first)*9 && pairs > 0 && firstLargest*10 >= pairs*9:
+		return extras{0, 1}, ""
+	case decimals*10 >= len(first)*9 && pairs == len(first) && secondLargest*10 >= pairs*9:
+		return extras{1, 1}, ""
 	}
 	return plan, ""
 }

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -341,4 +343,24 @@ func mappable() map[string]field {
 		"path": fPath, "query": fQuery, "protocol": fProtocol, "status": fStatus, "bytes_out": fBytesOut, "bytes_in": fBytesIn, "latency_s": fSeconds,
 		"latency_ms": fMillis, "latency_us": fMicros, "latency_ns": fNanos, "referrer": fReferrer, "agent": fAgent, "host": fHost, "cache": fCache, "body": fBody,
 	}
+}
+
+// CheckMapping reads pairs "FIELD=KEY" of a configuration: a field of ours and the
+// key, or header name, under which a log of the user's own has it.
+func CheckMapping(pairs []string) (map[string]string, error) {
+	fields := mappable()
+	out := map[string]string{}
+	for _, p := range pairs {
+		name, key, ok := strings.Cut(p, "=")
+		if _, known := fields[name]; !ok || !known || key == "" {
+			var all []string
+			for n := range fields {
+				all = append(all, n)
+			}
+			slices.Sort(all)
+			return nil, fmt.Errorf("%q: want FIELD=KEY with one of the fields %s", p, strings.Join(all, ", "))
+		}
+		out[name] = key
+	}
+	return out, nil
 }

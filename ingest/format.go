@@ -3,6 +3,7 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"apiml/traffic"
@@ -252,3 +253,54 @@ func firstLine(head string) string {
 }
 
 const bom = "\ufeff"
+
+// Part is a field of a record by name, for showing where each part of a line
+// went.
+type Part struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
+}
+
+// Parts lists what was read of a request, in a fixed order; unknown fields are
+// left out.
+func Parts(q *traffic.Request) []Part {
+	var out []Part
+	add := func(field, value string) {
+		if value != "" {
+			out = append(out, Part{field, value})
+		}
+	}
+	number := func(n int64) string {
+		if n < 0 {
+			return ""
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	if q.HasTime() {
+		add("time", q.When().Format("2006-01-02T15:04:05.999999Z07:00"))
+	}
+	add("client", q.Client)
+	add("forwarded", q.Forwarded)
+	add("user", q.User)
+	add("session", q.Session)
+	add("method", q.Method)
+	add("target", q.Target)
+	add("protocol", q.Protocol)
+	if q.Status > 0 {
+		add("status", number(int64(q.Status)))
+	}
+	add("bytes_in", number(q.BytesIn))
+	add("bytes_out", number(q.BytesOut))
+	if q.Latency >= 0 {
+		add("latency", strconv.FormatFloat(q.Latency, 'g', -1, 64)+" s")
+	}
+	add("referrer", q.Referrer)
+	add("agent", q.Agent)
+	add("host", q.Host)
+	add("cache", q.Cache)
+	if q.HasBody {
+		add("body", q.Body)
+	}
+	add("label", q.Label.String())
+	return out
+}

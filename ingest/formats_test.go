@@ -224,7 +224,7 @@ func TestAPIMLCSV(t *testing.T) {
 	if got := sample(t, "apiml_wide.csv", Options{Label: traffic.Scanner}).requests; got[2].Label != traffic.Scanner || got[1].Label != traffic.OtherAttack {
 		t.Errorf("%v %v", got[1].Label, got[2].Label)
 	}
-	_, err := Open("-", strings.NewReader("time,endpoint,method,ip_address,user_agent,response_time,status_code\n1,2,3,4,5,6,7\n"), Options{})
+	_, err := Open("-", strings.NewReader("time,endpoint,verb_used,ip_address,user_agent,response_time,status_code\n1,2,3,4,5,6,7\n"), Options{})
 	if err == nil || !strings.Contains(err.Error(), `no column "timestamp"`) {
 		t.Errorf("near miss: %v", err)
 	}
@@ -345,7 +345,7 @@ func TestCIC(t *testing.T) {
 	if len(res.flows) != 1 || !math.IsNaN(res.flows[0].Values[0]) || res.flows[0].Values[7] != 1 {
 		t.Errorf("%+v", res.flows)
 	}
-	_, err := Open("-", strings.NewReader(strings.Join(few[5:], ",")+"\n"), Options{})
+	_, err := Open("-", strings.NewReader(strings.Join(few[25:], ",")+"\n"), Options{})
 	if err == nil || !strings.Contains(err.Error(), "of the 77 feature columns") {
 		t.Errorf("near miss: %v", err)
 	}

@@ -83,7 +83,7 @@ type Reader struct {
 	live   bool  // standard input: hand out what there is
 }
 
-// Open opens path ("-" = stdin), unpacks .gz and .zst by their magic bytes, and
+// Open opens path ("-" = stdin), unpacks .gz, .zst, .bz2 and .xz by their magic bytes, and
 // finds the format by the content unless opt names it. Errors are *InputError
 // and wrap ErrEmpty, ErrUnknownFormat or the cause.
 func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
@@ -423,6 +423,8 @@ func (c *Coverage) see(t int64) {
 // baseName is the file's name without folders and compression suffix.
 func baseName(path string) string {
 	path = filepath.Base(path)
-	path = strings.TrimSuffix(path, ".gz")
-	return strings.TrimSuffix(path, ".zst")
+	for _, ext := range []string{".gz", ".zst", ".bz2", ".xz"} {
+		path = strings.TrimSuffix(path, ext)
+	}
+	return path
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,12 +14,13 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
 )
 
 // source is a decompressed input.
 type source struct {
 	io.Reader
-	compression string // "", "gzip", "zstd"
+	compression string // "", "gzip", "zstd", "bzip2", "xz"
 	closers     []func() error
 	modified    int64 // µs UTC, 0 = unknown
 }
@@ -84,18 +86,49 @@ func openSource(path string, stdin io.Reader) (*source, error) {
 		}
 		s.Reader, s.compression = z, "zstd"
 		s.closers = append(s.closers, func() error { z.Close(); return nil })
+	case len(magic) >= 4 && string(magic[:3]) == "BZh" && magic[3] >= '1' && magic[3] <= '9':
+		s.Reader, s.compression = bzip2.NewReader(br), "bzip2" // reads joined archives too
+	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
+		z, err := openXZ(br)
+		if err != nil {
+			s.Close()
+			return nil, s.explain(err, "xz")
+		}
+		s.Reader, s.compression = z, "xz"
 	default:
 		for _, m := range []struct{ magic, name string }{
-			{"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"PK\x03\x04", "zip"}, {"7z\xbc\xaf\x27\x1c", "7z"},
+			{"PK\x03\x04", "zip"}, {"7z\xbc\xaf\x27\x1c", "7z"}, {"Rar!", "rar"}, {"PAR1", "Parquet"},
 		} {
 			if bytes.HasPrefix(magic, []byte(m.magic)) {
 				s.Close()
-				return nil, fmt.Errorf("%w: %s archives are not read; unpack it first (plain, .gz and .zst are read)", ErrUnknownFormat, m.name)
+				return nil, fmt.Errorf("%w: %s archives are not read; unpack it first (plain, .gz, .zst, .bz2 and .xz are read)", ErrUnknownFormat, m.name)
 			}
 		}
 		s.Reader = br
 	}
 	return s, nil
+}
+
+// openXZ checks how much memory the first block asks for: xz -9 takes 64 MiB, a
+// hostile header could name 4 GiB. (Of a dictionary that later blocks ask for only
+// the part that is written to is ever used.)
+func openXZ(br *bufio.Reader) (io.Reader, error) {
+	if head, _ := br.Peek(12 + 64); len(head) > 15 {
+		b := head[12:]
+		at := 2
+		for _, bit := range []byte{0x40, 0x80} { // optional sizes, as variable-length integers
+			for b[1]&bit != 0 && at < len(b) {
+				at++
+				if b[at-1] < 0x80 {
+					break
+				}
+			}
+		}
+		if at+2 < len(b) && b[at] == 0x21 && b[at+2] > 30 { // LZMA2, dictionary above 128 MiB
+			return nil, errors.New("the archive asks for a dictionary of more than 128 MiB")
+		}
+	}
+	return xz.NewReader(br)
 }
 
 // explain names what a read error means to the user.

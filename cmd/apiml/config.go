@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"apiml/ingest"
 	"apiml/model"
 	"apiml/model/catalog"
 	"apiml/score"
@@ -28,6 +29,8 @@ type config struct {
 	Seed             uint64
 	InputFiles       []string // paths and globs, for nightly
 	InputFormat      string
+	InputLogFormat   string
+	InputMapping     map[string]string
 	InputRedact      bool
 	InputMinParsed   float64
 	ModelsDir        string
@@ -116,6 +119,20 @@ func settings() []setting {
 			return nil
 		}},
 		{"input.format", "", "", "string", "log format; empty = found by the content", str(func(c *config) *string { return &c.InputFormat })},
+		{"input.log_format", "", "", "string", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf", func(c *config, v string) error {
+			c.InputLogFormat = v
+			return ingest.CheckLogFormat(v)
+		}},
+		{"input.mapping", "", "", "array", "keys of a JSON log, LTSV, logfmt or table of your own: a list of FIELD=KEY, such as client=src.addr, target=req.path, latency_ms=took", func(c *config, v string) (err error) {
+			var pairs []string
+			for p := range strings.SplitSeq(v, ",") {
+				if p = strings.TrimSpace(p); p != "" {
+					pairs = append(pairs, p)
+				}
+			}
+			c.InputMapping, err = ingest.CheckMapping(pairs)
+			return err
+		}},
 		{"input.redact", "", "true", "boolean", "mask secrets and card numbers before a record leaves the reader", func(c *config, v string) error {
 			b, err := strconv.ParseBool(v)
 			if err != nil {

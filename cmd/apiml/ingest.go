@@ -18,6 +18,8 @@ type ingestOptions struct {
 	minParsed float64
 	noRedact  bool
 	synthetic bool
+	explain   bool
+	logFormat string
 }
 
 func (a *app) ingestCommand() *cobra.Command {
@@ -30,7 +32,8 @@ func (a *app) ingestCommand() *cobra.Command {
 		Use:   "ingest FILE…",
 		Short: "Read logs into the database; nothing dropped silently, nothing counted twice",
 		Long: `Ingest reads access logs and data sets into one DuckDB file. The format is
-recognised by the content, .gz and .zst are read directly, - is standard input.
+recognised by the content, .gz, .zst, .bz2 and .xz are read directly, - is standard
+input. Patterns are expanded, and of a rotated set the oldest file is read first.
 A line that is no record is kept as a reject with file, line and reason. A file
 that is known already adds nothing; one that has grown adds its new lines.
 
@@ -38,18 +41,33 @@ Formats:` + formats,
 		Example: `  apiml ingest access.log access.log.1.gz
   apiml ingest --db shop.duckdb traffic.csv
   journalctl -u nginx -o cat | apiml ingest -
+  apiml ingest --explain access.log
+  apiml ingest --log-format '$remote_addr [$time_local] "$request" $status $request_time' access.log
+  apiml ingest --log-format /etc/nginx/nginx.conf access.log
   apiml query "SELECT i.name AS file, line, reason, raw FROM rejects JOIN inputs i ON i.id = input LIMIT 20"`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("min-parsed") {
 				o.minParsed = a.cfg.InputMinParsed
 			}
-			_, err := a.ingest(args, o)
+			if err := a.useLogFormat(o.logFormat); err != nil {
+				return err
+			}
+			args, err := logFiles(args)
+			if err != nil {
+				return err
+			}
+			if o.explain {
+				return a.explain(args, o)
+			}
+			_, err = a.ingest(args, o)
 			return err
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
+	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
+	f.BoolVar(&o.explain, "explain", false, "show for ten lines which part went into which field, and which models the log can feed; store nothing")
 	f.StringVar(&o.label, "label", "", "truth of all records that carry none: none, anomalous or an attack type")
 	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
 	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")

@@ -53,6 +53,10 @@ func (a *app) openInput(path, from string, noRedact bool, opt ingest.Options) (*
 	if opt.Format == "" {
 		opt.Format = a.cfg.InputFormat
 	}
+	opt.LogFormat, opt.Mapping = a.cfg.InputLogFormat, a.cfg.InputMapping
+	if opt.Format == "" && opt.LogFormat != "" {
+		opt.Format = "log-format"
+	}
 	if opt.Format != "" {
 		var names []string
 		for _, f := range ingest.Formats() {

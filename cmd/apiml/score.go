@@ -23,6 +23,7 @@ import (
 )
 
 type scoreOptions struct {
+	logFormat string
 	outputs   []string
 	format    string
 	from      string
@@ -61,7 +62,14 @@ there, for the report.`,
 			if !cmd.Flags().Changed("min-parsed") {
 				o.minParsed = a.cfg.InputMinParsed
 			}
-			_, err := a.score(args, o)
+			if err := a.useLogFormat(o.logFormat); err != nil {
+				return err
+			}
+			args, err := logFiles(args)
+			if err != nil {
+				return err
+			}
+			_, err = a.score(args, o)
 			return err
 		},
 	}
@@ -69,6 +77,7 @@ there, for the report.`,
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl or FILE.csv, repeatable, - = standard output")
 	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl or csv")
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
+	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
 	f.Float64Var(&o.threshold, "threshold", 0, "attack probability from which a request is flagged (default: the model's own)")
 	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
 	f.StringArrayVar(&o.failOn, "fail-on", nil, "exit 1 if it holds: p>0.9, anomaly>0.8, incidents>0, incidents[TYPE]>0, coverage<0.95")

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLogFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, f := range []string{"access.log", "access.log.1", "access.log.2.gz", "access.log.10.gz", "b.log", "app-20240102.log.gz", "app-20240101.log", "app.log"} {
+		if err := os.WriteFile(f, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ args, want string }{
+		{"access.log access.log.1 access.log.2.gz access.log.10.gz", "access.log.10.gz access.log.2.gz access.log.1 access.log"},
+		{"access.log*", "access.log.10.gz access.log.2.gz access.log.1 access.log"},
+		{"access.log.1 b.log access.log.2.gz", "access.log.2.gz b.log access.log.1"},
+		{"app.log app-20240102.log.gz app-20240101.log", "app-20240101.log app-20240102.log.gz app.log"},
+		{"b.log b.log *.log", "b.log access.log app-20240101.log app.log"},
+		{"- b.log", "- b.log"},
+	} {
+		got, err := logFiles(strings.Fields(c.args))
+		if err != nil || !slices.Equal(got, strings.Fields(c.want)) {
+			t.Errorf("%s: %v, %v, want %s", c.args, got, err, c.want)
+		}
+	}
+	var code *exitError
+	if _, err := logFiles([]string{"none*.log"}); !errors.As(err, &code) || code.code != exitInput {
+		t.Errorf("no match: %v", err)
+	}
+}
