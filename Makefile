@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -47,6 +47,9 @@ pretrained: build ## train the built-in models on generated traffic into score/b
 
 results: build ## cross-validated figures on the real data sets, printed
 	./docs/results.sh $(BIN)
+
+coverage: build ## coverage of every log and format sample under APIML_DATASETS
+	./docs/coverage.sh $(BIN)
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast

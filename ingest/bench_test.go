@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -34,6 +36,37 @@ func BenchmarkCombined(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/lines, "ns/line")
+		})
+	}
+}
+
+// BenchmarkFormats reads the samples of all formats, repeated to about 4 MB each.
+func BenchmarkFormats(b *testing.B) {
+	files, err := filepath.Glob("testdata/formats/*.log")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, path := range files {
+		sample, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		text := strings.Repeat(string(sample), 4<<20/len(sample))
+		name := strings.TrimSuffix(filepath.Base(path), ".log")
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			var lines int64
+			for b.Loop() {
+				r, err := Open("-", strings.NewReader(text), Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				r.live = false
+				cov, _ := drain(b, r)
+				lines = cov.Read
+			}
+			b.ReportMetric(float64(lines)*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 		})
 	}
 }

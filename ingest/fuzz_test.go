@@ -3,6 +3,8 @@ package ingest
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,9 +19,18 @@ func fuzzFormat(f *testing.F, name string, seeds ...string) {
 	for _, s := range seeds {
 		f.Add(all[s][:min(len(all[s]), 4000)])
 	}
+	if more, _ := filepath.Glob("testdata/formats/" + name + "*.log"); len(seeds) == 0 {
+		for _, p := range more {
+			b, err := os.ReadFile(p)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(string(b))
+		}
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		open := func(r io.Reader, size int) *Reader {
-			rd, err := Open("-", r, Options{Format: name, BatchSize: size})
+			rd, err := Open("-", r, Options{Format: name, BatchSize: size, LogFormat: `$remote_addr [$time_local] "$request" $status "$http_user_agent" $request_time`})
 			if err != nil {
 				var in *InputError
 				if !errors.As(err, &in) {
@@ -104,6 +115,32 @@ func FuzzCSIC(f *testing.F) {
 }
 func FuzzCIC(f *testing.F) {
 	fuzzFormat(f, "cicids2017", "cicids2017_ml.csv", "cicids2017_labelled.csv")
+}
+
+func FuzzALB(f *testing.F)          { fuzzFormat(f, "alb") }
+func FuzzELB(f *testing.F)          { fuzzFormat(f, "elb") }
+func FuzzHAProxy(f *testing.F)      { fuzzFormat(f, "haproxy") }
+func FuzzS3(f *testing.F)           { fuzzFormat(f, "s3") }
+func FuzzSquid(f *testing.F)        { fuzzFormat(f, "squid") }
+func FuzzW3C(f *testing.F)          { fuzzFormat(f, "w3c") }
+func FuzzEnvoyText(f *testing.F)    { fuzzFormat(f, "envoy-text") }
+func FuzzProxyManager(f *testing.F) { fuzzFormat(f, "nginx-proxy-manager") }
+func FuzzUWSGI(f *testing.F)        { fuzzFormat(f, "uwsgi") }
+func FuzzZoraxy(f *testing.F)       { fuzzFormat(f, "zoraxy") }
+func FuzzLTSV(f *testing.F)         { fuzzFormat(f, "ltsv") }
+func FuzzLogfmt(f *testing.F)       { fuzzFormat(f, "logfmt") }
+func FuzzSyslog(f *testing.F)       { fuzzFormat(f, "syslog") }
+func FuzzTable(f *testing.F)        { fuzzFormat(f, "table") }
+func FuzzCaddy(f *testing.F)        { fuzzFormat(f, "caddy") }
+func FuzzTraefik(f *testing.F)      { fuzzFormat(f, "traefik") }
+func FuzzEnvoy(f *testing.F)        { fuzzFormat(f, "envoy") }
+func FuzzCloudflare(f *testing.F)   { fuzzFormat(f, "cloudflare") }
+func FuzzJSONAny(f *testing.F)      { fuzzFormat(f, "json-any") }
+func FuzzJSONWrapped(f *testing.F)  { fuzzFormat(f, "json-wrapped") }
+func FuzzExtras(f *testing.F)       { fuzzFormat(f, "combined") }
+func FuzzLogFormat(f *testing.F) {
+	f.Add("192.0.2.1 [15/Jan/2024:10:30:45 +0000] \"GET /a HTTP/1.1\" 200 \"curl\" 0.25\n")
+	fuzzFormat(f, "log-format", []string{}...)
 }
 
 // FuzzDetect: whatever the bytes are, Open answers with a reader whose units

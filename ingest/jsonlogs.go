@@ -139,19 +139,15 @@ func (d *dialectDecoder) line(q *traffic.Request) string {
 	if s == "" {
 		return "no log, message or MESSAGE in the object"
 	}
-	reason := combinedRequest(s, q)
-	for n := 0; reason != "" && n < 6; n++ { // behind "host program: "
-		_, rest, ok := strings.Cut(s, " ")
-		if !ok {
-			break
-		}
-		s = rest
-		clean := *q
-		if reason = combinedRequest(s, &clean); reason == "" {
-			*q = clean
+	// Behind "host program: ", if that is what stands before the line.
+	if i := strings.Index(s, ": "); i > 0 && i < strings.IndexByte(s, '[') {
+		behind := *q
+		if combinedRequest(s[i+2:], &behind) == "" {
+			*q = behind
+			return ""
 		}
 	}
-	return reason
+	return combinedRequest(s, q)
 }
 
 // pair takes one key, and the keys below it.
