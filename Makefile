@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results kills docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -50,6 +50,9 @@ results: build ## cross-validated figures on the real data sets, printed
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
+
+kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
+	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml
 
 docs: build ## regenerate docs/ (command and configuration reference)
 	$(BIN) docs docs

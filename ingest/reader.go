@@ -19,6 +19,9 @@ type Options struct {
 	SkipBytes, SkipLines int64         // continue behind this offset of the decompressed input
 	NoRedact             bool
 	BatchSize            int // units read per batch, 0 = 8192
+
+	Hash   bool   // keep the hash of the content, for State
+	Verify *Known // the input must begin with this one, see Verify; implies Hash
 }
 
 // Coverage says what became of the units read so far.
@@ -77,6 +80,11 @@ type Reader struct {
 	offset int64 // of text in the decompressed input
 	line   int64 // lines consumed
 	live   bool  // standard input: hand out what there is
+
+	hash   *contentHash // nil = not asked for
+	filled string       // text as it was when the hash last saw it
+	held   bool         // inside the open end
+	open   State        // of which the fields about the open end count
 }
 
 // Open opens path ("-" = stdin), unpacks .gz and .zst by their magic bytes, and
@@ -92,6 +100,11 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 		r.opt.BatchSize = 8192
 	}
 	r.opt.Name = r.name
+	if opt.Verify != nil {
+		r.hash = newContentHash([]int64{opt.Verify.Size})
+	} else if opt.Hash {
+		r.hash = newContentHash(nil)
+	}
 	fail := func(err error) (*Reader, error) {
 		if r.src != nil {
 			r.src.Close()
@@ -205,6 +218,7 @@ func (r *Reader) fill() bool {
 			break
 		}
 	}
+	r.account()
 	// The one allocation of the text: records point into it from now on.
 	if r.text == "" {
 		r.text = string(r.buf[:n])
@@ -215,6 +229,7 @@ func (r *Reader) fill() bool {
 		b.Write(r.buf[:n])
 		r.text = b.String()
 	}
+	r.filled = r.text
 	switch {
 	case err == io.EOF:
 		r.eof = true
@@ -252,6 +267,10 @@ func (r *Reader) Next() (*traffic.Batch, error) {
 			n = r.dec.next(r.text, r.eof)
 		}
 		if n > 0 {
+			if r.eof && r.openUnit() {
+				r.hold()
+				r.open.Held++
+			}
 			r.unit(b, n)
 			continue
 		}
@@ -369,7 +388,7 @@ func (r *Reader) reject(b *traffic.Batch, raw string, offset, line int64, reason
 // skipLine rejects a line of which more than maxUnit bytes are there and no
 // end, and reads on to its end without keeping it.
 func (r *Reader) skipLine(b *traffic.Batch) {
-	offset, raw := r.offset, r.text[:maxRejectRaw]
+	offset, raw, start := r.offset, r.text[:maxRejectRaw], State{ResumeOffset: r.offset, ResumeLines: r.line, Held: 1, HeldRedacted: r.red.counts()}
 	b.Read++
 	r.line++
 	r.reject(b, raw, offset, r.line, "longer than 1 MiB")
@@ -383,6 +402,7 @@ func (r *Reader) skipLine(b *traffic.Batch) {
 		r.offset += int64(len(r.text))
 		r.text = ""
 		if !r.fill() && r.text == "" {
+			r.held, r.open = true, start // the line's end is still to come
 			return
 		}
 	}

@@ -21,7 +21,8 @@ type fileCoverage struct {
 	Parsed       int64            `json:"parsed"`
 	Rejected     int64            `json:"rejected"`
 	Filtered     int64            `json:"filtered"`
-	SkippedKnown int64            `json:"skipped_known"` // lines that an earlier run has read
+	SkippedKnown int64            `json:"skipped_known"`    // lines that an earlier run has read
+	Reread       int64            `json:"reread,omitempty"` // of Read, those that take the place of an unfinished end that an earlier run has read
 	FirstTime    string           `json:"first_time,omitempty"`
 	LastTime     string           `json:"last_time,omitempty"`
 	Redacted     map[string]int64 `json:"redacted,omitempty"`

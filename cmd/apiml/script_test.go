@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 			"chop":  chop,
+			"chomp": chomp,
 			"hold":  hold,
 			"junk":  junk,
 		},
@@ -75,6 +76,14 @@ func chop(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := os.ReadFile(path)
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, b[:len(b)/2], 0o644))
+}
+
+// chomp takes the last line end from a file: one that is still being written.
+func chomp(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, b[:len(b)-1], 0o644))
 }
 
 // junk writes 64 KiB of every byte value.
