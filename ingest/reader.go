@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 	"strings"
 
@@ -18,7 +17,8 @@ type Options struct {
 	Label                traffic.Label // for records without a label of their own
 	SkipBytes, SkipLines int64         // continue behind this offset of the decompressed input
 	NoRedact             bool
-	BatchSize            int // units read per batch, 0 = 8192
+	RedactPII            bool // mask e-mail addresses and phone numbers too; without it they are counted
+	BatchSize            int  // units read per batch, 0 = 8192
 
 	Hash   bool   // keep the hash of the content, for State
 	Verify *Known // the input must begin with this one, see Verify; implies Hash
@@ -29,6 +29,7 @@ type Coverage struct {
 	Read, Parsed, Rejected, Filtered int64
 	First, Last                      int64            // lowest and highest time, µs UTC, traffic.NoTime if none
 	Redacted                         map[string]int64 // redacted values by kind, see Redact
+	PII                              map[string]int64 // e-mail addresses and phone numbers in URLs, masked with Options.RedactPII only
 }
 
 var (
@@ -100,6 +101,7 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 		r.opt.BatchSize = 8192
 	}
 	r.opt.Name = r.name
+	r.red.mask = opt.RedactPII
 	if opt.Verify != nil {
 		r.hash = newContentHash([]int64{opt.Verify.Size})
 	} else if opt.Hash {
@@ -248,7 +250,7 @@ func (r *Reader) Reason() string { return r.reason }
 // Coverage is what the batches so far add up to. The caller owns the map.
 func (r *Reader) Coverage() Coverage {
 	c := r.cov
-	c.Redacted = maps.Clone(r.red.counts())
+	c.Redacted, c.PII = r.red.counts(), r.red.pii.counts()
 	return c
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"strings"
+	"unsafe"
 
 	"apiml/traffic"
 )
@@ -18,6 +19,11 @@ import (
 //     end if a signature is missing that the algorithm asks for.
 //   - A card number with a valid check digit (Luhn) and the prefix of an issuer
 //     becomes [pan].
+//   - What looks like a secret by its form (keys of cloud and code hosts, Bearer
+//     and Basic credentials, the password in a URL, a private key) is masked like
+//     the value under a sensitive name.
+//   - E-mail addresses and phone numbers in URLs are counted, and masked if asked
+//     for: see Options.RedactPII.
 //
 // It is idempotent, and allocates nothing if there is nothing to redact. Known
 // gap: multipart bodies.
@@ -45,8 +51,16 @@ func Redact(s string) (redacted string, kinds []string) {
 	return s, kinds
 }
 
-// redactor redacts and counts.
-type redactor struct{ secrets, jwts, pans int64 }
+// redactor redacts and counts. It serves one goroutine.
+type redactor struct {
+	tally
+	pii   piiCount
+	mask  bool            // mask personal data too
+	agent map[string]bool // agents that were looked at: whether one is suspect
+}
+
+// tally counts values by kind.
+type tally struct{ secrets, jwts, pans int64 }
 
 func (r *redactor) counts() map[string]int64 {
 	m := map[string]int64{}
@@ -62,13 +76,15 @@ func (r *redactor) counts() map[string]int64 {
 // the raw record unless it holds escapes, so that one look at the raw record
 // clears them all. A value counts once, not again for the raw record.
 func (r *redactor) record(q *traffic.Request, d *decoder) {
-	own := d.ownNames
-	dirty := suspect(q.Raw, own)
+	r.personal(q)
+	dirty := r.dirty(q, d)
 	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`)) {
 		return
 	}
-	before := *r
-	for _, f := range []*string{&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Forwarded, &q.User, &q.Cache} {
+	before := r.tally
+	for _, f := range []*string{
+		&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol,
+	} {
 		if *f != "" && suspect(*f, nil) {
 			*f = r.text(*f, f == &q.Body && isJSON(*f), nil)
 		}
@@ -76,15 +92,46 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	if !dirty {
 		return
 	}
-	after := *r
-	q.Raw = r.text(q.Raw, true, own)
+	after := r.tally
+	q.Raw = r.text(q.Raw, true, d.ownNames)
 	if after != before {
-		*r = after
+		r.tally = after
 	}
+}
+
+// dirty reports whether the raw record of q is suspect. Half of a line is the
+// user agent, of which a log has few: each is looked at once.
+func (r *redactor) dirty(q *traffic.Request, d *decoder) bool {
+	at := within(q.Raw, q.Agent)
+	if at <= 0 || len(q.Agent) < 32 {
+		return suspect(q.Raw, d.ownNames)
+	}
+	hit, known := r.agent[q.Agent]
+	if !known {
+		hit = suspect(q.Raw[at-1:at+len(q.Agent)], nil)
+		if r.agent == nil || len(r.agent) >= 4096 {
+			r.agent = map[string]bool{}
+		}
+		r.agent[strings.Clone(q.Agent)] = hit
+	}
+	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+}
+
+// within returns where part, a substring, begins in s; -1 if part is another
+// string.
+func within(s, part string) int {
+	at := uintptr(unsafe.Pointer(unsafe.StringData(part))) - uintptr(unsafe.Pointer(unsafe.StringData(s)))
+	if part == "" || at > uintptr(len(s)) || at+uintptr(len(part)) > uintptr(len(s)) {
+		return -1
+	}
+	return int(at)
 }
 
 // line redacts a whole log line.
 func (r *redactor) line(s string) string {
+	if r.mask {
+		s = r.maskPersonal(s)
+	}
 	if !suspect(s, nil) {
 		return s
 	}
@@ -97,56 +144,56 @@ func isJSON(s string) bool {
 }
 
 // suspect reports whether text might change s. It may err on the side of true.
+// One pass over the bytes: each secret has a byte that is rare in logs, from
+// which it is recognised.
 func suspect(s string, own func(string) bool) bool {
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], '=')
-		if n < 0 {
-			break
+	for i := 0; i < len(s); i++ {
+		if telling[s[i]&0x7f] == '.' {
+			continue
 		}
-		i += n
-		if _, ok := nameBefore(s, i, own); ok {
-			return true
-		}
-	}
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], ':')
-		if n < 0 {
-			break
-		}
-		i += n
-		if _, _, ok := keyBefore(s, i, own); ok {
-			return true
-		}
-	}
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], '%')
-		if n < 0 {
-			break
-		}
-		i += n
-		if i+2 < len(s) && s[i+1] == '3' && (s[i+2]|0x20 == 'd' || s[i+2]|0x20 == 'a') {
-			return true // an encoded = or :
-		}
-	}
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], 'J') // far rarer than the e of eyJ
-		if n < 0 {
-			break
-		}
-		i += n
-		if i >= 2 && s[i-2:i] == "ey" {
-			return true
+		switch s[i] {
+		case '=':
+			if _, ok := nameBefore(s, i, own); ok {
+				return true
+			}
+		case ':':
+			if i+2 < len(s) && s[i+1] == '/' && s[i+2] == '/' {
+				if a, z := userinfo(s, i+3); z > a {
+					return true
+				}
+			} else if _, _, ok := keyBefore(s, i, own); ok {
+				return true
+			}
+		case '%':
+			if i+2 < len(s) && s[i+1] == '3' && (s[i+2]|0x20 == 'd' || s[i+2]|0x20 == 'a') {
+				return true // an encoded = or :
+			}
+		case 'J':
+			if i >= 2 && s[i-1] == 'y' && s[i-2] == 'e' {
+				return true
+			}
+		case '_', 'I', 'x', '-', 'B', 'b':
+			if knownNear(s, i) {
+				return true
+			}
 		}
 	}
 	_, _, ok := findPAN(s, 0)
 	return ok
 }
 
+// telling marks the bytes that suspect looks at.
+const telling = "................................" + // control characters
+	".....%.......-............:..=.." + // !"#$%&'()*+,-./0123456789:;<=>?
+	"..B......IJ...................._" + // @A…Z[\]^_
+	"..b.....................x......." // `a…z{|}~
+
 // text does the work. asLine: s is a log line or JSON, where a quote can end a
 // value; in a bare target or form body it is part of it.
 func (r *redactor) text(s string, asLine bool, own func(string) bool) string {
 	s = r.replaceJWTs(s)
 	s = r.replacePANs(s)
+	s = r.replaceKnown(s)
 	var b strings.Builder
 	done := 0 // s[:done] is in b
 	for i := 0; i < len(s); {

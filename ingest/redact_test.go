@@ -62,6 +62,14 @@ func TestRedact(t *testing.T) {
 		{"Bearer " + hs, "Bearer [jwt alg=HS256 len=69]"},
 		{"eyJhbGciOiJIUzI1NiJ9.x", ""},
 		{"eyJnotjson_at_all.eyJub3Q.sig", "[jwt alg=? len=29]"},
+		// Known by their form.
+		{"/?k=AKIAIOSFODNN7EXAMPLE&x=1 XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE9", "/?k=AKIAxxxxxxxx0xxxxxxx&x=1 XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE9"},
+		{"a ghp_16C7e42F292c6912E7710c838347Ae178B4a b", "a ghp_00x0x00x000x0000x0000x000000xx000x0x b"},
+		{"/x%20sk_live_4eC39HqLyjWDarjtT1zdp7dc?sk_live=1", "/x%20sk_live_0xx00xxxxxxxxxxxx0xxx0xx?sk_live=1"},
+		{"xoxb-123456789012-abcdef npm_config_loglevel sk-learn", "xoxb-000000000000-xxxxxx npm_config_loglevel sk-learn"},
+		{`"Bearer abc.DEF-123" "bearer of news" "Basic%20YWxhZGRpbjpvcGVuc2VzYW1l"`, `"Bearer xxx.xxx-000" "bearer of news" "Basic%20xxxxxxxxxxxxxxxxx0xxxx0x"`},
+		{`"https://ann:hunter2@example.org/a" "http://h:8080/@x" "https://t.me/@a:b"`, `"https://ann:xxxxxx0@example.org/a" "http://h:8080/@x" "https://t.me/@a:b"`},
+		{`-----BEGIN RSA PRIVATE KEY-----\nMIIab9+/\n-----END RSA PRIVATE KEY-----`, `-----BEGIN RSA PRIVATE KEY-----\nxxxxx0+/\n-----END RSA PRIVATE KEY-----`},
 		// Cards: test numbers of the issuers.
 		{"/?n=4111111111111111&x=1", "/?n=[pan]&x=1"},
 		{"pay 4111 1111 1111 1111 now", "pay [pan] now"},
@@ -108,6 +116,44 @@ func TestRedactFields(t *testing.T) {
 	res = readString(t, `{"request_uri":"/a","status":200,"authorization":"Bearer abc1"}`+"\n", Options{})
 	if q := res.requests[0]; strings.Contains(q.Raw, "abc1") || res.cov.Redacted[KindSecret] != 1 {
 		t.Errorf("%s %v", q.Raw, res.cov.Redacted)
+	}
+}
+
+func TestPersonal(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"/reset?mail=ann.lee%2Bx%40example.org&x=1", "/reset?mail=xxx.xxx%2Bx%40xxxxxxx.xxx&x=1"},
+		{"/u/bob_7@mail.example.co.uk/edit", "/u/xxx_0@xxxx.xxxxxxx.xx.xx/edit"},
+		{"/?phone=0170-1234567&to=%2B4917012345678&q=+491701234567", "/?phone=0000-0000000&to=%2B0000000000000&q=+000000000000"},
+		{"/?q=1+2345678&id=12345678&version=1.2.3.4567&n=+12&@handle&a=b@c&x=@media.print", ""},
+		{"https://ann:s3cret@example.org/", ""}, // a secret: Redact's
+		{"/?microphone=12345678901234567890&tel=12345", ""},
+		{"/@?mail=a%40b&b=%40x.de", ""},
+	} {
+		want := c.want
+		if want == "" {
+			want = c.in
+		}
+		q := traffic.Request{Target: c.in, Raw: "GET " + c.in}
+		r := redactor{mask: true}
+		r.personal(&q)
+		n := r.pii.emails + r.pii.phones
+		if q.Target != want || (n > 0) != (c.want != "") || n > 0 && q.Raw != "GET "+want {
+			t.Errorf("%q\n got %q %v %q\nwant %q", c.in, q.Target, r.pii, q.Raw, want)
+		}
+		again := q
+		if r.personal(&again); again.Target != q.Target {
+			t.Errorf("not idempotent: %q → %q", q.Target, again.Target)
+		}
+		var counts redactor
+		if q = (traffic.Request{Target: c.in}); n > 0 {
+			if counts.personal(&q); q.Target != c.in || counts.pii.emails+counts.pii.phones != n {
+				t.Errorf("%q: without the option it is counted and left alone: %q %v", c.in, q.Target, counts.pii)
+			}
+		}
+	}
+	res := readString(t, strings.Replace(line1, "page=2", "mail=ann@example.org", 1)+"junk ann@example.org\n"+line1, Options{RedactPII: true})
+	if q := res.requests[0]; strings.Contains(q.Target+q.Raw+res.rejects[0].Raw, "ann@") || res.cov.PII[PIIEmail] != 1 {
+		t.Errorf("%+v %+v %v", q, res.rejects, res.cov.PII)
 	}
 }
 
