@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -20,6 +21,10 @@ type Options struct {
 	RedactPII            bool // mask e-mail addresses and phone numbers too; without it they are counted
 	BatchSize            int  // units read per batch, 0 = 8192
 
+	Select    Selection   // which records count
+	RealIP    *RealIP     // nil = as the log has it
+	Anonymize *Anonymizer // nil = addresses stay
+
 	Hash   bool   // keep the hash of the content, for State
 	Verify *Known // the input must begin with this one, see Verify; implies Hash
 }
@@ -27,6 +32,7 @@ type Options struct {
 // Coverage says what became of the units read so far.
 type Coverage struct {
 	Read, Parsed, Rejected, Filtered int64
+	FilteredBy                       map[string]int64 // Filtered by reason, see Selection
 	First, Last                      int64            // lowest and highest time, µs UTC, traffic.NoTime if none
 	Redacted                         map[string]int64 // redacted values by kind, see Redact
 	PII                              map[string]int64 // e-mail addresses and phone numbers in URLs, masked with Options.RedactPII only
@@ -81,6 +87,8 @@ type Reader struct {
 	offset int64 // of text in the decompressed input
 	line   int64 // lines consumed
 	live   bool  // standard input: hand out what there is
+
+	filtered map[string]int64 // by reason
 
 	hash   *contentHash // nil = not asked for
 	filled string       // text as it was when the hash last saw it
@@ -250,6 +258,7 @@ func (r *Reader) Reason() string { return r.reason }
 // Coverage is what the batches so far add up to. The caller owns the map.
 func (r *Reader) Coverage() Coverage {
 	c := r.cov
+	c.FilteredBy = maps.Clone(r.filtered)
 	c.Redacted, c.PII = r.red.counts(), r.red.pii.counts()
 	return c
 }
@@ -317,7 +326,7 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 	unit = trimEnd(unit)
 	switch {
 	case blank(unit):
-		b.Filtered++
+		r.filter(b, FilteredBlank)
 	case n > maxUnit:
 		r.reject(b, unit, offset, line, "longer than 1 MiB")
 	case r.dec.flow != nil:
@@ -334,6 +343,10 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 		}
 		if f.Label == traffic.Unlabelled {
 			f.Label = r.dec.label
+		}
+		if why := r.opt.Select.time(f.Time); why != "" {
+			b.Flows = b.Flows[:len(b.Flows)-1]
+			r.filter(b, why)
 		}
 	default:
 		if b.Requests == nil {
@@ -352,9 +365,15 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 		if q.Label == traffic.Unlabelled {
 			q.Label = r.dec.label
 		}
-		if !r.opt.NoRedact {
-			r.red.record(q, r.dec)
+		if r.opt.RealIP != nil {
+			r.opt.RealIP.apply(q)
 		}
+		if why := r.opt.Select.reason(q); why != "" {
+			b.Requests = b.Requests[:len(b.Requests)-1]
+			r.filter(b, why)
+			return
+		}
+		r.clean(q)
 	}
 }
 
@@ -370,9 +389,28 @@ func (r *Reader) room(unit int) int {
 	return min(r.opt.BatchSize, len(r.text)/unit+16)
 }
 
+// clean takes out of a record what must not leave the reader.
+func (r *Reader) clean(q *traffic.Request) {
+	if !r.opt.NoRedact {
+		r.red.record(q, r.dec)
+	}
+	if r.opt.Anonymize != nil {
+		r.opt.Anonymize.record(q)
+	}
+}
+
+// filter counts a unit that was left out on purpose.
+func (r *Reader) filter(b *traffic.Batch, why string) {
+	b.Filtered++
+	if r.filtered == nil {
+		r.filtered = map[string]int64{}
+	}
+	r.filtered[why]++
+}
+
 func (r *Reader) leave(b *traffic.Batch, unit string, offset, line int64, verdict string) {
 	if verdict == leftOut {
-		b.Filtered++
+		r.filter(b, FilteredBlank)
 		return
 	}
 	r.reject(b, unit, offset, line, verdict)
@@ -383,6 +421,9 @@ func (r *Reader) reject(b *traffic.Batch, raw string, offset, line int64, reason
 	raw = strings.Clone(raw[:min(len(raw), maxRejectRaw)])
 	if !r.opt.NoRedact {
 		raw = r.red.line(raw)
+	}
+	if r.opt.Anonymize != nil {
+		raw = r.opt.Anonymize.Line(raw)
 	}
 	b.Rejects = append(b.Rejects, traffic.Reject{File: r.name, Line: line, Offset: offset, Reason: reason, Raw: raw})
 }

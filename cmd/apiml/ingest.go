@@ -56,6 +56,7 @@ Formats:` + formats,
 			return err
 		},
 	}
+	a.ruleFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
 	f.StringVar(&o.label, "label", "", "truth of all records that carry none: none, anomalous or an attack type")
@@ -83,6 +84,9 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 	label, err := traffic.ParseLabel(o.label)
 	if err != nil && o.label != "" {
 		return nil, usagef("--label: %v", err)
+	}
+	if err := a.prepareRules(paths, o.from); err != nil {
+		return nil, err
 	}
 	for _, p := range paths { // complain before a database is made
 		if p == "-" {
@@ -143,6 +147,7 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 		return nil, err
 	}
 	a.sayf("%s records into %s in %s", count(t.Parsed), a.cfg.DB, seconds(res.Seconds))
+	a.sayFiltered(res.Files)
 	if t.Rejected > 0 {
 		a.sayf(`%s lines are no records; see them: apiml query "SELECT reason, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC"`, count(t.Rejected))
 	}

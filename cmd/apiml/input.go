@@ -26,6 +26,8 @@ type fileCoverage struct {
 	FirstTime    string           `json:"first_time,omitempty"`
 	LastTime     string           `json:"last_time,omitempty"`
 	Redacted     map[string]int64 `json:"redacted,omitempty"`
+	PII          map[string]int64 `json:"pii,omitempty"`         // in URLs; masked with --redact-pii only
+	FilteredBy   map[string]int64 `json:"filtered_by,omitempty"` // Filtered by reason
 
 	first, last int64
 	before      *fileCoverage // of a file that is known already, when it was read
@@ -35,7 +37,8 @@ func coverageOf(path string, rd *ingest.Reader) *fileCoverage {
 	c := rd.Coverage()
 	return &fileCoverage{
 		File: path, Format: rd.Format(), Read: c.Read, Parsed: c.Parsed, Rejected: c.Rejected, Filtered: c.Filtered,
-		FirstTime: rfc3339(c.First), LastTime: rfc3339(c.Last), Redacted: c.Redacted, first: c.First, last: c.Last,
+		FirstTime: rfc3339(c.First), LastTime: rfc3339(c.Last), Redacted: c.Redacted,
+		PII: c.PII, FilteredBy: c.FilteredBy, first: c.First, last: c.Last,
 	}
 }
 
@@ -63,6 +66,7 @@ func (a *app) openInput(path, from string, noRedact bool, opt ingest.Options) (*
 			return nil, usagef("no input format %q: known are %s", opt.Format, strings.Join(names, ", "))
 		}
 	}
+	a.rules.apply(&opt)
 	opt.NoRedact = noRedact || !a.cfg.InputRedact
 	if path != "-" {
 		if st, err := os.Stat(path); err != nil {

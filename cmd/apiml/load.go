@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,7 +135,9 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		}
 		s := rd.State()
 		putState(in, s)
-		red.All, red.Held = rd.Coverage().Redacted, s.HeldRedacted
+		c := rd.Coverage()
+		red.All, red.Held = c.Redacted, s.HeldRedacted
+		maps.Copy(red.All, c.PII)
 		return nil
 	}
 	stored, err := st.Load(a.ctx, l)
@@ -211,10 +214,10 @@ func predecessor(inputs []store.Input, path string, o ingestOptions) (int64, err
 
 // piece is what one Next of standard input gave.
 type piece struct {
-	batch    *traffic.Batch
-	state    ingest.State
-	redacted map[string]int64
-	err      error
+	batch *traffic.Batch
+	state ingest.State
+	cov   ingest.Coverage
+	err   error
 }
 
 // ingestStream puts standard input into the store, in several transactions: it
@@ -238,7 +241,7 @@ func (a *app) ingestStream(st *store.Store, label traffic.Label, o ingestOptions
 	go func() {
 		for {
 			b, err := rd.Next()
-			x := piece{batch: b, err: err, state: rd.State(), redacted: rd.Coverage().Redacted}
+			x := piece{batch: b, err: err, state: rd.State(), cov: rd.Coverage()}
 			select {
 			case pieces <- x:
 			case <-ctx.Done():
@@ -307,8 +310,11 @@ func (a *app) ingestStream(st *store.Store, label traffic.Label, o ingestOptions
 		l.Finish = func(in *store.Input, red *store.Redactions) error {
 			putState(in, last.state)
 			red.All, red.Held = map[string]int64{}, last.state.HeldRedacted
-			for kind, n := range last.redacted {
-				red.All[kind] = n - done.redacted[kind]
+			for kind, n := range last.cov.Redacted {
+				red.All[kind] = n - done.cov.Redacted[kind]
+			}
+			for kind, n := range last.cov.PII {
+				red.All[kind] = n - done.cov.PII[kind]
 			}
 			return nil
 		}
@@ -319,7 +325,8 @@ func (a *app) ingestStream(st *store.Store, label traffic.Label, o ingestOptions
 		}
 		in.ID, done = stored.ID, last
 		cov.Read, cov.Parsed, cov.Rejected, cov.Filtered = stored.Read, stored.Parsed, stored.Rejected, stored.Filtered
-		cov.first, cov.last, cov.Redacted = stored.First, stored.Last, last.redacted
+		cov.first, cov.last = stored.First, stored.Last
+		cov.Redacted, cov.PII, cov.FilteredBy = last.cov.Redacted, last.cov.PII, last.cov.FilteredBy
 		a.debugf("-: input %d is stored up to byte %d, line %d", stored.ID, stored.Size, stored.Lines)
 	}
 	cov.FirstTime, cov.LastTime = rfc3339(cov.first), rfc3339(cov.last)
@@ -333,4 +340,23 @@ func (a *app) ingestStream(st *store.Store, label traffic.Label, o ingestOptions
 		return &cov, broken
 	}
 	return &cov, nil
+}
+
+// sayFiltered says what was left out, and why, beyond blank lines.
+func (a *app) sayFiltered(files []fileCoverage) {
+	by := map[string]int64{}
+	for _, f := range files {
+		for why, n := range f.FilteredBy {
+			if why != ingest.FilteredBlank {
+				by[why] += n
+			}
+		}
+	}
+	var parts []string
+	for _, why := range sortedKeys(by) {
+		parts = append(parts, fmt.Sprintf("%s %s", why, count(by[why])))
+	}
+	if len(parts) > 0 {
+		a.sayf("left out on purpose: %s", strings.Join(parts, ", "))
+	}
 }
