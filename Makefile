@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage kills docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -53,6 +53,9 @@ coverage: build ## coverage of every log and format sample under APIML_DATASETS
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
+
+kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
+	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml
 
 docs: build ## regenerate docs/ (command and configuration reference)
 	$(BIN) docs docs

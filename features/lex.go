@@ -118,6 +118,7 @@ func (a *analyser) analyse(r *traffic.Request) *analysis {
 }
 
 func (a *analyser) compute(r *traffic.Request) *analysis {
+	r = standIns(r)
 	an := &analysis{id: -1, object: hashOf(r.Target, 2)}
 	lex := &an.lex
 	path, query := traffic.SplitTarget(r.Target)

@@ -20,7 +20,15 @@ type Options struct {
 	Label                traffic.Label     // for records without a label of their own
 	SkipBytes, SkipLines int64             // continue behind this offset of the decompressed input
 	NoRedact             bool
-	BatchSize            int // units read per batch, 0 = 8192
+	RedactPII            bool // mask e-mail addresses and phone numbers too; without it they are counted
+	BatchSize            int  // units read per batch, 0 = 8192
+
+	Select    Selection   // which records count
+	RealIP    *RealIP     // nil = as the log has it
+	Anonymize *Anonymizer // nil = addresses stay
+
+	Hash   bool   // keep the hash of the content, for State
+	Verify *Known // the input must begin with this one, see Verify; implies Hash
 
 	modified int64 // when the file was changed last, µs UTC, 0 = unknown
 }
@@ -28,8 +36,10 @@ type Options struct {
 // Coverage says what became of the units read so far.
 type Coverage struct {
 	Read, Parsed, Rejected, Filtered int64
+	FilteredBy                       map[string]int64 // Filtered by reason, see Selection
 	First, Last                      int64            // lowest and highest time, µs UTC, traffic.NoTime if none
 	Redacted                         map[string]int64 // redacted values by kind, see Redact
+	PII                              map[string]int64 // e-mail addresses and phone numbers in URLs, masked with Options.RedactPII only
 }
 
 var (
@@ -81,6 +91,13 @@ type Reader struct {
 	offset int64 // of text in the decompressed input
 	line   int64 // lines consumed
 	live   bool  // standard input: hand out what there is
+
+	filtered map[string]int64 // by reason
+
+	hash   *contentHash // nil = not asked for
+	filled string       // text as it was when the hash last saw it
+	held   bool         // inside the open end
+	open   State        // of which the fields about the open end count
 }
 
 // Open opens path ("-" = stdin), unpacks .gz, .zst, .bz2 and .xz by their magic bytes, and
@@ -96,6 +113,12 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 		r.opt.BatchSize = 8192
 	}
 	r.opt.Name = r.name
+	r.red.mask = opt.RedactPII
+	if opt.Verify != nil {
+		r.hash = newContentHash([]int64{opt.Verify.Size})
+	} else if opt.Hash {
+		r.hash = newContentHash(nil)
+	}
 	fail := func(err error) (*Reader, error) {
 		if r.src != nil {
 			r.src.Close()
@@ -210,6 +233,7 @@ func (r *Reader) fill() bool {
 			break
 		}
 	}
+	r.account()
 	// The one allocation of the text: records point into it from now on.
 	if r.text == "" {
 		r.text = string(r.buf[:n])
@@ -220,6 +244,7 @@ func (r *Reader) fill() bool {
 		b.Write(r.buf[:n])
 		r.text = b.String()
 	}
+	r.filled = r.text
 	switch {
 	case err == io.EOF:
 		r.eof = true
@@ -238,7 +263,8 @@ func (r *Reader) Reason() string { return r.reason }
 // Coverage is what the batches so far add up to. The caller owns the map.
 func (r *Reader) Coverage() Coverage {
 	c := r.cov
-	c.Redacted = maps.Clone(r.red.counts())
+	c.FilteredBy = maps.Clone(r.filtered)
+	c.Redacted, c.PII = r.red.counts(), r.red.pii.counts()
 	return c
 }
 
@@ -257,6 +283,10 @@ func (r *Reader) Next() (*traffic.Batch, error) {
 			n = r.dec.next(r.text, r.eof)
 		}
 		if n > 0 {
+			if r.eof && r.openUnit() {
+				r.hold()
+				r.open.Held++
+			}
 			r.unit(b, n)
 			continue
 		}
@@ -301,7 +331,7 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 	unit = trimEnd(unit)
 	switch {
 	case blank(unit):
-		b.Filtered++
+		r.filter(b, FilteredBlank)
 	case n > maxUnit:
 		r.reject(b, unit, offset, line, "longer than 1 MiB")
 	case r.dec.flow != nil:
@@ -318,6 +348,10 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 		}
 		if f.Label == traffic.Unlabelled {
 			f.Label = r.dec.label
+		}
+		if why := r.opt.Select.time(f.Time); why != "" {
+			b.Flows = b.Flows[:len(b.Flows)-1]
+			r.filter(b, why)
 		}
 	default:
 		if b.Requests == nil {
@@ -336,9 +370,15 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 		if q.Label == traffic.Unlabelled {
 			q.Label = r.dec.label
 		}
-		if !r.opt.NoRedact {
-			r.red.record(q, r.dec)
+		if r.opt.RealIP != nil {
+			r.opt.RealIP.apply(q)
 		}
+		if why := r.opt.Select.reason(q); why != "" {
+			b.Requests = b.Requests[:len(b.Requests)-1]
+			r.filter(b, why)
+			return
+		}
+		r.clean(q)
 	}
 }
 
@@ -354,9 +394,28 @@ func (r *Reader) room(unit int) int {
 	return min(r.opt.BatchSize, len(r.text)/unit+16)
 }
 
+// clean takes out of a record what must not leave the reader.
+func (r *Reader) clean(q *traffic.Request) {
+	if !r.opt.NoRedact {
+		r.red.record(q, r.dec)
+	}
+	if r.opt.Anonymize != nil {
+		r.opt.Anonymize.record(q)
+	}
+}
+
+// filter counts a unit that was left out on purpose.
+func (r *Reader) filter(b *traffic.Batch, why string) {
+	b.Filtered++
+	if r.filtered == nil {
+		r.filtered = map[string]int64{}
+	}
+	r.filtered[why]++
+}
+
 func (r *Reader) leave(b *traffic.Batch, unit string, offset, line int64, verdict string) {
 	if verdict == leftOut {
-		b.Filtered++
+		r.filter(b, FilteredBlank)
 		return
 	}
 	r.reject(b, unit, offset, line, verdict)
@@ -368,13 +427,16 @@ func (r *Reader) reject(b *traffic.Batch, raw string, offset, line int64, reason
 	if !r.opt.NoRedact {
 		raw = r.red.line(raw)
 	}
+	if r.opt.Anonymize != nil {
+		raw = r.opt.Anonymize.Line(raw)
+	}
 	b.Rejects = append(b.Rejects, traffic.Reject{File: r.name, Line: line, Offset: offset, Reason: reason, Raw: raw})
 }
 
 // skipLine rejects a line of which more than maxUnit bytes are there and no
 // end, and reads on to its end without keeping it.
 func (r *Reader) skipLine(b *traffic.Batch) {
-	offset, raw := r.offset, r.text[:maxRejectRaw]
+	offset, raw, start := r.offset, r.text[:maxRejectRaw], State{ResumeOffset: r.offset, ResumeLines: r.line, Held: 1, HeldRedacted: r.red.counts()}
 	b.Read++
 	r.line++
 	r.reject(b, raw, offset, r.line, "longer than 1 MiB")
@@ -388,6 +450,7 @@ func (r *Reader) skipLine(b *traffic.Batch) {
 		r.offset += int64(len(r.text))
 		r.text = ""
 		if !r.fill() && r.text == "" {
+			r.held, r.open = true, start // the line's end is still to come
 			return
 		}
 	}

@@ -1,8 +1,8 @@
 package ingest
 
 import (
-	"strconv"
 	"strings"
+	"unsafe"
 
 	"apiml/traffic"
 )
@@ -15,9 +15,15 @@ import (
 //     words of a fixed list of SQL, HTML and shell keywords. Its other letters
 //     become x, its other digits 0: ' OR '1'='1 becomes ' OR '0'='0. An escape
 //     stays an escape: %27 stays, %41 becomes %78.
-//   - A JSON Web Token anywhere becomes [jwt alg=HS256 len=212].
+//   - A JSON Web Token anywhere becomes [jwt alg=HS256 len=212], with sig=0 at its
+//     end if a signature is missing that the algorithm asks for.
 //   - A card number with a valid check digit (Luhn) and the prefix of an issuer
 //     becomes [pan].
+//   - What looks like a secret by its form (keys of cloud and code hosts, Bearer
+//     and Basic credentials, the password in a URL, a private key) is masked like
+//     the value under a sensitive name.
+//   - E-mail addresses and phone numbers in URLs are counted, and masked if asked
+//     for: see Options.RedactPII.
 //
 // It is idempotent, and allocates nothing if there is nothing to redact. Known
 // gap: multipart bodies.
@@ -45,8 +51,16 @@ func Redact(s string) (redacted string, kinds []string) {
 	return s, kinds
 }
 
-// redactor redacts and counts.
-type redactor struct{ secrets, jwts, pans int64 }
+// redactor redacts and counts. It serves one goroutine.
+type redactor struct {
+	tally
+	pii   piiCount
+	mask  bool            // mask personal data too
+	agent map[string]bool // agents that were looked at: whether one is suspect
+}
+
+// tally counts values by kind.
+type tally struct{ secrets, jwts, pans int64 }
 
 func (r *redactor) counts() map[string]int64 {
 	m := map[string]int64{}
@@ -62,13 +76,15 @@ func (r *redactor) counts() map[string]int64 {
 // the raw record unless it holds escapes, so that one look at the raw record
 // clears them all. A value counts once, not again for the raw record.
 func (r *redactor) record(q *traffic.Request, d *decoder) {
-	own := d.ownNames
-	dirty := suspect(q.Raw, own)
+	r.personal(q)
+	dirty := r.dirty(q, d)
 	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`)) {
 		return
 	}
-	before := *r
-	for _, f := range []*string{&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Forwarded, &q.User, &q.Cache} {
+	before := r.tally
+	for _, f := range []*string{
+		&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol,
+	} {
 		if *f != "" && suspect(*f, nil) {
 			*f = r.text(*f, f == &q.Body && isJSON(*f), nil)
 		}
@@ -76,15 +92,46 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	if !dirty {
 		return
 	}
-	after := *r
-	q.Raw = r.text(q.Raw, true, own)
+	after := r.tally
+	q.Raw = r.text(q.Raw, true, d.ownNames)
 	if after != before {
-		*r = after
+		r.tally = after
 	}
+}
+
+// dirty reports whether the raw record of q is suspect. Half of a line is the
+// user agent, of which a log has few: each is looked at once.
+func (r *redactor) dirty(q *traffic.Request, d *decoder) bool {
+	at := within(q.Raw, q.Agent)
+	if at <= 0 || len(q.Agent) < 32 {
+		return suspect(q.Raw, d.ownNames)
+	}
+	hit, known := r.agent[q.Agent]
+	if !known {
+		hit = suspect(q.Raw[at-1:at+len(q.Agent)], nil)
+		if r.agent == nil || len(r.agent) >= 4096 {
+			r.agent = map[string]bool{}
+		}
+		r.agent[strings.Clone(q.Agent)] = hit
+	}
+	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+}
+
+// within returns where part, a substring, begins in s; -1 if part is another
+// string.
+func within(s, part string) int {
+	at := uintptr(unsafe.Pointer(unsafe.StringData(part))) - uintptr(unsafe.Pointer(unsafe.StringData(s)))
+	if part == "" || at > uintptr(len(s)) || at+uintptr(len(part)) > uintptr(len(s)) {
+		return -1
+	}
+	return int(at)
 }
 
 // line redacts a whole log line.
 func (r *redactor) line(s string) string {
+	if r.mask {
+		s = r.maskPersonal(s)
+	}
 	if !suspect(s, nil) {
 		return s
 	}
@@ -97,56 +144,56 @@ func isJSON(s string) bool {
 }
 
 // suspect reports whether text might change s. It may err on the side of true.
+// One pass over the bytes: each secret has a byte that is rare in logs, from
+// which it is recognised.
 func suspect(s string, own func(string) bool) bool {
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], '=')
-		if n < 0 {
-			break
+	for i := 0; i < len(s); i++ {
+		if telling[s[i]&0x7f] == '.' {
+			continue
 		}
-		i += n
-		if _, ok := nameBefore(s, i, own); ok {
-			return true
-		}
-	}
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], ':')
-		if n < 0 {
-			break
-		}
-		i += n
-		if _, _, ok := keyBefore(s, i, own); ok {
-			return true
-		}
-	}
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], '%')
-		if n < 0 {
-			break
-		}
-		i += n
-		if i+2 < len(s) && s[i+1] == '3' && (s[i+2]|0x20 == 'd' || s[i+2]|0x20 == 'a') {
-			return true // an encoded = or :
-		}
-	}
-	for i := 0; ; i++ {
-		n := strings.IndexByte(s[i:], 'J') // far rarer than the e of eyJ
-		if n < 0 {
-			break
-		}
-		i += n
-		if i >= 2 && s[i-2:i] == "ey" {
-			return true
+		switch s[i] {
+		case '=':
+			if _, ok := nameBefore(s, i, own); ok {
+				return true
+			}
+		case ':':
+			if i+2 < len(s) && s[i+1] == '/' && s[i+2] == '/' {
+				if a, z := userinfo(s, i+3); z > a {
+					return true
+				}
+			} else if _, _, ok := keyBefore(s, i, own); ok {
+				return true
+			}
+		case '%':
+			if i+2 < len(s) && s[i+1] == '3' && (s[i+2]|0x20 == 'd' || s[i+2]|0x20 == 'a') {
+				return true // an encoded = or :
+			}
+		case 'J':
+			if i >= 2 && s[i-1] == 'y' && s[i-2] == 'e' {
+				return true
+			}
+		case '_', 'I', 'x', '-', 'B', 'b':
+			if knownNear(s, i) {
+				return true
+			}
 		}
 	}
 	_, _, ok := findPAN(s, 0)
 	return ok
 }
 
+// telling marks the bytes that suspect looks at.
+const telling = "................................" + // control characters
+	".....%.......-............:..=.." + // !"#$%&'()*+,-./0123456789:;<=>?
+	"..B......IJ...................._" + // @A…Z[\]^_
+	"..b.....................x......." // `a…z{|}~
+
 // text does the work. asLine: s is a log line or JSON, where a quote can end a
 // value; in a bare target or form body it is part of it.
 func (r *redactor) text(s string, asLine bool, own func(string) bool) string {
 	s = r.replaceJWTs(s)
 	s = r.replacePANs(s)
+	s = r.replaceKnown(s)
 	var b strings.Builder
 	done := 0 // s[:done] is in b
 	for i := 0; i < len(s); {
@@ -444,74 +491,29 @@ func sensitiveWord(w []byte) bool {
 	return false
 }
 
-// mask hides a value.
-func mask(v string) string {
-	b := make([]byte, 0, len(v))
-	for i := 0; i < len(v); {
-		c := v[i]
-		switch {
-		case c == '[' && isPlaceholder(v[i:]) > 0:
-			n := isPlaceholder(v[i:])
-			b = append(b, v[i:i+n]...)
-			i += n
-		case c == '%', c == '\\', c == '&':
-			if n := escapeLen(v[i:]); n > 0 {
-				b = appendEscape(b, v[i:i+n])
-				i += n
-				continue
-			}
-			b = append(b, c)
-			i++
-		case c >= '0' && c <= '9':
-			b = append(b, '0')
-			i++
-		case isWordByte(c):
-			n := 1
-			for i+n < len(v) && isWordByte(v[i+n]) && (v[i+n] < '0' || v[i+n] > '9') {
-				n++
-			}
-			b = appendWord(b, v[i:i+n])
-			i += n
-		case c >= 0x80:
-			b = append(b, 'x')
-			i++
-		default:
-			b = append(b, c)
-			i++
-		}
-	}
-	return string(b)
-}
-
-// appendWord masks letters and underscores, unless they are a keyword.
-func appendWord(b []byte, w string) []byte {
-	if isKeyword(w) {
-		return append(b, w...)
-	}
-	for i, part := 0, ""; i < len(w); {
-		if w[i] == '_' {
-			b = append(b, '_')
-			i++
-			continue
-		}
-		part, _, _ = strings.Cut(w[i:], "_")
-		i += len(part)
-		if isKeyword(part) {
-			b = append(b, part...)
-			continue
-		}
-		for range len(part) {
-			b = append(b, 'x')
-		}
-	}
-	return b
-}
-
 // escapeLen returns the length of the escape with which s begins: %41, %2541,
 // %u0041, \x41, \u0041, \n, &#65; &#x41; &lt; or 0.
 func escapeLen(s string) int {
 	switch s[0] {
 	case '%':
+		if strings.HasPrefix(s, "%26%23") { // an encoded &#106;
+			n := 6
+			if n < len(s) && s[n]|0x20 == 'x' {
+				n++
+			}
+			from := n
+			for n < len(s) && n-from < 9 && (isDigit(s[n]) || s[6]|0x20 == 'x' && hexDigit(s[n]) < 16) {
+				n++
+			}
+			if n > from+1 {
+				for _, end := range []string{";", "%3B", "%3b"} {
+					if strings.HasPrefix(s[n:], end) {
+						return n + len(end)
+					}
+				}
+				return n
+			}
+		}
 		n := 1
 		for strings.HasPrefix(s[n:], "25") {
 			n += 2
@@ -541,60 +543,6 @@ func escapeLen(s string) int {
 		}
 	}
 	return 0
-}
-
-// appendEscape keeps an escape of punctuation; that of a letter becomes one of
-// x, that of a digit one of 0, in the same form. Bytes above 0x7f are letters,
-// but for C0 and C1, which occur only in overlong encodings of an attack.
-func appendEscape(b []byte, e string) []byte {
-	start, digits, base := 0, 2, 16
-	switch {
-	case e[0] == '%':
-		start = len(e) - 2
-		if len(e)%2 == 0 {
-			start, digits = len(e)-4, 4 // %uNNNN
-		} else if start == 1 && len(e) > 3 || len(e) >= 3 && e[1:] == strings.Repeat("25", (len(e)-1)/2) {
-			start = len(e) // nothing but percent signs
-		}
-	case e[0] == '\\':
-		switch len(e) {
-		case 2:
-			start = len(e)
-		case 4:
-			start = 2
-		default:
-			start, digits = 2, 4
-		}
-	default: // &#…;
-		start, digits, base = 2, len(e)-3, 10
-		if len(e) > 3 && e[2]|0x20 == 'x' {
-			start, digits, base = 3, len(e)-4, 16
-		}
-	}
-	if start >= len(e) || digits <= 0 {
-		return append(b, e...)
-	}
-	v, err := strconv.ParseUint(e[start:start+digits], base, 32)
-	repl := uint64(0)
-	switch {
-	case err != nil:
-		repl = 'x'
-	case v >= '0' && v <= '9':
-		repl = '0'
-	case v == 0xc0 || v == 0xc1:
-	case v < 0x80 && v != '_' && isWordByte(byte(v)), v >= 0x80:
-		repl = 'x'
-	}
-	if repl == 0 {
-		return append(b, e...)
-	}
-	b = append(b, e[:start]...)
-	hex := strconv.FormatUint(repl, base)
-	for range digits - len(hex) {
-		b = append(b, '0')
-	}
-	b = append(b, hex...)
-	return append(b, e[start+digits:]...)
 }
 
 // innerQuote reports whether the delimiter behind value is a quote inside the
@@ -640,38 +588,4 @@ func isPlaceholder(s string) int {
 		}
 	}
 	return 0
-}
-
-// isKeyword: words that make an attack an attack, and no secret.
-func isKeyword(w string) bool {
-	if len(w) < 2 || len(w) > 20 {
-		return false
-	}
-	var buf [20]byte
-	for i := range len(w) {
-		c := w[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		buf[i] = c
-	}
-	switch string(buf[:len(w)]) {
-	// SQL
-	case "select", "union", "insert", "update", "delete", "drop", "create", "alter", "truncate", "from", "where", "and", "or",
-		"not", "null", "like", "into", "values", "table", "having", "group", "order", "by", "limit", "offset", "distinct", "all",
-		"exists", "between", "case", "when", "then", "else", "end", "sleep", "benchmark", "waitfor", "delay", "exec", "execute",
-		"declare", "cast", "convert", "concat", "char", "chr", "ascii", "substring", "substr", "count", "version", "database",
-		"information_schema", "xp_cmdshell", "pg_sleep", "load_file", "outfile", "dumpfile", "procedure", "extractvalue",
-		"updatexml", "dbms_pipe", "is", "in", "true", "false", "div", "xor", "rlike", "regexp",
-		// HTML and JavaScript
-		"script", "img", "svg", "iframe", "body", "style", "object", "embed", "link", "meta", "input", "form", "video", "audio",
-		"src", "href", "onerror", "onload", "onclick", "onmouseover", "onfocus", "alert", "prompt", "confirm", "document",
-		"cookie", "location", "window", "eval", "javascript", "vbscript", "expression", "fromcharcode", "string", "http", "https",
-		// shell, paths and templates
-		"cat", "etc", "bin", "sh", "bash", "ls", "whoami", "uname", "wget", "curl", "nc", "ping", "rm", "echo", "system",
-		"powershell", "cmd", "exe", "windows", "win", "ini", "boot", "proc", "self", "environ", "php", "file", "ldap", "jndi",
-		"rmi", "dns", "lower", "upper":
-		return true
-	}
-	return false
 }

@@ -32,7 +32,8 @@ func TestRedact(t *testing.T) {
 		{"pwd=%27+OR+%271%27%3D%271&next=/a1", "pwd=%27+OR+%270%27%3D%270&next=/a1"},
 		{"pin=1%20UNION%20SELECT%20name,pw%20FROM%20users--", "pin=0%20UNION%20SELECT%20xxxx,xx%20FROM%20xxxxx--"},
 		{"token=<script>alert(1)</script>", "token=<script>alert(0)</script>"},
-		{"secret=;cat /etc/passwd", "secret=;cat /etc/xxxxxx"},
+		{"secret=;cat /etc/passwd;id hunter", "secret=;cat /etc/passwd;id xxxxxx"},
+		{"pwd=%253C%2573%2563%2572%2569%2570%2574%253E%2561%2562&pin=0x3c62|0x3cz", "pwd=%253C%2573%2563%2572%2569%2570%2574%253E%2578%2578&pin=0x0000|0x0xx"},
 		{"user[newPassword]=abc&user%5Bpassword%5D=abc", "user[newPassword]=xxx&user%5Bpassword%5D=xxx"},
 		{"X-Api-Key=abc&apiKey=abc&client_secret=abc&access_token=abc&JSESSIONID=A1", "X-Api-Key=xxx&apiKey=xxx&client_secret=xxx&access_token=xxx&JSESSIONID=x0"},
 		{"/?next=%2Flogin%3Fuser%3Dann%26password%3Dhunter2%26x%3D1", "/?next=%2Flogin%3Fuser%3Dann%26password%3Dxxxxxx0%26x%3D1"},
@@ -61,6 +62,14 @@ func TestRedact(t *testing.T) {
 		{"Bearer " + hs, "Bearer [jwt alg=HS256 len=69]"},
 		{"eyJhbGciOiJIUzI1NiJ9.x", ""},
 		{"eyJnotjson_at_all.eyJub3Q.sig", "[jwt alg=? len=29]"},
+		// Known by their form.
+		{"/?k=AKIAIOSFODNN7EXAMPLE&x=1 XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE9", "/?k=AKIAxxxxxxxx0xxxxxxx&x=1 XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE9"},
+		{"a ghp_16C7e42F292c6912E7710c838347Ae178B4a b", "a ghp_00x0x00x000x0000x0000x000000xx000x0x b"},
+		{"/x%20sk_live_4eC39HqLyjWDarjtT1zdp7dc?sk_live=1", "/x%20sk_live_0xx00xxxxxxxxxxxx0xxx0xx?sk_live=1"},
+		{"xoxb-123456789012-abcdef npm_config_loglevel sk-learn", "xoxb-000000000000-xxxxxx npm_config_loglevel sk-learn"},
+		{`"Bearer abc.DEF-123" "bearer of news" "Basic%20YWxhZGRpbjpvcGVuc2VzYW1l"`, `"Bearer xxx.xxx-000" "bearer of news" "Basic%20xxxxxxxxxxxxxxxxx0xxxx0x"`},
+		{`"https://ann:hunter2@example.org/a" "http://h:8080/@x" "https://t.me/@a:b"`, `"https://ann:xxxxxx0@example.org/a" "http://h:8080/@x" "https://t.me/@a:b"`},
+		{`-----BEGIN RSA PRIVATE KEY-----\nMIIab9+/\n-----END RSA PRIVATE KEY-----`, `-----BEGIN RSA PRIVATE KEY-----\nxxxxx0+/\n-----END RSA PRIVATE KEY-----`},
 		// Cards: test numbers of the issuers.
 		{"/?n=4111111111111111&x=1", "/?n=[pan]&x=1"},
 		{"pay 4111 1111 1111 1111 now", "pay [pan] now"},
@@ -107,6 +116,44 @@ func TestRedactFields(t *testing.T) {
 	res = readString(t, `{"request_uri":"/a","status":200,"authorization":"Bearer abc1"}`+"\n", Options{})
 	if q := res.requests[0]; strings.Contains(q.Raw, "abc1") || res.cov.Redacted[KindSecret] != 1 {
 		t.Errorf("%s %v", q.Raw, res.cov.Redacted)
+	}
+}
+
+func TestPersonal(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"/reset?mail=ann.lee%2Bx%40example.org&x=1", "/reset?mail=xxx.xxx%2Bx%40xxxxxxx.xxx&x=1"},
+		{"/u/bob_7@mail.example.co.uk/edit", "/u/xxx_0@xxxx.xxxxxxx.xx.xx/edit"},
+		{"/?phone=0170-1234567&to=%2B4917012345678&q=+491701234567", "/?phone=0000-0000000&to=%2B0000000000000&q=+000000000000"},
+		{"/?q=1+2345678&id=12345678&version=1.2.3.4567&n=+12&@handle&a=b@c&x=@media.print", ""},
+		{"https://ann:s3cret@example.org/", ""}, // a secret: Redact's
+		{"/?microphone=12345678901234567890&tel=12345", ""},
+		{"/@?mail=a%40b&b=%40x.de", ""},
+	} {
+		want := c.want
+		if want == "" {
+			want = c.in
+		}
+		q := traffic.Request{Target: c.in, Raw: "GET " + c.in}
+		r := redactor{mask: true}
+		r.personal(&q)
+		n := r.pii.emails + r.pii.phones
+		if q.Target != want || (n > 0) != (c.want != "") || n > 0 && q.Raw != "GET "+want {
+			t.Errorf("%q\n got %q %v %q\nwant %q", c.in, q.Target, r.pii, q.Raw, want)
+		}
+		again := q
+		if r.personal(&again); again.Target != q.Target {
+			t.Errorf("not idempotent: %q → %q", q.Target, again.Target)
+		}
+		var counts redactor
+		if q = (traffic.Request{Target: c.in}); n > 0 {
+			if counts.personal(&q); q.Target != c.in || counts.pii.emails+counts.pii.phones != n {
+				t.Errorf("%q: without the option it is counted and left alone: %q %v", c.in, q.Target, counts.pii)
+			}
+		}
+	}
+	res := readString(t, strings.Replace(line1, "page=2", "mail=ann@example.org", 1)+"junk ann@example.org\n"+line1, Options{RedactPII: true})
+	if q := res.requests[0]; strings.Contains(q.Target+q.Raw+res.rejects[0].Raw, "ann@") || res.cov.PII[PIIEmail] != 1 {
+		t.Errorf("%+v %+v %v", q, res.rejects, res.cov.PII)
 	}
 }
 
@@ -197,7 +244,7 @@ func FuzzRedact(f *testing.F) {
 		}, s)
 		if val != "" && !strings.Contains(val, "eyj") {
 			m := mask(val)
-			if len(m) != len(val) || !isKeyword(val) && strings.Trim(m, "0x") != "" && !containsKeyword(val) {
+			if len(m) != len(val) || !isKeyword([]byte(val)) && strings.Trim(m, "0x") != "" && !containsKeyword(val) {
 				t.Fatalf("mask(%q) = %q", val, m)
 			}
 		}
@@ -206,7 +253,7 @@ func FuzzRedact(f *testing.F) {
 
 func containsKeyword(s string) bool {
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r >= '0' && r <= '9' }) {
-		if isKeyword(w) {
+		if isKeyword([]byte(w)) {
 			return true
 		}
 	}

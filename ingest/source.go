@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -165,50 +164,18 @@ func Identify(path string, sizes []int64) (Fingerprint, error) {
 		return fp, &InputError{File: path, Err: err}
 	}
 	defer src.Close()
-	sizes = slices.Clone(sizes)
-	slices.Sort(sizes)
-	fp.Prefix = map[int64]string{}
-	var (
-		h    = sha256.New()
-		buf  = make([]byte, 256<<10)
-		line []byte
-		done bool
-	)
-	for {
-		n, err := src.Read(buf)
-		chunk := buf[:n]
-		if !done && n > 0 {
-			end := bytes.IndexByte(chunk, '\n')
-			done = end >= 0
-			if !done {
-				end = len(chunk)
-			}
-			line = append(line, chunk[:end]...)
-			if len(line) >= maxRejectRaw {
-				line, done = line[:maxRejectRaw], true
-			}
-		}
-		for len(sizes) > 0 && sizes[0] <= fp.Size+int64(len(chunk)) {
-			if cut := sizes[0] - fp.Size; cut >= 0 && sizes[0] >= 0 {
-				h.Write(chunk[:cut])
-				chunk = chunk[cut:]
-				fp.Size = sizes[0]
-				fp.Prefix[sizes[0]] = hex.EncodeToString(h.Sum(nil))
-			}
-			sizes = sizes[1:]
-		}
-		h.Write(chunk)
-		fp.Size += int64(len(chunk))
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			fp.FirstLine = lineHash(line)
-			return fp, &InputError{File: path, Err: src.explain(err, src.compression)}
-		}
+	h := newContentHash(sizes)
+	buf := make([]byte, chunkSize)
+	for err == nil {
+		var n int
+		n, err = src.Read(buf)
+		h.write(buf[:n])
 	}
-	fp.FirstLine = lineHash(line)
-	fp.SHA256 = hex.EncodeToString(h.Sum(nil))
+	fp.Size, fp.FirstLine, fp.Prefix = h.size, h.firstLine(), h.prefix
+	if err != io.EOF {
+		return fp, &InputError{File: path, Err: src.explain(err, src.compression)}
+	}
+	fp.SHA256 = h.sum()
 	return fp, nil
 }
 

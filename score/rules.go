@@ -34,7 +34,7 @@ func signatures() []signature {
 		{"command-injection", traffic.CommandInjection, []string{"$(", "`id`", ";id", "|id", "; ls", ";ls", "|ls", "&&cat ", ";cat ", "|cat ", "/bin/sh", "/bin/bash", "cmd.exe", "powershell", "wget http", "curl http", "${ifs}"}},
 		{"template-injection", traffic.CommandInjection, []string{"${jndi:", "{{7*7}}", "${7*7}", "<%=", "#{7*7}", "__class__", "t(java.lang"}},
 		{"xss-markup", traffic.XSS, []string{"<script", "javascript:alert", "onerror=", "onload=", "<svg/on", "document.cookie", "<iframe"}},
-		{"sql-keywords", traffic.SQLInjection, []string{"union select", "union all select", "' or '", "\" or \"", "' or 1=1", " or 1=1", "sleep(", "benchmark(", "waitfor delay", "information_schema", "xp_cmdshell", "pg_sleep(", "extractvalue(", "updatexml("}},
+		{"sql-keywords", traffic.SQLInjection, []string{"union select", "union all select", "' or '", "\" or \"", "' or 1=1", " or 1=1", " or 0=0", "sleep(", "benchmark(", "waitfor delay", "information_schema", "xp_cmdshell", "pg_sleep(", "extractvalue(", "updatexml("}},
 		{"xml-entity", traffic.OtherAttack, []string{"<!entity", "<!doctype foo"}},
 		{"ssrf-target", traffic.OtherAttack, []string{"169.254.169.254", "metadata.google.internal", "gopher://", "file:///etc", "dict://"}},
 		{"header-injection", traffic.OtherAttack, []string{"\r\nset-cookie:", "\r\nlocation:"}},

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
@@ -30,6 +32,12 @@ type Input struct {
 	First, Last int64  // times of the oldest and newest record, microseconds UTC, traffic.NoTime if none has one
 	Kind        string // "http" or "flows"
 	Synthetic   bool   // made by generate, not observed
+
+	// The open end: Held units that begin at byte ResumeOffset, behind
+	// ResumeLines lines, and that the input, once it has grown, may show to be
+	// something else. Held is 0 if the input ends in a whole record; the other
+	// two are then Size and Lines.
+	ResumeOffset, ResumeLines, Held int64
 }
 
 // Kinds of inputs.
@@ -46,18 +54,44 @@ const (
 	rejectBytes = 16 << 20
 )
 
-// Ingest stores the batches that next returns, until io.EOF, as one input, in
-// one transaction: another error of next, a panic in it, a cancelled context
-// or a failure of the database leave no trace. next is called by one goroutine
-// at a time, not always the same one, and must not use the store.
-//
-// in gives Name and Format, and, as far as the caller knows them, SHA256,
-// FirstLine, Size, Lines and Kind; Size, Lines and Kind are otherwise those of
-// the batches. With in.ID set, the records are added to that input (a file that
-// has grown): its counts go up, and what else in gives replaces what was there.
-// Ingest returns the input as it is stored.
+// Load is what to ingest and how.
+type Load struct {
+	// Input gives Name and Format, and, as far as they are known, SHA256,
+	// FirstLine, Size, Lines and Kind; Size, Lines and Kind are otherwise those
+	// of the batches. With ID set, the records are added to that input (a file
+	// that has grown): its counts go up, and what else is given replaces what was
+	// there. Records of its open end are taken back first: the batches begin at
+	// ResumeOffset.
+	Input Input
+
+	// Next returns batches until io.EOF. It is called by one goroutine at a time,
+	// not always the same one, and must not use the store.
+	Next func() (*traffic.Batch, error)
+
+	// Finish, unless nil, is called behind the last batch and completes the
+	// input: its hash, its open end. Its error undoes everything.
+	Finish func(*Input, *Redactions) error
+
+	// Replace is the ID of an input whose records, rejects and scores go in the
+	// same transaction, 0 = none.
+	Replace int64
+}
+
+// Redactions counts redacted values by kind: of all that was read by one Load,
+// and of its open end.
+type Redactions struct{ All, Held map[string]int64 }
+
+// Ingest is Load with an input and its batches only.
 func (s *Store) Ingest(ctx context.Context, in Input, next func() (*traffic.Batch, error)) (Input, error) {
-	src := &source{next: next, kind: in.Kind, first: traffic.NoTime, last: traffic.NoTime}
+	return s.Load(ctx, Load{Input: in, Next: next})
+}
+
+// Load stores batches as one input, in one transaction: an error of Next other
+// than io.EOF, a panic in it, a cancelled context or a failure of the database
+// leave no trace. It returns the input as it is stored.
+func (s *Store) Load(ctx context.Context, l Load) (Input, error) {
+	in := l.Input
+	src := &source{next: l.Next, kind: in.Kind, first: traffic.NoTime, last: traffic.NoTime}
 	if in.Kind != "" && in.Kind != KindHTTP && in.Kind != KindFlows {
 		return Input{}, fmt.Errorf("ingest %q: unknown kind %q", in.Name, in.Kind)
 	}
@@ -76,17 +110,138 @@ func (s *Store) Ingest(ctx context.Context, in Input, next func() (*traffic.Batc
 			return err
 		}
 		src.input = in.ID
+		if src.floor, err = t.floors(); err != nil {
+			return err
+		}
+		if l.Replace != 0 {
+			if err := t.forget(l.Replace); err != nil {
+				return err
+			}
+		}
+		if old.Held > 0 {
+			if err := t.takeBack(&old); err != nil {
+				return err
+			}
+		}
 		if err := src.run(t); err != nil {
 			return err
+		}
+		var red Redactions
+		if l.Finish != nil {
+			if err := l.Finish(&in, &red); err != nil {
+				return err
+			}
 		}
 		out = src.merge(old, in)
 		if old.ID != 0 && old.Kind != out.Kind {
 			return fmt.Errorf("input %d holds %s, not %s", old.ID, old.Kind, out.Kind)
 		}
-		return t.putInput(out)
+		if err := t.putRedactions(out.ID, red); err != nil {
+			return err
+		}
+		return t.putInput(out, max(src.floor[out.Kind], src.seq-1))
 	})
 	if err != nil {
 		return Input{}, fmt.Errorf("ingest %q: %w", in.Name, err)
+	}
+	return out, nil
+}
+
+// floors are the highest seq that was ever given out, by kind. A number is never
+// given out twice, even if its row is gone: who has read up to it would miss the
+// second row. So they are asked for before anything is deleted.
+func (t *tx) floors() (map[string]int64, error) {
+	var http, flows int64
+	err := t.one(`SELECT greatest((SELECT coalesce(max(seq), 0) FROM requests), (SELECT coalesce(max(last_seq), 0) FROM inputs WHERE kind = 'http')),
+		greatest((SELECT coalesce(max(seq), 0) FROM flows), (SELECT coalesce(max(last_seq), 0) FROM inputs WHERE kind = 'flows'))`, &http, &flows)
+	return map[string]int64{KindHTTP: http, KindFlows: flows}, err
+}
+
+// forget deletes an input and all that came from it.
+func (t *tx) forget(id int64) error {
+	old, err := t.input(id)
+	if err != nil {
+		return err
+	}
+	if err := t.dropScores(old, 0); err != nil {
+		return err
+	}
+	for _, table := range []string{"requests", "flows", "rejects", "redactions"} {
+		if err := t.exec("DELETE FROM "+table+" WHERE input = ?", id); err != nil {
+			return err
+		}
+	}
+	return t.exec("DELETE FROM inputs WHERE id = ?", id)
+}
+
+// dropScores deletes the scores of the requests of an input behind a line. Other
+// inputs may have the same name, so file and line alone do not tell.
+func (t *tx) dropScores(in Input, line int64) error {
+	return t.exec(`DELETE FROM scores WHERE file = decode(?) AND line > ? AND EXISTS (SELECT 1 FROM requests r
+		WHERE r.input = ? AND r.line = scores.line AND r.time IS NOT DISTINCT FROM scores.time AND r.target = scores.target)`, blob(in.Name), line, in.ID)
+}
+
+// takeBack deletes what was made of the open end of an input, and counts it out.
+func (t *tx) takeBack(in *Input) error {
+	table := "requests"
+	if in.Kind == KindFlows {
+		table = "flows"
+	}
+	var parsed, rejected int64
+	where := fmt.Sprintf(" WHERE input = %d AND line > %d", in.ID, in.ResumeLines)
+	if err := t.one("SELECT (SELECT count(*) FROM "+table+where+"), (SELECT count(*) FROM rejects"+where+")", &parsed, &rejected); err != nil {
+		return err
+	}
+	if err := t.dropScores(*in, in.ResumeLines); err != nil {
+		return err
+	}
+	for _, q := range []string{"DELETE FROM " + table + where, "DELETE FROM rejects" + where} {
+		if err := t.exec(q); err != nil {
+			return err
+		}
+	}
+	if err := t.exec("UPDATE redactions SET n = n - held, held = 0 WHERE input = ?", in.ID); err != nil {
+		return err
+	}
+	in.Parsed -= parsed
+	in.Rejected -= rejected
+	in.Filtered -= in.Held - parsed - rejected
+	in.Read -= in.Held
+	return nil
+}
+
+func (t *tx) putRedactions(input int64, red Redactions) error {
+	kinds := slices.Sorted(maps.Keys(red.All))
+	for _, k := range kinds {
+		var n int64
+		if err := t.conn.QueryRowContext(t.ctx, "SELECT coalesce(sum(n), 0)::BIGINT FROM redactions WHERE input = ? AND kind = ?", input, k).Scan(&n); err != nil {
+			return err
+		}
+		if err := t.exec("DELETE FROM redactions WHERE input = ? AND kind = ?", input, k); err != nil {
+			return err
+		}
+		if err := t.exec("INSERT INTO redactions VALUES (?, ?, ?, ?)", input, k, n+red.All[k], red.Held[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Redactions returns the number of redacted values by kind, over all inputs.
+func (s *Store) Redactions(ctx context.Context) (map[string]int64, error) {
+	type count struct {
+		kind string
+		n    int64
+	}
+	list, err := rows(ctx, s, "SELECT kind, sum(n)::BIGINT FROM redactions GROUP BY kind ORDER BY kind", func(r rowScanner, c *count) error {
+		return r.Scan(&c.kind, &c.n)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read redactions: %w", err)
+	}
+	out := map[string]int64{}
+	for _, c := range list {
+		out[c.kind] = c.n
 	}
 	return out, nil
 }
@@ -107,7 +262,8 @@ type source struct {
 	rows  []traffic.Request // of the record in the making; memory used again
 	sizes []int32           // bytes of text of each
 
-	seq         int64 // of the next row
+	seq         int64            // of the next row, 0 = not known yet
+	floor       map[string]int64 // the highest that was ever given out, by kind
 	first, last int64
 	counts      struct{ parsed, rejected, filtered, lines, offset int64 }
 }
@@ -199,9 +355,7 @@ func (s *source) run(t *tx) error {
 				table, schema, pull = "flows", flowSchema(), s.flowRecord
 			}
 			if s.seq == 0 {
-				if err := t.one("SELECT coalesce(max(seq), 0) + 1 FROM "+table, &s.seq); err != nil {
-					return err
-				}
+				s.seq = s.floor[s.kind] + 1
 			}
 			if err := t.insert(table, schema, pull); err != nil {
 				return err
@@ -239,6 +393,9 @@ func (s *source) merge(old, in Input) Input {
 			*p.dst = *p.old
 		}
 	}
+	if out.Held == 0 && out.ResumeOffset == 0 {
+		out.ResumeOffset, out.ResumeLines = out.Size, out.Lines
+	}
 	out.Synthetic = in.Synthetic || old.Synthetic
 	out.First, out.Last = s.first, max(s.last, old.Last)
 	if old.First != traffic.NoTime && (out.First == traffic.NoTime || old.First < out.First) {
@@ -247,11 +404,12 @@ func (s *source) merge(old, in Input) Input {
 	return out
 }
 
-const inputColumns = "id, name, format, kind, sha256, size, first_line, lines, read, parsed, rejected, filtered, first_time, last_time, synthetic"
+const inputColumns = "id, name, format, kind, sha256, size, first_line, lines, read, parsed, rejected, filtered, first_time, last_time, synthetic, resume_offset, resume_lines, held"
 
 func scanInput(r rowScanner, in *Input) error {
 	err := r.Scan(&in.ID, &in.Name, &in.Format, &in.Kind, &in.SHA256, &in.Size, &in.FirstLine, &in.Lines,
-		&in.Read, &in.Parsed, &in.Rejected, &in.Filtered, (*micros)(&in.First), (*micros)(&in.Last), &in.Synthetic)
+		&in.Read, &in.Parsed, &in.Rejected, &in.Filtered, (*micros)(&in.First), (*micros)(&in.Last), &in.Synthetic,
+		&in.ResumeOffset, &in.ResumeLines, &in.Held)
 	for _, p := range []*string{&in.Name, &in.Format, &in.FirstLine} {
 		*p = decode(*p)
 	}
@@ -279,13 +437,14 @@ func (t *tx) input(id int64) (in Input, err error) {
 	return in, scanInput(rs, &in)
 }
 
-func (t *tx) putInput(in Input) error {
+func (t *tx) putInput(in Input, lastSeq int64) error {
 	if err := t.exec("DELETE FROM inputs WHERE id = ?", in.ID); err != nil {
 		return err
 	}
-	return t.exec("INSERT INTO inputs ("+inputColumns+") VALUES (?, decode(?), decode(?), ?, ?, ?, decode(?), ?, ?, ?, ?, ?, ?, ?, ?)",
+	return t.exec("INSERT INTO inputs ("+inputColumns+", last_seq) VALUES (?, decode(?), decode(?), ?, ?, ?, decode(?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		in.ID, blob(in.Name), blob(in.Format), in.Kind, in.SHA256, in.Size, blob(in.FirstLine), in.Lines,
-		in.Read, in.Parsed, in.Rejected, in.Filtered, timestamp(in.First), timestamp(in.Last), in.Synthetic)
+		in.Read, in.Parsed, in.Rejected, in.Filtered, timestamp(in.First), timestamp(in.Last), in.Synthetic,
+		in.ResumeOffset, in.ResumeLines, in.Held, lastSeq)
 }
 
 // blob is the argument of decode(?) for any text: as a string it would end at

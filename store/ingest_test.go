@@ -207,7 +207,7 @@ func TestCoverage(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Input{ID: 1, Name: "a", Format: "combined", SHA256: "ab12", FirstLine: "first\x00\xff", Size: 1500, Lines: 15,
-		Read: 15, Parsed: 10, Rejected: 2, Filtered: 3, First: 1_700_000_000_000_000, Last: 1_700_000_009_000_000, Kind: KindHTTP, Synthetic: true}
+		Read: 15, Parsed: 10, Rejected: 2, Filtered: 3, First: 1_700_000_000_000_000, Last: 1_700_000_009_000_000, Kind: KindHTTP, Synthetic: true, ResumeOffset: 1500, ResumeLines: 15}
 	if in != want {
 		t.Errorf("got  %+v\nwant %+v", in, want)
 	}
@@ -229,6 +229,7 @@ func TestCoverage(t *testing.T) {
 	more.Line, more.Offset = 19, 1900
 	grown, err := s.Ingest(ctx, Input{ID: 1, Name: "a", SHA256: "cd34"}, batches(more))
 	want.SHA256, want.Size, want.Lines, want.Read, want.Parsed, want.First = "cd34", 1900, 19, 19, 14, want.First-100e6
+	want.ResumeOffset, want.ResumeLines = 1900, 19
 	if err != nil || grown != want {
 		t.Errorf("got  %+v, %v\nwant %+v", grown, err, want)
 	}
@@ -470,5 +471,76 @@ func BenchmarkIngest(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(fi.Size())/n, "bytes/row")
+	}
+}
+
+// TestOpenEnd: when an input has grown, what its open end was taken for goes,
+// with its counts and scores, and no number is given out twice.
+func TestOpenEnd(t *testing.T) {
+	ctx := context.Background()
+	s := fresh(t)
+	first := requests("a", 5)
+	first.Rejects = []traffic.Reject{{Line: 6, Offset: 500, Reason: "torn", Raw: "to"}}
+	first.Read, first.Filtered, first.Line, first.Offset = 7, 1, 7, 700
+	_, err := s.Load(ctx, Load{Input: Input{Name: "a"}, Next: batches(first), Finish: func(in *Input, red *Redactions) error {
+		in.ResumeOffset, in.ResumeLines, in.Held = 400, 4, 3 // a request, a reject, a blank line
+		red.All, red.Held = map[string]int64{"secret": 5, "jwt": 1}, map[string]int64{"secret": 2}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustIngest(t, s, "a", requests("a", 9)) // another input of this name
+	var list []Score
+	for _, r := range requests("a", 9).Requests {
+		list = append(list, Score{File: "a", Line: r.Line, Time: r.Time, Target: r.Target, Class: "none"})
+	}
+	if err := s.ReplaceScores(ctx, func() ([]Score, error) { l := list; list = nil; return l, nil }); err != nil {
+		t.Fatal(err)
+	}
+	more := requests("a", 8)
+	more.Requests = more.Requests[4:7]
+	more.Requests[0].Target = "/whole"
+	more.Read, more.Line, more.Offset = 3, 7, 900
+	grown, err := s.Load(ctx, Load{Input: Input{ID: 1, Name: "a"}, Next: batches(more), Finish: func(_ *Input, red *Redactions) error {
+		red.All = map[string]int64{"secret": 1}
+		return nil
+	}})
+	if err != nil || grown.Read != 7 || grown.Parsed != 7 || grown.Rejected != 0 || grown.Filtered != 0 || grown.Held != 0 || grown.ResumeLines != 7 {
+		t.Errorf("%+v, %v", grown, err)
+	}
+	var text string
+	if err := s.one(ctx, "SELECT string_agg(seq || ':' || line || ':' || target, ' ' ORDER BY seq) FROM requests WHERE input = 1", &text); err != nil ||
+		text != "1:1:/users/0 2:2:/users/1 3:3:/users/2 4:4:/users/3 15:5:/whole 16:6:/users/5 17:7:/users/6" {
+		t.Errorf("%s, %v", text, err)
+	}
+	if err := s.one(ctx, "SELECT string_agg(line, ' ' ORDER BY line) FROM scores", &text); err != nil || text != "1 2 3 4 6 7 8 9" {
+		t.Errorf("scores of lines %s, %v", text, err)
+	}
+	if red, err := s.Redactions(ctx); err != nil || !reflect.DeepEqual(red, map[string]int64{"secret": 4, "jwt": 1}) {
+		t.Errorf("%v, %v", red, err)
+	}
+	// A predecessor goes and a successor comes, or neither.
+	boom := errors.New("boom")
+	before := counts(t, s)
+	_, err = s.Load(ctx, Load{Input: Input{Name: "a"}, Replace: 2, Next: batches(requests("a", 2)), Finish: func(*Input, *Redactions) error { return boom }})
+	if !errors.Is(err, boom) || !reflect.DeepEqual(counts(t, s), before) {
+		t.Errorf("%v, %v", err, counts(t, s))
+	}
+	in, err := s.Load(ctx, Load{Input: Input{Name: "a"}, Replace: 2, Next: batches(requests("a", 2))})
+	if err != nil || in.ID != 3 || counts(t, s)["requests"] != 9 || counts(t, s)["inputs"] != 2 {
+		t.Errorf("%+v, %v, %v", in, err, counts(t, s))
+	}
+	// Nothing came after the highest number was taken back: it stays used.
+	if _, err := s.Load(ctx, Load{Input: Input{Name: "b"}, Replace: 3, Next: batches()}); err != nil {
+		t.Fatal(err)
+	}
+	mustIngest(t, s, "c", requests("c", 1))
+	var seq int64
+	if err := s.one(ctx, "SELECT max(seq) FROM requests", &seq); err != nil || seq != 20 {
+		t.Errorf("seq %d, %v", seq, err)
+	}
+	if _, err := s.Load(ctx, Load{Input: Input{Name: "d"}, Replace: 99, Next: batches()}); err == nil || !strings.Contains(err.Error(), "no input 99") {
+		t.Error(err)
 	}
 }

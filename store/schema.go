@@ -8,7 +8,7 @@ import (
 
 // tables are the names of the tables that Info counts.
 func tables() []string {
-	return []string{"requests", "flows", "rejects", "templates", "inputs", "scores", "runs", "metrics"}
+	return []string{"requests", "flows", "rejects", "templates", "inputs", "scores", "runs", "metrics", "redactions"}
 }
 
 // migrations are the steps from one schema version to the next: the first
@@ -46,6 +46,13 @@ CREATE TABLE runs (
   id BIGINT NOT NULL, command VARCHAR NOT NULL, version VARCHAR NOT NULL, config VARCHAR NOT NULL, inputs VARCHAR NOT NULL,
   models VARCHAR NOT NULL, counts VARCHAR NOT NULL, status VARCHAR NOT NULL, started TIMESTAMP, finished TIMESTAMP);
 CREATE TABLE metrics (run BIGINT NOT NULL, model VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, value DOUBLE, sd DOUBLE);
+`, `
+ALTER TABLE inputs ADD COLUMN resume_offset BIGINT;
+ALTER TABLE inputs ADD COLUMN resume_lines BIGINT;
+ALTER TABLE inputs ADD COLUMN held BIGINT;
+ALTER TABLE inputs ADD COLUMN last_seq BIGINT;
+UPDATE inputs SET resume_offset = size, resume_lines = lines, held = 0, last_seq = 0;
+CREATE TABLE redactions (input BIGINT NOT NULL, kind VARCHAR NOT NULL, n BIGINT NOT NULL, held BIGINT NOT NULL);
 `}
 }
 

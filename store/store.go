@@ -113,7 +113,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	case errors.Is(err, fs.ErrNotExist) && opt.ReadOnly:
 		return nil, fmt.Errorf("open database %q: %w; ingest makes it", opt.Path, fs.ErrNotExist)
 	case errors.Is(err, fs.ErrNotExist):
-		if err := create(ctx, opt); err != nil {
+		if err := create(ctx, opt); err != nil && !exists(opt.Path) {
 			return nil, fmt.Errorf("create database %q: %w", opt.Path, err)
 		}
 	case err != nil:
@@ -127,14 +127,29 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.Close()
 		return nil, err
 	}
+	if !opt.ReadOnly {
+		// What killed processes left while they made this database. One that is
+		// still at it has lost the race: it will find ours.
+		old, _ := filepath.Glob(escapeGlob(opt.Path) + newSuffix)
+		for _, d := range old {
+			os.RemoveAll(d)
+		}
+	}
 	return s, nil
+}
+
+const newSuffix = ".new-*"
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // create makes an empty store in a private directory and then links it to its
 // place: the file is never there without its tables, never readable by others
 // (DuckDB creates with 0644), and two processes cannot both create it.
 func create(ctx context.Context, opt Options) error {
-	dir, err := os.MkdirTemp(filepath.Dir(opt.Path), filepath.Base(opt.Path)+".new-*")
+	dir, err := os.MkdirTemp(filepath.Dir(opt.Path), filepath.Base(opt.Path)+newSuffix)
 	if err != nil {
 		return err
 	}

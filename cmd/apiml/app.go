@@ -71,6 +71,7 @@ type app struct {
 	cfg    *config
 	flags  globalFlags
 	log    *slog.Logger // to log.file; discards if none is set
+	rules  inputRules   // what is done with every record that is read from a file
 	window store.Filter // --since and --until, resolved by setWindow
 	close  []func() error
 	start  time.Time

@@ -25,28 +25,35 @@ import (
 // settings(), the single table from which defaults, the YAML reader, the
 // environment, `config show`, `config schema` and the reference come.
 type config struct {
-	DB               string
-	Seed             uint64
-	InputFiles       []string // paths and globs, for nightly
-	InputFormat      string
-	InputLogFormat   string
-	InputMapping     map[string]string
-	InputRedact      bool
-	InputMinParsed   float64
-	ModelsDir        string
-	RetrainInterval  time.Duration
-	CV               int
-	Params           map[string]map[string]any
-	Threshold        float64
-	AnomalyThreshold float64
-	RateLimit        score.RateLimit
-	Title            string
-	Top              int
-	ReportDir        string
-	ReportPeriod     string // "day" or "week"
-	ReportKeep       int
-	LogLevel         string
-	LogFile          string
+	DB                    string
+	Seed                  uint64
+	InputFiles            []string // paths and globs, for nightly
+	InputFormat           string
+	InputLogFormat        string
+	InputMapping          map[string]string
+	InputRedact           bool
+	InputMinParsed        float64
+	InputRedactPII        bool
+	InputExcludeIP        []string
+	InputExcludePath      []string
+	InputRealIPHeader     string
+	InputTrustedProxies   []string
+	InputAnonymizeIP      bool
+	InputAnonymizeKeyFile string
+	ModelsDir             string
+	RetrainInterval       time.Duration
+	CV                    int
+	Params                map[string]map[string]any
+	Threshold             float64
+	AnomalyThreshold      float64
+	RateLimit             score.RateLimit
+	Title                 string
+	Top                   int
+	ReportDir             string
+	ReportPeriod          string // "day" or "week"
+	ReportKeep            int
+	LogLevel              string
+	LogFile               string
 
 	origin map[string]string // where each value comes from
 	text   map[string]string // each value as text
@@ -95,6 +102,27 @@ func settings() []setting {
 			return nil
 		}
 	}
+	list := func(p func(*config) *[]string) func(*config, string) error {
+		return func(c *config, v string) error {
+			*p(c) = nil
+			for s := range strings.SplitSeq(v, ",") {
+				if s = strings.TrimSpace(s); s != "" {
+					*p(c) = append(*p(c), s)
+				}
+			}
+			return nil
+		}
+	}
+	yes := func(p func(*config) *bool) func(*config, string) error {
+		return func(c *config, v string) error {
+			b, err := strconv.ParseBool(v)
+			if err != nil {
+				return fmt.Errorf("%q is neither true nor false", v)
+			}
+			*p(c) = b
+			return nil
+		}
+	}
 	return []setting{
 		{"db", "DATABASE_URL", "apiml.duckdb", "string", "DuckDB file, a path or duckdb://path; made on first use", setDB},
 		{"seed", "", "1", "integer", "seed of everything random", func(c *config, v string) error {
@@ -133,14 +161,14 @@ func settings() []setting {
 			c.InputMapping, err = ingest.CheckMapping(pairs)
 			return err
 		}},
-		{"input.redact", "", "true", "boolean", "mask secrets and card numbers before a record leaves the reader", func(c *config, v string) error {
-			b, err := strconv.ParseBool(v)
-			if err != nil {
-				return fmt.Errorf("%q is neither true nor false", v)
-			}
-			c.InputRedact = b
-			return nil
-		}},
+		{"input.redact", "", "true", "boolean", "mask secrets and card numbers before a record leaves the reader", yes(func(c *config) *bool { return &c.InputRedact })},
+		{"input.redact_pii", "", "false", "boolean", "mask e-mail addresses and phone numbers in URLs too", yes(func(c *config) *bool { return &c.InputRedactPII })},
+		{"input.exclude_ip", "", "", "array", "addresses and networks (CIDR) whose requests do not count", list(func(c *config) *[]string { return &c.InputExcludeIP })},
+		{"input.exclude_path", "", "", "array", "patterns of paths that do not count, /health or /static/**", list(func(c *config) *[]string { return &c.InputExcludePath })},
+		{"input.real_ip_header", "", "", "string", "header that names the client behind a trusted proxy; empty = X-Forwarded-For", str(func(c *config) *string { return &c.InputRealIPHeader })},
+		{"input.trusted_proxies", "", "", "array", "addresses and networks (CIDR) of proxies whose header counts", list(func(c *config) *[]string { return &c.InputTrustedProxies })},
+		{"input.anonymize_ip", "", "false", "boolean", "replace addresses by prefix-preserving pseudonyms (Crypto-PAn)", yes(func(c *config) *bool { return &c.InputAnonymizeIP })},
+		{"input.anonymize_key_file", "", "", "string", "file of the key for input.anonymize_ip, made on first use", str(func(c *config) *string { return &c.InputAnonymizeKeyFile })},
 		{"input.min_parsed", "", "0", "number", "share of lines that must parse, else exit 3", share(func(c *config) *float64 { return &c.InputMinParsed })},
 		{"models.dir", "MODEL_PATH", "models", "string", "folder of model files", str(func(c *config) *string { return &c.ModelsDir })},
 		{"models.retrain_interval", "RETRAIN_INTERVAL", "24h", "string", "age from which train --if-older and nightly fit a model anew, a Go duration", func(c *config, v string) error {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"apiml/ingest"
-	"apiml/store"
 	"apiml/traffic"
 )
 
@@ -20,6 +18,9 @@ type ingestOptions struct {
 	synthetic bool
 	explain   bool
 	logFormat string
+	replace   bool
+	replaceID int64
+	wait      time.Duration
 }
 
 func (a *app) ingestCommand() *cobra.Command {
@@ -34,8 +35,14 @@ func (a *app) ingestCommand() *cobra.Command {
 		Long: `Ingest reads access logs and data sets into one DuckDB file. The format is
 recognised by the content, .gz, .zst, .bz2 and .xz are read directly, - is standard
 input. Patterns are expanded, and of a rotated set the oldest file is read first.
-A line that is no record is kept as a reject with file, line and reason. A file
-that is known already adds nothing; one that has grown adds its new lines.
+A line that is no record is kept as a reject with file, line and reason.
+
+Files are known by their content: the same one again, rotated, renamed or packed,
+adds nothing; one that has grown adds its new lines, and a last line that was cut
+off is read again. --replace puts a corrected file in the place of what had its
+name. A file is one transaction: after kill -9, a full disk or Ctrl-C it is there
+as a whole or not at all, and the next run goes on. Standard input is committed
+every 1,000,000 lines or 60 s, and at Ctrl-C.
 
 Formats:` + formats,
 		Example: `  apiml ingest access.log access.log.1.gz
@@ -44,6 +51,7 @@ Formats:` + formats,
   apiml ingest --explain access.log
   apiml ingest --log-format '$remote_addr [$time_local] "$request" $status $request_time' access.log
   apiml ingest --log-format /etc/nginx/nginx.conf access.log
+  apiml ingest --replace --wait 30s corrected.log
   apiml query "SELECT i.name AS file, line, reason, raw FROM rejects JOIN inputs i ON i.id = input LIMIT 20"`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,6 +72,7 @@ Formats:` + formats,
 			return err
 		},
 	}
+	a.ruleFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
 	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
@@ -71,6 +80,9 @@ Formats:` + formats,
 	f.StringVar(&o.label, "label", "", "truth of all records that carry none: none, anomalous or an attack type")
 	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
 	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
+	f.BoolVar(&o.replace, "replace", false, "a file with other content under a known name takes the place of what it was")
+	f.Int64Var(&o.replaceID, "replace-input", 0, "the same for the input with this ID, whatever its name")
+	f.DurationVar(&o.wait, "wait", 0, "how long to wait for another apiml that writes to the database; 0 = leave with exit 4")
 	f.BoolVar(&o.synthetic, "synthetic", false, "mark the input as generated traffic: reports say so")
 	return cmd
 }
@@ -84,9 +96,15 @@ type ingestResult struct {
 }
 
 func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err error) {
+	if o.replaceID != 0 && len(paths) != 1 {
+		return nil, usagef("--replace-input takes exactly one FILE, got %d", len(paths))
+	}
 	label, err := traffic.ParseLabel(o.label)
 	if err != nil && o.label != "" {
 		return nil, usagef("--label: %v", err)
+	}
+	if err := a.prepareRules(paths, o.from); err != nil {
+		return nil, err
 	}
 	for _, p := range paths { // complain before a database is made
 		if p == "-" {
@@ -98,7 +116,7 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 		}
 		rd.Close()
 	}
-	st, err := a.openStore(false)
+	st, err := a.waitForStore(o.wait)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +165,7 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 		return nil, err
 	}
 	a.sayf("%s records into %s in %s", count(t.Parsed), a.cfg.DB, seconds(res.Seconds))
+	a.sayFiltered(res.Files)
 	if t.Rejected > 0 {
 		a.sayf(`%s lines are no records; see them: apiml query "SELECT reason, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC"`, count(t.Rejected))
 	}
@@ -167,111 +186,4 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 		return res, inputf("coverage %.4f is under --min-parsed %.4f", gate.coverage(), o.minParsed)
 	}
 	return res, nil
-}
-
-// ingestFile puts one file into the store, in one transaction. After an error
-// inside the file (a truncated archive) what was good before it is kept.
-func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
-	in := store.Input{Name: path, Synthetic: o.synthetic}
-	opt := ingest.Options{Label: label}
-	if path != "-" {
-		id, skip, known, err := a.identify(st, path, &in)
-		if err != nil {
-			return nil, err
-		}
-		if known != nil {
-			a.sayf("%s: known already (%s records); nothing added", path, count(known.Parsed))
-			return &fileCoverage{
-				File: path, Format: known.Format, SkippedKnown: known.Read, first: traffic.NoTime, last: traffic.NoTime,
-				before: &fileCoverage{Read: known.Read, Parsed: known.Parsed, Filtered: known.Filtered},
-			}, nil
-		}
-		in.ID, opt.SkipBytes, opt.SkipLines = id, skip.bytes, skip.lines
-		if id != 0 {
-			a.sayf("%s: has grown since it was read; going on behind line %s", path, count(skip.lines))
-		}
-	}
-	rd, err := a.openInput(path, o.from, o.noRedact, opt)
-	if err != nil {
-		return nil, err
-	}
-	defer rd.Close()
-	in.Format = rd.Format()
-	a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
-	p := a.progress("reading "+path, 0)
-	defer p.done()
-	var n, offset, lines int64
-	var broken error
-	stored, err := st.Ingest(a.ctx, in, func() (*traffic.Batch, error) {
-		b, err := rd.Next()
-		if err == nil {
-			n += int64(b.Len())
-			offset, lines = b.Offset, b.Line
-			p.set(n)
-			return b, nil
-		}
-		if !errors.Is(err, io.EOF) && isInputError(err) && n > 0 {
-			broken = err
-			return nil, io.EOF
-		}
-		return nil, err
-	})
-	if err != nil {
-		if isInputError(err) {
-			return nil, withCode(exitInput, err)
-		}
-		if errors.Is(err, a.ctx.Err()) && a.ctx.Err() != nil {
-			return nil, a.ctx.Err()
-		}
-		return nil, storeError(err)
-	}
-	a.debugf("%s: input %d", path, stored.ID)
-	if broken != nil && path != "-" {
-		// Remember how far it was read, so that the whole file, when it comes,
-		// goes on from there and counts nothing twice.
-		fp, _ := ingest.Identify(path, []int64{offset})
-		in.ID, in.SHA256, in.Size, in.Lines, in.FirstLine = stored.ID, fp.Prefix[offset], offset, lines, fp.FirstLine
-		if _, err := st.Ingest(a.ctx, in, func() (*traffic.Batch, error) { return nil, io.EOF }); err != nil {
-			return nil, storeError(err)
-		}
-	}
-	cov := coverageOf(path, rd)
-	cov.SkippedKnown = opt.SkipLines
-	return cov, broken
-}
-
-type skipTo struct{ bytes, lines int64 }
-
-// identify finds out whether the file, or its beginning, is in the store. It
-// fills in's fingerprint. id and skip are those of the input that has grown.
-func (a *app) identify(st *store.Store, path string, in *store.Input) (id int64, skip skipTo, known *store.Input, err error) {
-	inputs, err := st.Inputs(a.ctx)
-	if err != nil {
-		return 0, skip, nil, storeError(err)
-	}
-	sizes := make([]int64, 0, len(inputs))
-	for _, x := range inputs {
-		if x.SHA256 != "" {
-			sizes = append(sizes, x.Size)
-		}
-	}
-	fp, err := ingest.Identify(path, sizes)
-	if err != nil && !isInputError(err) {
-		return 0, skip, nil, withCode(exitInput, err)
-	}
-	for i, x := range inputs {
-		if fp.SHA256 != "" && x.SHA256 == fp.SHA256 && x.Size == fp.Size {
-			return 0, skip, &inputs[i], nil
-		}
-	}
-	for _, x := range inputs {
-		if x.SHA256 != "" && x.Size > 0 && fp.Prefix[x.Size] == x.SHA256 && x.FirstLine == fp.FirstLine {
-			id, skip = x.ID, skipTo{x.Size, x.Lines}
-		}
-	}
-	if fp.SHA256 != "" { // else the file breaks off: ingestFile says how far it was read
-		in.SHA256, in.Size = fp.SHA256, fp.Size
-	}
-	in.FirstLine = fp.FirstLine
-	return id, skip, nil, nil
 }

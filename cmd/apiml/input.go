@@ -21,10 +21,13 @@ type fileCoverage struct {
 	Parsed       int64            `json:"parsed"`
 	Rejected     int64            `json:"rejected"`
 	Filtered     int64            `json:"filtered"`
-	SkippedKnown int64            `json:"skipped_known"` // lines that an earlier run has read
+	SkippedKnown int64            `json:"skipped_known"`    // lines that an earlier run has read
+	Reread       int64            `json:"reread,omitempty"` // of Read, those that take the place of an unfinished end that an earlier run has read
 	FirstTime    string           `json:"first_time,omitempty"`
 	LastTime     string           `json:"last_time,omitempty"`
 	Redacted     map[string]int64 `json:"redacted,omitempty"`
+	PII          map[string]int64 `json:"pii,omitempty"`         // in URLs; masked with --redact-pii only
+	FilteredBy   map[string]int64 `json:"filtered_by,omitempty"` // Filtered by reason
 
 	first, last int64
 	before      *fileCoverage // of a file that is known already, when it was read
@@ -34,7 +37,8 @@ func coverageOf(path string, rd *ingest.Reader) *fileCoverage {
 	c := rd.Coverage()
 	return &fileCoverage{
 		File: path, Format: rd.Format(), Read: c.Read, Parsed: c.Parsed, Rejected: c.Rejected, Filtered: c.Filtered,
-		FirstTime: rfc3339(c.First), LastTime: rfc3339(c.Last), Redacted: c.Redacted, first: c.First, last: c.Last,
+		FirstTime: rfc3339(c.First), LastTime: rfc3339(c.Last), Redacted: c.Redacted,
+		PII: c.PII, FilteredBy: c.FilteredBy, first: c.First, last: c.Last,
 	}
 }
 
@@ -66,6 +70,7 @@ func (a *app) openInput(path, from string, noRedact bool, opt ingest.Options) (*
 			return nil, usagef("no input format %q: known are %s", opt.Format, strings.Join(names, ", "))
 		}
 	}
+	a.rules.apply(&opt)
 	opt.NoRedact = noRedact || !a.cfg.InputRedact
 	if path != "-" {
 		if st, err := os.Stat(path); err != nil {

@@ -73,6 +73,7 @@ there, for the report.`,
 			return err
 		},
 	}
+	a.ruleFlags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl or FILE.csv, repeatable, - = standard output")
 	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl or csv")
@@ -220,6 +221,14 @@ func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
 	}
 	run := &scoreRun{a: a, o: o, ws: slices.Clone(ws)}
 	run.sum.ByClass = map[string]int64{}
+	if len(files) > 0 {
+		err = a.prepareRules(files, o.from)
+	} else {
+		err = a.storeRules()
+	}
+	if err != nil {
+		return nil, err
+	}
 	if len(files) == 0 {
 		err = run.store()
 	} else {
@@ -579,7 +588,10 @@ func (r *scoreRun) store() (err error) {
 		r.p.set(n)
 		return nil
 	}
-	err = st.ScanRequests(r.a.ctx, store.Filter{}, r.addRequests)
+	if err := r.a.setWindow(st); err != nil {
+		return err
+	}
+	err = st.ScanRequests(r.a.ctx, r.a.window, r.addRequests)
 	if err == nil {
 		s, serr := r.scorer()
 		if serr != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,10 +34,14 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"chop":  chop,
-			"hold":  hold,
-			"junk":  junk,
+			"exits":  exits,
+			"chop":   chop,
+			"chomp":  chomp,
+			"lacks":  lacks,
+			"mode":   mode,
+			"loosen": func(ts *testscript.TestScript, neg bool, args []string) { ts.Check(os.Chmod(ts.MkAbs(args[0]), 0o644)) },
+			"hold":   hold,
+			"junk":   junk,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -75,6 +81,34 @@ func chop(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := os.ReadFile(path)
 	ts.Check(err)
 	ts.Check(os.WriteFile(path, b[:len(b)/2], 0o644))
+}
+
+// chomp takes the last line end from a file: one that is still being written.
+func chomp(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	ts.Check(os.WriteFile(path, b[:len(b)-1], 0o644))
+}
+
+// lacks fails if a file holds one of the strings that follow it.
+func lacks(ts *testscript.TestScript, neg bool, args []string) {
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	for _, s := range args[1:] {
+		if bytes.Contains(b, []byte(s)) {
+			ts.Fatalf("%s holds %q", args[0], s)
+		}
+	}
+}
+
+// mode checks the permissions of a file, given in octal.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	fi, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", fi.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has mode %s, want %s", args[0], got, args[1])
+	}
 }
 
 // junk writes 64 KiB of every byte value.

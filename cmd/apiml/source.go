@@ -43,6 +43,9 @@ func (a *app) openSource(files, truth []string) (*source, error) {
 		if a.flags.since != "" || a.flags.until != "" {
 			return nil, usagef("--since and --until are for the store, not for --data")
 		}
+		if err := a.prepareRules(files, ""); err != nil {
+			return nil, err
+		}
 		return s, nil
 	}
 	st, err := a.openExisting()
