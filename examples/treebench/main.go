@@ -35,6 +35,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	defer profile()()
 	if err := run(os.Args[1:], os.Stdout); err != nil {
 		log.Fatal(err)
 	}

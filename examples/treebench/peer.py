@@ -35,7 +35,7 @@ def main(task, d, seed=1, workers=1):
     if task in ("forest", "small"):
         X, y, n = read(d, "flows" if task == "forest" else "small")
         t = cpu()
-        m = RandomForestClassifier(100, random_state=seed, n_jobs=workers).fit(X[:n], y[:n])
+        m = RandomForestClassifier(n_estimators=100, random_state=seed, n_jobs=workers).fit(X[:n], y[:n])
         out["fit"], t = cpu() - t, cpu()
         p = m.predict(X[n:])
         out["predict"] = cpu() - t
@@ -45,13 +45,13 @@ def main(task, d, seed=1, workers=1):
         X, y, _ = read(d, "small")
         t, p, fold = cpu(), np.zeros_like(y), np.arange(len(y)) % 5
         for k in range(5):
-            m = RandomForestClassifier(100, random_state=seed + k, n_jobs=workers).fit(X[fold != k], y[fold != k])
+            m = RandomForestClassifier(n_estimators=100, random_state=seed + k, n_jobs=workers).fit(X[fold != k], y[fold != k])
             p[fold == k] = m.predict(X[fold == k])
         out["fit"], out["macro_f1"] = cpu() - t, f1_score(y, p, average="macro")
     elif task == "isolation":
         X, y, _ = read(d, "isolation")
         t = cpu()
-        m = IsolationForest(100, max_samples=256, random_state=seed, n_jobs=workers).fit(X)
+        m = IsolationForest(n_estimators=100, max_samples=256, random_state=seed, n_jobs=workers).fit(X)
         s = -m.score_samples(X)
         out["fit"], out["auc"], out["model_bytes"] = cpu() - t, roc_auc_score(y, s), size(m)
     else:

@@ -16,7 +16,7 @@ func (f *ensemble) flatten() {
 
 // block is up to tree.FlatRows rows on their way through the trees.
 type block struct {
-	values  []float32 // per column tree.FlatRows values
+	values  []int32   // per column tree.FlatRows values, see tree.FlatBlock
 	row     []float32 // one row, for trees that are too large to be flat
 	missing bool
 	rows    int
@@ -24,7 +24,7 @@ type block struct {
 }
 
 func newBlock(columns int) *block {
-	return &block{values: make([]float32, columns*tree.FlatRows), row: make([]float32, columns)}
+	return &block{values: make([]int32, columns*tree.FlatRows), row: make([]float32, columns)}
 }
 
 // load takes the rows from lo on, at most up to hi.
@@ -33,11 +33,11 @@ func (b *block) load(f *ensemble, x *frame.Matrix, lo, hi int) {
 	b.missing = tree.FlatBlock(b.values, x, lo, lo+b.rows)
 	for j := range f.orders {
 		if o := &f.orders[j]; o.codes != nil {
-			col := b.values[j*tree.FlatRows : j*tree.FlatRows+b.rows]
-			for r, v := range col {
-				col[r] = o.rank(v)
-				b.missing = b.missing || col[r] != col[r]
+			var ranks [tree.FlatRows]float32
+			for r, v := range x.Cols[j][lo : lo+b.rows] {
+				ranks[r] = o.rank(v)
 			}
+			b.missing = tree.FlatColumn(b.values[j*tree.FlatRows:(j+1)*tree.FlatRows], ranks[:b.rows]) || b.missing
 		}
 	}
 }
@@ -50,7 +50,7 @@ func (b *block) walk(f *ensemble, k int) {
 	}
 	for r := range b.rows {
 		for j := range b.row {
-			b.row[j] = b.values[j*tree.FlatRows+r]
+			b.row[j] = tree.FlatValue(b.values[j*tree.FlatRows+r])
 		}
 		b.leaves[r] = uint32(f.trees[k].Leaf(b.row))
 	}

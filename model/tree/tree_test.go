@@ -272,7 +272,7 @@ func TestGrowProperties(t *testing.T) {
 		missing := Block(block, x, 0, n)
 		dst := make([]int32, n)
 		grown.Tree.Leaves(dst, block, columns, missing)
-		flat, rows64 := Flatten(grown.Tree, columns), make([]float32, columns*FlatRows)
+		flat, rows64 := Flatten(grown.Tree, columns), make([]int32, columns*FlatRows)
 		for lo := 0; lo < n; lo += FlatRows {
 			var got [FlatRows]uint32
 			hi := min(n, lo+FlatRows)
