@@ -101,8 +101,10 @@ type Grower struct {
 	present []uint8
 	weight  []float64 // per present class
 	count   []uint32  // drawn rows
-	left    []uint32  // of these to the left of the cut
+	left    []uint32  // of these to the left of the cut; zero between scans
+	rest    []uint32  // and to the right; of use within a scan
 	node    total
+	even    bool      // they weigh the same
 	weights []float64 // of all classes
 	drawn   []uint32  // per class
 }
@@ -140,6 +142,7 @@ func NewGrower(rows *Rows, classes int, limits Limits) *Grower {
 	g.weight = make([]float64, classes)
 	g.count = make([]uint32, classes)
 	g.left = make([]uint32, classes)
+	g.rest = make([]uint32, classes)
 	return g
 }
 
@@ -397,6 +400,10 @@ func (g *Grower) summarise(samples []Sample, local bool) bool {
 	if len(g.present) < 2 {
 		return false
 	}
+	g.even = true
+	for _, w := range g.weight[1:len(g.present)] {
+		g.even = g.even && w == g.weight[0]
+	}
 	g.node.base = g.side(g.node.weight)
 	return true
 }
@@ -478,6 +485,8 @@ func (g *Grower) search(samples []Sample, local bool, constant []uint64, rng *ra
 				g.wipe(i, shift)
 			case plain && len(g.present) == 2:
 				g.scanTwo(&best, i, int16(j))
+			case plain && g.even:
+				g.scanEven(&best, i, int16(j), shift)
 			case plain:
 				g.scanGini(&best, i, int16(j), shift)
 			default:
@@ -736,6 +745,53 @@ func (g *Grower) scanGini(best *split, k int, j int16, shift uint) {
 	}
 	clear(left)
 	if top = max(top, 0); bin < 0 || top <= best.gain {
+		return
+	}
+	missing := uint8(1)
+	if 2*half >= total {
+		missing = 0 // unseen here: with the majority
+	}
+	*best = split{gain: top, feature: j, bin: uint8(bin), missing: missing}
+}
+
+// scanEven is scanGini for classes of the same weight: in integers, and without
+// a branch per class.
+func (g *Grower) scanEven(best *split, k int, j int16, shift uint) {
+	hist := g.hist[k<<(8+shift):]
+	classes := len(g.present)
+	left, rest := g.left[:classes], g.rest[:classes]
+	lsq, rsq := int64(0), int64(0)
+	for c, n := range g.count[:classes] {
+		rest[c] = n
+		rsq += int64(n) * int64(n)
+	}
+	drawn, total := int64(0), int64(g.node.drawn)
+	weight := g.weight[0]
+	base := g.node.base / weight
+	top, bin, half := best.gain/weight, -1, int64(0)
+	for w, word := range g.occupied[k] {
+		for ; word != 0; word &= word - 1 {
+			i := w*64 + bits.TrailingZeros64(word)
+			h := hist[i<<shift:]
+			h = h[:classes]
+			for c, n := range h {
+				h[c] = 0
+				l, r := left[c], rest[c]
+				left[c], rest[c] = l+n, r-n
+				drawn += int64(n)
+				lsq += int64(n) * int64(2*l+n)
+				rsq -= int64(n) * int64(2*r-n)
+			}
+			if drawn == total {
+				break
+			}
+			if gain := float64(lsq)/float64(drawn) + float64(rsq)/float64(total-drawn) - base; gain > top {
+				top, bin, half = gain, i, drawn
+			}
+		}
+	}
+	clear(left)
+	if top = max(top, 0) * weight; bin < 0 || top <= best.gain {
 		return
 	}
 	missing := uint8(1)
