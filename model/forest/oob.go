@@ -9,28 +9,30 @@ import (
 )
 
 // outside walks every row of the fit down the trees that did not see it and
-// calls add for each. Blocks of rows are the tasks, so that memory and result
+// calls add for each. Chunks of rows are the tasks, so that memory and result
 // do not depend on the number of workers.
 func (f *ensemble) outside(ctx context.Context, g *growth, workers int, add func(row int, leaf uint32)) error {
 	n := g.x.Rows()
-	blocks := (n + tree.FlatRows - 1) / tree.FlatRows
-	bufs := make([]*block, model.Workers(workers, blocks))
-	return model.Parallel(ctx, workers, blocks, nil, func(w, i int) error {
+	size := newChunk(f, n).capacity()
+	tasks := (n + size - 1) / size
+	bufs := make([]*chunk, model.Workers(workers, tasks))
+	return model.Parallel(ctx, workers, tasks, nil, func(w, i int) error {
 		if bufs[w] == nil {
-			bufs[w] = newBlock(len(g.x.Cols))
+			bufs[w] = newChunk(f, n)
+			bufs[w].orders = nil // the rows' categories are in order already
 		}
-		b := bufs[w]
-		lo := i * tree.FlatRows
-		b.rows = min(tree.FlatRows, n-lo)
-		b.missing = tree.FlatBlock(b.values, g.x, lo, lo+b.rows) // its categories are in order already
+		b, lo := bufs[w], i*size
+		b.load(g.x, lo, n)
 		for k := range f.trees {
-			seen := g.bags[k][lo/64] // FlatRows is 64
-			b.walk(f, k)
-			for r := range b.rows {
-				if seen>>r&1 == 0 {
-					add(lo+r, b.leaves[r])
+			bag := g.bags[k]
+			b.walk(k, func(first int, leaves []uint32) {
+				seen := bag[(lo+first)/64]
+				for r, leaf := range leaves {
+					if seen>>r&1 == 0 {
+						add(lo+first+r, leaf)
+					}
 				}
-			}
+			})
 		}
 		return nil
 	})

@@ -8,7 +8,6 @@ import (
 
 	"apiml/frame"
 	"apiml/model"
-	"apiml/model/tree"
 )
 
 // KindRegressor is the kind of a Regressor in files.
@@ -145,21 +144,23 @@ func (f *Regressor) OOBPredictions() []float64 { return f.oobPred }
 func (f *Regressor) Predict(dst []float64, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&f.schema, x.Schema)
 	dst = dst[:hi-lo]
-	b := newBlock(len(x.Cols))
-	var sum [tree.FlatRows]float64
-	for ; lo < hi; lo += b.rows {
-		b.load(&f.ensemble, x, lo, hi)
-		clear(sum[:])
+	b := newChunk(&f.ensemble, hi-lo)
+	for lo < hi {
+		n := b.load(x, lo, hi)
+		lo += n
+		out := dst[:n]
+		clear(out)
 		for k := range f.trees {
-			b.walk(&f.ensemble, k)
-			for r, leaf := range b.leaves[:b.rows] {
-				sum[r] += float64(f.means[leaf])
-			}
+			b.walk(k, func(first int, leaves []uint32) {
+				for r, leaf := range leaves {
+					out[first+r] += float64(f.means[leaf])
+				}
+			})
 		}
-		for r := range b.rows {
-			dst[r] = sum[r] / float64(len(f.trees))
+		for r := range out {
+			out[r] /= float64(len(f.trees))
 		}
-		dst = dst[b.rows:]
+		dst = dst[n:]
 	}
 }
 
