@@ -239,8 +239,8 @@ type worker struct {
 
 // planted is one grown tree with its leaves still dense.
 type planted struct {
-	tree   tree.Tree
-	shares []uint16  // leaf · classes
+	tree   tree.Tree // Next of a leaf is the number of its distribution, of a regressor its own
+	shares []uint16  // distribution · classes; no two are equal
 	means  []float32 // per leaf; regression
 	cover  []uint8
 	gain   []float64
@@ -366,13 +366,61 @@ func (w *worker) plant(rng *rand.Rand, i int) planted {
 		weights = slices.Repeat([]float64{1}, w.classes)
 	}
 	grown := w.grower.Grow(w.samples, weights, rng)
-	p := planted{tree: grown.Tree, gain: grown.Gain}
+	p := planted{tree: grown.Tree, gain: grown.Gain, cover: make([]uint8, 0, len(grown.Counts)/w.classes)}
+	number := make([]int32, 0, cap(p.cover)) // of the distribution of each leaf
+	pure := slices.Repeat([]int32{-1}, w.classes)
+	seen := make(map[string]int32)
+	var leaf []uint16
+	var key []byte
 	for l := 0; l < len(grown.Counts); l += w.classes {
-		leaf := grown.Counts[l : l+w.classes]
-		p.shares = appendShares(p.shares, leaf, weights)
-		p.cover = append(p.cover, coverOf(leaf))
+		counts := grown.Counts[l : l+w.classes]
+		p.cover = append(p.cover, coverOf(counts))
+		if c := only(counts); c >= 0 { // nearly all leaves, and no need to look them up
+			if pure[c] < 0 {
+				pure[c] = int32(len(p.shares) / w.classes)
+				p.shares = appendShares(p.shares, counts, weights)
+			}
+			number = append(number, pure[c])
+			continue
+		}
+		leaf = appendShares(leaf[:0], counts, weights)
+		key = keyOf(key[:0], leaf)
+		at, ok := seen[string(key)]
+		if !ok {
+			at = int32(len(p.shares) / w.classes)
+			seen[string(key)] = at
+			p.shares = append(p.shares, leaf...)
+		}
+		number = append(number, at)
+	}
+	for i := range p.tree {
+		if p.tree[i].Feature < 0 {
+			p.tree[i].Next = number[p.tree[i].Next]
+		}
 	}
 	return p
+}
+
+// only is the one class that occurs, -1 if there are several.
+func only(counts []uint32) int {
+	class := -1
+	for c, n := range counts {
+		if n > 0 {
+			if class >= 0 {
+				return -1
+			}
+			class = c
+		}
+	}
+	return class
+}
+
+// keyOf appends a distribution as the key of a map.
+func keyOf(key []byte, leaf []uint16) []byte {
+	for _, s := range leaf {
+		key = append(key, byte(s), byte(s>>8))
+	}
+	return key
 }
 
 // draw fills drawn with how often each row is in the bag.
@@ -479,13 +527,6 @@ func (f *Forest) assemble(old *Forest, grown []planted) {
 	classes := len(f.classes)
 	seen := make(map[string]int32)
 	var key []byte
-	keyOf := func(leaf []uint16) []byte {
-		key = key[:0]
-		for _, s := range leaf {
-			key = append(key, byte(s), byte(s>>8))
-		}
-		return key
-	}
 	var before *ensemble
 	if old != nil {
 		before = &old.ensemble
@@ -494,19 +535,28 @@ func (f *Forest) assemble(old *Forest, grown []planted) {
 		for i, s := range f.shares {
 			leaf[s>>16&(tree.MaxClasses-1)] = uint16(s & one)
 			if s&last != 0 {
-				seen[string(keyOf(leaf))] = int32(begin)
+				key = keyOf(key[:0], leaf)
+				seen[string(key)] = int32(begin)
 				begin = i + 1
 				clear(leaf)
 			}
 		}
 	}
+	var place []int32 // of each distribution of the tree p
+	var of *planted
 	f.add(before, grown, func(p *planted, l int) int32 {
+		if p != of {
+			of, place = p, slices.Repeat([]int32{-1}, len(p.shares)/classes)
+		}
+		if place[l] >= 0 {
+			return place[l]
+		}
 		leaf := p.shares[l*classes : (l+1)*classes]
-		k := keyOf(leaf)
-		at, ok := seen[string(k)]
+		key = keyOf(key[:0], leaf)
+		at, ok := seen[string(key)]
 		if !ok {
 			at = int32(len(f.shares))
-			seen[string(k)] = at
+			seen[string(key)] = at
 			for c, s := range leaf {
 				if s > 0 {
 					f.shares = append(f.shares, uint32(c)<<16|uint32(s))
@@ -514,6 +564,7 @@ func (f *Forest) assemble(old *Forest, grown []planted) {
 			}
 			f.shares[len(f.shares)-1] |= last
 		}
+		place[l] = at
 		return at
 	})
 }

@@ -107,6 +107,10 @@ type Grower struct {
 	even    bool      // they weigh the same
 	weights []float64 // of all classes
 	drawn   []uint32  // per class
+
+	bush      bush
+	counts    []uint32
+	leafMeans []float64
 }
 
 // moment is a bin of a regression histogram.
@@ -167,7 +171,8 @@ func newGrower(rows *Rows, limits Limits) *Grower {
 	return g
 }
 
-// Grown is a tree with what its growth learned.
+// Grown is a tree with what its growth learned. Counts and Means are valid
+// until the grower grows the next tree.
 type Grown struct {
 	Tree   Tree      // Next of a leaf is its number
 	Counts []uint32  // leaf l holds Counts[l*classes+c] drawn rows of class c; regression: Counts[l] drawn rows
@@ -177,12 +182,12 @@ type Grown struct {
 
 // node is a leaf that may still be split.
 type node struct {
-	at       int32 // index in the tree
-	depth    int32
-	lo, hi   int // its samples
-	local    bool
-	constant []uint64
-	split    split
+	at     int32 // index in the tree
+	depth  int32
+	lo, hi int // its samples
+	local  bool
+	set    int // place of the columns known to be constant, see bush.sets
+	split  split
 }
 
 // split is the best split found for a node.
@@ -203,17 +208,20 @@ func (g *Grower) Grow(samples []Sample, weights []float64, rng *rand.Rand) *Grow
 	if cap(g.right) < len(samples) {
 		g.right = make([]Sample, len(samples))
 	}
-	b := &bush{Grower: g, samples: samples, rng: rng, gain: make([]float64, len(g.perm))}
-	b.tree = make(Tree, 1, 256)
-	b.tree[0] = Node{Feature: -1}
-	b.leaves = append(b.leaves, [2]int{0, len(samples)})
+	b := &g.bush
+	*b = bush{Grower: g, samples: samples, rng: rng, gain: make([]float64, len(g.perm)), tree: b.tree[:0], leaves: b.leaves[:0], means: b.means[:0], todo: b.todo[:0], sets: b.sets[:0]}
+	b.tree = append(b.tree, Node{Feature: -1})
+	b.leaves = append(b.leaves, [2]int32{0, int32(len(samples))})
 	g.weights = weights
 	g.summarise(samples, false)
 	b.rootWeight = g.node.weight
 	if g.target != nil {
 		b.means = append(b.means, g.mean(samples, false))
 	}
-	root := node{hi: len(samples), constant: make([]uint64, (len(g.perm)+63)/64)}
+	root := node{hi: len(samples)}
+	for range (len(g.perm) + 63) / 64 {
+		b.sets = append(b.sets, 0)
+	}
 	if g.limits.MaxLeaves > 0 {
 		b.bestFirst(root)
 	} else {
@@ -222,14 +230,16 @@ func (g *Grower) Grow(samples []Sample, weights []float64, rng *rand.Rand) *Grow
 	return b.finish()
 }
 
-// bush is a tree while it grows.
+// bush is a tree while it grows. Its slices are used again for the next one.
 type bush struct {
 	*Grower
+	todo       []node
+	sets       []uint64 // sets of constant columns
 	samples    []Sample
 	rng        *rand.Rand
 	tree       Tree
-	leaves     [][2]int  // samples of each node
-	means      []float64 // of each node; regression
+	leaves     [][2]int32 // samples of each node
+	means      []float64  // of each node; regression
 	gain       []float64
 	rootWeight float64
 }
@@ -237,10 +247,10 @@ type bush struct {
 // depthFirst splits whatever can be split, the last node first: everything
 // below a small node is done before its rows' copy is needed for another.
 func (b *bush) depthFirst(root node) {
-	todo := []node{root}
-	for len(todo) > 0 {
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	b.todo = append(b.todo, root)
+	for len(b.todo) > 0 {
+		n := b.todo[len(b.todo)-1]
+		b.todo = b.todo[:len(b.todo)-1]
 		if !b.maySplit(&n) {
 			continue
 		}
@@ -248,9 +258,9 @@ func (b *bush) depthFirst(root node) {
 			b.copyRows(b.samples[n.lo:n.hi])
 			n.local = true
 		}
-		if n.split = b.search(b.samples[n.lo:n.hi], n.local, n.constant, b.rng); b.worth(&n.split) {
+		if n.split = b.search(b.samples[n.lo:n.hi], n.local, b.set(n.set), b.rng); b.worth(&n.split) {
 			l, r := b.apply(&n)
-			todo = append(todo, l, r)
+			b.todo = append(b.todo, l, r)
 		}
 	}
 }
@@ -261,7 +271,7 @@ func (b *bush) bestFirst(root node) {
 	todo := &queue{}
 	push := func(n node) {
 		if b.maySplit(&n) {
-			if n.split = b.search(b.samples[n.lo:n.hi], false, n.constant, b.rng); b.worth(&n.split) {
+			if n.split = b.search(b.samples[n.lo:n.hi], false, b.set(n.set), b.rng); b.worth(&n.split) {
 				heap.Push(todo, n)
 			}
 		}
@@ -292,21 +302,24 @@ func (b *bush) apply(n *node) (l, r node) {
 	b.tree[n.at] = Node{Feature: s.feature, Threshold: b.rows.Cuts[s.feature][s.bin], Missing: s.missing, Next: at}
 	b.gain[s.feature] += s.gain / b.rootWeight
 	b.tree = append(b.tree, Node{Feature: -1, Next: at}, Node{Feature: -1, Next: at + 1})
-	b.leaves = append(b.leaves, [2]int{n.lo, mid}, [2]int{mid, n.hi})
+	b.leaves = append(b.leaves, [2]int32{int32(n.lo), int32(mid)}, [2]int32{int32(mid), int32(n.hi)})
 	if b.target != nil { // now, because a copied row forgets which one it was
 		b.means = append(b.means, b.mean(b.samples[n.lo:mid], n.local), b.mean(b.samples[mid:n.hi], n.local))
 	}
-	other := make([]uint64, len(n.constant))
-	copy(other, n.constant)
-	l = node{at: at, depth: n.depth + 1, lo: n.lo, hi: mid, local: n.local, constant: n.constant}
-	r = node{at: at + 1, depth: n.depth + 1, lo: mid, hi: n.hi, local: n.local, constant: other}
+	other := len(b.sets)
+	b.sets = append(b.sets, b.set(n.set)...)
+	l = node{at: at, depth: n.depth + 1, lo: n.lo, hi: mid, local: n.local, set: n.set}
+	r = node{at: at + 1, depth: n.depth + 1, lo: mid, hi: n.hi, local: n.local, set: other}
 	return l, r
 }
+
+// set is the set of columns that begins at that place.
+func (b *bush) set(at int) []uint64 { return b.sets[at : at+(len(b.perm)+63)/64] }
 
 // finish brings the tree into its final order and counts its leaves.
 func (b *bush) finish() *Grown {
 	t := b.tree.breadthFirst()
-	out := &Grown{Tree: t, Gain: b.gain}
+	out := &Grown{Tree: t, Gain: b.gain, Counts: b.counts[:0], Means: b.leafMeans[:0]}
 	classes := max(1, b.classes)
 	leaf := int32(0)
 	for i := range t {
@@ -327,6 +340,7 @@ func (b *bush) finish() *Grown {
 			out.Counts[at+int(s.Class)] += uint32(s.Weight)
 		}
 	}
+	b.counts, b.leafMeans = out.Counts, out.Means
 	return out
 }
 
