@@ -140,7 +140,7 @@ func NewGrower(rows *Rows, classes int, limits Limits) *Grower {
 		counters++
 	}
 	g.shift = uint(bits.Len(uint(max(counters, 1) - 1)))
-	g.hist = make([]uint32, pass*256<<g.shift+MaxClasses+1) // see scanCounts
+	g.hist = make([]uint32, (pass+1)*256<<g.shift+MaxClasses+1) // see fillColumn and scanCounts
 	g.drawn = make([]uint32, classes)
 	g.present = make([]uint8, 0, classes)
 	g.weight = make([]float64, classes)
@@ -534,6 +534,12 @@ func (g *Grower) fillCounts(samples []Sample, codes []uint8, columns []int32, sh
 		}
 		return
 	}
+	if g.dense(samples, codes) && !g.byRows {
+		for k, j := range columns {
+			g.fillColumn(samples, g.rows.Cols[j], k, shift)
+		}
+		return
+	}
 	if g.byRows {
 		for _, s := range samples {
 			row := codes[int(s.Row)*stride : int(s.Row)*stride+stride]
@@ -550,6 +556,44 @@ func (g *Grower) fillCounts(samples []Sample, codes []uint8, columns []int32, sh
 		g.fillMany(samples, codes, columns, shift)
 	}
 	g.gather(len(columns))
+}
+
+// dense reports whether the node holds so many of all rows that reading whole
+// columns is cheaper than a line or two of the cache for every row.
+func (g *Grower) dense(samples []Sample, codes []uint8) bool {
+	return g.rows.Cols != nil && 16*len(samples) >= g.rows.N && len(samples) > 4096 && &codes[0] == &g.rows.Codes[0]
+}
+
+// fillColumn counts the samples of a dense node for the k-th column, in two
+// histograms in turn: if most rows fall into one bin, an increment would have
+// to wait for the one before it.
+func (g *Grower) fillColumn(samples []Sample, col []uint8, k int, shift uint) {
+	size := 256 << shift
+	h0, h1 := g.hist[k*size:(k+1)*size], g.hist[pass*size:(pass+1)*size]
+	number := &g.number
+	i := 0
+	for ; i+1 < len(samples); i += 2 {
+		a, b := samples[i], samples[i+1]
+		h0[uint(col[a.Row])<<shift|uint(number[a.Class&(MaxClasses-1)])] += uint32(a.Weight)
+		h1[uint(col[b.Row])<<shift|uint(number[b.Class&(MaxClasses-1)])] += uint32(b.Weight)
+	}
+	if i < len(samples) {
+		a := samples[i]
+		h0[uint(col[a.Row])<<shift|uint(number[a.Class&(MaxClasses-1)])] += uint32(a.Weight)
+	}
+	set := &g.occupied[k]
+	*set = [4]uint64{}
+	for b := range uint(256) {
+		any := uint32(0)
+		for i := b << shift; i < (b+1)<<shift; i++ {
+			h0[i] += h1[i]
+			h1[i] = 0
+			any |= h0[i]
+		}
+		if any != 0 {
+			set[b>>6] |= 1 << (b & 63)
+		}
+	}
 }
 
 // fillMany is the loop of fillCounts for many rows, unrolled: it is where most
@@ -962,8 +1006,12 @@ func (g *Grower) scanSums(best *split, k int, j int16, cut int) {
 // they are.
 func (g *Grower) partition(samples []Sample, local bool, s split) int {
 	codes, _ := g.at(local)
-	codes = codes[s.feature:]
 	stride := g.rows.Columns
+	if g.dense(samples, codes) {
+		codes, stride = g.rows.Cols[s.feature], 1
+	} else {
+		codes = codes[s.feature:]
+	}
 	// Missing is the largest code. To send it left, compare after adding one:
 	// it becomes 0.
 	add := 1 - s.missing
