@@ -6,7 +6,8 @@
 //	treebench TASK DIR [SEED [WORKERS]]
 //
 // Tasks: forest (fit and predict flows), small (fit, predict), cv (5 folds),
-// isolation (fit and score). Each prints one line of JSON.
+// isolation (fit and score), onnx (write models, rows and predictions for peer.py
+// to run in onnxruntime). Each prints one line of JSON.
 package main
 
 import (
@@ -87,6 +88,8 @@ func run(args []string, out io.Writer) error {
 		result, err = crossValidate(dir, seed, workers)
 	case "isolation":
 		result, err = isolate(dir, seed, workers)
+	case "onnx":
+		result, err = writeONNX(dir, seed)
 	default:
 		return fmt.Errorf("treebench: no task %q", args[0])
 	}
@@ -216,6 +219,101 @@ func isolate(dir string, seed uint64, workers int) (map[string]any, error) {
 		wide[i], odd[i] = float64(s), x.Class[i] == 1
 	}
 	return map[string]any{"fit": used, "auc": auc(wide, odd), "model_bytes": size}, nil
+}
+
+// writeONNX fits a classifier, a regressor and an isolation forest on rows with
+// missing values and a column of categories, and writes NAME.onnx, the rows to
+// predict (onnx.f32, column after column) and NAME.want (float32).
+func writeONNX(dir string, seed uint64) (map[string]any, error) {
+	const rows, columns = 2000, 6
+	rng := rand.New(rand.NewPCG(seed, 1))
+	schema := &frame.Schema{Name: "onnx"}
+	for j := range columns {
+		schema.Columns = append(schema.Columns, frame.Column{Name: fmt.Sprintf("c%d", j)})
+	}
+	x := frame.NewMatrix(schema, rows)
+	x.Classes, x.Class, x.Target = []string{"none", "odd", "rare"}, make([]int32, rows), make([]float64, rows)
+	for i := range rows {
+		for j := range columns {
+			x.Cols[j][i] = float32(rng.NormFloat64())
+		}
+		kind := rng.IntN(12)
+		x.Cols[5][i] = float32(kind)
+		v := float64(x.Cols[0][i]) + 2*math.Sin(float64(kind)) + .3*rng.NormFloat64()
+		x.Target[i] = v
+		switch {
+		case v > 2.5:
+			x.Class[i] = 2
+		case v > .8:
+			x.Class[i] = 1
+		}
+		if j := rng.IntN(2 * columns); j < columns {
+			x.Cols[j][i] = float32(math.NaN())
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	save := func(name string, v any) error {
+		var b bytes.Buffer
+		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644)
+	}
+	var all []float32
+	for _, c := range x.Cols {
+		all = append(all, c...)
+	}
+	if err := save("onnx.f32", all); err != nil {
+		return nil, err
+	}
+	ctx, opt := context.Background(), model.FitOptions{Seed: seed}
+	c := forest.Default()
+	c.Trees, c.Categorical = 50, []string{"c5"}
+	f, err := forest.Fit(ctx, x, c, opt)
+	if err != nil {
+		return nil, err
+	}
+	proba := make([]float32, rows*len(x.Classes))
+	f.PredictProba(proba, x, 0, rows)
+	r := forest.DefaultRegressor()
+	r.Trees, r.Categorical = 50, []string{"c5"}
+	g, err := forest.FitRegressor(ctx, x, r, opt)
+	if err != nil {
+		return nil, err
+	}
+	pred := make([]float64, rows)
+	g.Predict(pred, x, 0, rows)
+	narrow := make([]float32, rows)
+	for i, v := range pred {
+		narrow[i] = float32(v)
+	}
+	h, err := iforest.Fit(ctx, x, iforest.Default(), opt)
+	if err != nil {
+		return nil, err
+	}
+	score := make([]float32, rows)
+	h.Score(score, x, 0, rows)
+	for _, m := range []struct {
+		name string
+		to   interface {
+			AppendONNX(dst []byte, name, version string) ([]byte, error)
+		}
+		want []float32
+	}{{"classifier", f, proba}, {"regressor", g, narrow}, {"detector", h, score}} {
+		b, err := m.to.AppendONNX(nil, m.name, "bench")
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, m.name+".onnx"), b, 0o644); err != nil {
+			return nil, err
+		}
+		if err := save(m.name+".want", m.want); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{"models": 3, "rows": rows}, nil
 }
 
 // auc is the area under the ROC curve.

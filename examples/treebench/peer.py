@@ -54,6 +54,18 @@ def main(task, d, seed=1, workers=1):
         m = IsolationForest(n_estimators=100, max_samples=256, random_state=seed, n_jobs=workers).fit(X)
         s = -m.score_samples(X)
         out["fit"], out["auc"], out["model_bytes"] = cpu() - t, roc_auc_score(y, s), size(m)
+    elif task == "onnx":
+        import onnx, onnxruntime as ort
+        X = np.ascontiguousarray(np.fromfile(os.path.join(d, "onnx.f32"), "<f4").reshape(6, -1).T)
+        out = {"onnx": onnx.__version__, "onnxruntime": ort.__version__}
+        for name, k in (("classifier", 1), ("regressor", 0), ("detector", 0)):
+            p = os.path.join(d, name + ".onnx")
+            onnx.checker.check_model(onnx.load(p))
+            got = ort.InferenceSession(p, providers=["CPUExecutionProvider"]).run(None, {"input": X})[k]
+            want = np.fromfile(os.path.join(d, name + ".want"), "<f4").reshape(got.shape)
+            out[name] = float(np.abs(got - want).max())
+            if not out[name] < 1e-5:
+                sys.exit(f"peer.py: {name}: onnxruntime differs by {out[name]}")
     else:
         sys.exit("peer.py: no task " + task)
     out["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
