@@ -22,10 +22,11 @@ import (
 func (a *app) modelsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "List, inspect and verify model files",
+		Short: "List, inspect, verify and export model files",
 		Example: `  apiml models list
   apiml models inspect attack
-  apiml models verify models/*.apiml`,
+  apiml models verify models/*.apiml
+  apiml models export --format onnx attack -o attack.onnx`,
 	}
 	inspect := &cobra.Command{
 		Use:   "inspect MODEL|FILE",
@@ -42,7 +43,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		Use:   "verify [FILE…]",
 		Short: "Check model files: checksum, structure, features (default: all in --models and the built-in ones)",
 		RunE:  func(_ *cobra.Command, args []string) error { return a.modelsVerify(args) },
-	}, a.pretrainCommand())
+	}, a.exportCommand(), a.pretrainCommand())
 	return cmd
 }
 

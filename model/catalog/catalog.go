@@ -102,6 +102,8 @@ func Decode(f *model.File) (model.Model, error) {
 	switch f.Header.Kind {
 	case forest.Kind:
 		return orNil(forest.Decode(f))
+	case forest.KindRegressor:
+		return orNil(forest.DecodeRegressor(f))
 	case iforest.Kind:
 		return orNil(iforest.Decode(f))
 	case boost.Kind:

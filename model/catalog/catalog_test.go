@@ -1,11 +1,16 @@
 package catalog
 
 import (
+	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
+	"apiml/frame"
 	"apiml/model"
+	"apiml/model/forest"
+	"apiml/model/iforest"
 	"apiml/model/modeltest"
 )
 
@@ -18,6 +23,64 @@ func TestModels(t *testing.T) {
 		}
 		kinds[spec.Algorithm] = true
 		t.Run(spec.Name, func(t *testing.T) { modeltest.Run(t, spec, Decode) })
+	}
+}
+
+// Settings that make another kind of model, and the forest that predicts
+// numbers, pass the same suite.
+func TestVariants(t *testing.T) {
+	attack, _ := Resolve([]string{"attack"})
+	anomaly, _ := Resolve([]string{"anomaly"})
+	with := func(spec model.Spec, change string) model.Spec {
+		fit := spec.Fit
+		defaults := spec.Default
+		spec.Default = func() any {
+			switch c := defaults().(type) {
+			case forest.Config:
+				must(t, model.MergeConfig("variant", json.RawMessage(change), &c))
+				return c
+			case iforest.Config:
+				must(t, model.MergeConfig("variant", json.RawMessage(change), &c))
+				return c
+			}
+			return nil
+		}
+		spec.Fit = func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
+			base, err := json.Marshal(spec.Default())
+			if err != nil {
+				return nil, err
+			}
+			if len(config) > 0 { // both are objects: the later key wins
+				base = append(append(base[:len(base)-1], ','), config[1:]...)
+				if string(config) == "{}" {
+					base = append(base[:len(base)-2], '}')
+				}
+			}
+			return fit(ctx, x, base, opt)
+		}
+		return spec
+	}
+	regressor := model.Spec{
+		Name: "regressor", Title: "Random Forest", Algorithm: "Random Forest", Paper: "Breiman 2001", FileName: "x.apiml", Role: model.RoleRegressor, Input: "http",
+		Default: func() any { return forest.DefaultRegressor() },
+		Fit:     fitter("regressor", forest.DefaultRegressor, forest.FitRegressor),
+	}
+	for name, spec := range map[string]model.Spec{
+		"extra trees": with(attack[0], `{"splitter":"random","bootstrap":false,"criterion":"entropy","min_samples_leaf":4,"trees":30}`),
+		"isotonic":    with(attack[0], `{"calibration":"isotonic","trees":30}`),
+		"platt":       with(attack[0], `{"calibration":"platt","oob":true,"trees":30}`),
+		"leaf size":   with(attack[0], `{"min_samples_leaf":3,"max_leaves":20,"trees":30}`),
+		"extended":    with(anomaly[0], `{"extension":2}`),
+		"regressor":   regressor,
+	} {
+		t.Run(name, func(t *testing.T) { modeltest.Run(t, spec, Decode) })
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

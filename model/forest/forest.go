@@ -1,21 +1,26 @@
-// Package forest is the Random Forest classifier (Breiman, "Random Forests",
-// Machine Learning 45, 2001): trees grown on bootstrap samples with a random
-// choice of columns at each node, whose leaf distributions are averaged.
+// Package forest is the Random Forest (Breiman, "Random Forests", Machine
+// Learning 45, 2001): trees grown on bootstrap samples with a random choice of
+// columns at each node, whose predictions are averaged. Forest is the
+// classifier, Regressor predicts numbers. Extremely randomised trees (Geurts,
+// Ernst, Wehenkel 2006) are a setting: Splitter "random", Bootstrap false.
 //
-// Fit grows one, PredictProba classifies blocks of rows, Contributions says
-// which columns moved the probability of one row, Encode and Decode store it,
-// Importance and PermutationImportance rank the columns. It knows neither
-// cross-validation nor metrics.
+// Fit (FitRegressor) grows one and Grow adds trees to it. PredictProba and
+// Predict work on blocks of rows. Contributions and SHAP say which columns moved
+// the prediction of one row, Importance and PermutationImportance rank the
+// columns. Encode and Decode store it, ONNX writes it for other runtimes. It
+// knows neither cross-validation nor metrics.
 //
 // Cost: a fit takes O(trees · rows · columns tried · depth), a prediction
-// O(trees · depth) per row.
+// O(trees · depth) per row. Memory while fitting, beyond the rows: a byte per
+// value, about 20 bytes per row and worker, and the trees.
 //
 // Deviations from the paper: trees vote with the class shares of the leaf, not
 // with one class (as in scikit-learn); splits are searched on at most 255 bins
 // per column, which is exact for columns with that many distinct values; a
-// missing value goes the way that suited the split best; leaf shares are
-// stored as multiples of 1/65535, so that a forest predicts the same before
-// and after it was saved, and sums over trees are exact integers.
+// missing value goes the way that suited the split best; categories are ordered
+// once per column (order.go); leaf shares are stored as multiples of 1/65535, so
+// that a forest predicts the same before and after it was saved, and sums over
+// trees are exact integers.
 package forest
 
 import (
@@ -27,6 +32,7 @@ import (
 	"sync"
 
 	"apiml/frame"
+	"apiml/internal/memory"
 	"apiml/model"
 	"apiml/model/tree"
 )
@@ -39,83 +45,119 @@ const (
 	one = math.MaxUint16
 	// maxTrees keeps the sum of shares over all trees inside uint32.
 	maxTrees = math.MaxUint32/one - 1
-	// blockRows is how many rows walk one tree before the next tree is taken:
-	// 128 rows of 70 float32 and one tree stay in the second-level cache.
-	blockRows = 128
 	// last marks the last share of a leaf.
 	last = 1 << 31
 )
 
-// Forest is a fitted forest: immutable, safe for concurrent use.
-type Forest struct {
-	schema  frame.Schema
-	classes []string
-	config  Config
-	seed    uint64
-	trees   []tree.Tree
-	// shares holds the class shares of leaves: class<<16 | share, the last of a
-	// leaf with the bit last. Next of a leaf is where its shares begin; equal
-	// leaves point to the same.
-	shares []uint32
+// ensemble is what classifier and regressor share.
+type ensemble struct {
+	schema frame.Schema
+	config Config
+	seed   uint64
+	orders []order // per column; empty = the values are numbers
+	trees  []tree.Tree
+	flat   []tree.Flat // the same for prediction; nil where a tree is too large
 	// cover holds for every leaf of every tree, in order, how many drawn rows it
 	// had: 8·log2, rounded (see coverOf).
 	cover      []uint8
 	importance []float64
-	oob        float64 // NaN = not estimated
+	oob        float64 // accuracy or R²; NaN = not estimated
 
-	values []classValues // per class
+	weights struct { // of all nodes by cover, made on first use
+		once sync.Once
+		v    []float64
+	}
 }
 
-// classValues holds, for all nodes of all trees, the probability of one class:
-// made when the first contribution to that class is asked for.
-type classValues struct {
+// Forest is a fitted classifier: immutable, safe for concurrent use.
+type Forest struct {
+	ensemble
+	classes []string
+	// shares holds the class shares of leaves: class<<16 | share, the last of a
+	// leaf with the bit last. Next of a leaf is where its shares begin; equal
+	// leaves point to the same.
+	shares      []uint32
+	oobProba    []float32 // after a fit with OOB
+	calibration calibration
+
+	values []nodeValues // per class
+}
+
+// nodeValues holds the prediction at every node of all trees: made when the
+// first contribution is asked for.
+type nodeValues struct {
 	once sync.Once
-	v    []float32
+	v    []float64
 }
 
 // Fit grows a forest on the rows of x whose Class is not -1. It does not change
 // x. Errors: a configuration out of range, no labelled row, an infinite
-// feature, the end of ctx.
+// feature, too little memory (with the figure), the end of ctx.
 func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (*Forest, error) {
-	if err := c.check(); err != nil {
+	return fitClassifier(ctx, x, c, opt, nil)
+}
+
+// Grow returns a forest of that many trees: those of f and, as if they had been
+// grown with it, new ones on the same rows x ("warm start"). Categories keep
+// their order, calibration and out-of-bag figures are made anew. Errors: as
+// Fit; fewer trees than there are; rows of other columns or classes.
+func (f *Forest) Grow(ctx context.Context, x *frame.Matrix, trees int, opt model.FitOptions) (*Forest, error) {
+	if err := f.mayGrow(x, trees); err != nil {
+		return nil, err
+	}
+	if !slices.Equal(f.classes, x.Classes) {
+		return nil, fmt.Errorf("forest: cannot grow on: the classes are %q, it was fitted on %q", x.Classes, f.classes)
+	}
+	c := f.config
+	c.Trees = trees
+	opt.Seed = f.seed
+	return fitClassifier(ctx, x, c, opt, f)
+}
+
+func (f *ensemble) mayGrow(x *frame.Matrix, trees int) error {
+	if err := frame.SameSchema(&f.schema, x.Schema); err != nil {
+		return fmt.Errorf("forest: cannot grow on: %w", err)
+	}
+	if trees < len(f.trees) {
+		return fmt.Errorf("forest: cannot grow from %d to %d trees", len(f.trees), trees)
+	}
+	return nil
+}
+
+func fitClassifier(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions, old *Forest) (*Forest, error) {
+	if err := c.check(false); err != nil {
 		return nil, err
 	}
 	x, err := labelled(x)
 	if err != nil {
 		return nil, err
 	}
-	mtry, err := c.MaxFeatures.count(len(x.Cols))
+	g := &growth{classes: len(x.Classes)}
+	var before *ensemble
+	if old != nil {
+		before = &old.ensemble
+	}
+	grown, err := g.grow(ctx, x, c, opt, before)
 	if err != nil {
 		return nil, err
 	}
-	binned, err := tree.Bin(ctx, x, c.Bins, opt.Workers)
-	if err != nil {
-		return nil, err
-	}
-	g := &growth{config: c, x: x, binned: binned, seed: opt.Seed, classes: len(x.Classes)}
-	g.limits = tree.Limits{MaxDepth: c.MaxDepth, MinSamplesLeaf: c.MinSamplesLeaf, MaxLeaves: c.MaxLeaves, MaxFeatures: mtry}
-	if c.ClassWeight == "balanced" {
-		g.weights = balanced(count(x.Class, g.classes))
-	}
-	workers := make([]*worker, model.Workers(opt.Workers, c.Trees))
-	grown := make([]planted, c.Trees)
-	err = model.Parallel(ctx, opt.Workers, c.Trees, opt.Log, func(w, i int) error {
-		if workers[w] == nil {
-			workers[w] = g.newWorker()
+	f := &Forest{classes: slices.Clone(x.Classes)}
+	f.begin(g)
+	f.assemble(old, grown)
+	f.flatten()
+	f.values = make([]nodeValues, len(f.classes))
+	if c.OOB || c.calibrated() {
+		proba, err := f.outOfBag(ctx, g, opt.Workers)
+		if err != nil {
+			return nil, err
 		}
-		grown[i] = workers[w].plant(i)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		if c.OOB {
+			f.oob, f.oobProba = accuracy(proba, x.Class, len(f.classes)), proba
+		}
+		if c.calibrated() {
+			f.calibration = calibrate(c.Calibration, proba, x.Class, len(f.classes))
+		}
 	}
-	f := &Forest{schema: *x.Schema, classes: slices.Clone(x.Classes), config: c, seed: opt.Seed, oob: math.NaN()}
-	f.schema.Columns = slices.Clone(x.Schema.Columns)
-	f.assemble(grown)
-	if c.OOB {
-		f.oob = g.score(workers)
-	}
-	f.values = make([]classValues, len(f.classes))
 	return f, nil
 }
 
@@ -177,11 +219,15 @@ func balanced(n []uint64) []float64 {
 type growth struct {
 	config  Config
 	limits  tree.Limits
-	x       *frame.Matrix
-	binned  *tree.Binned
+	x       *frame.Matrix // labelled rows, categories in order
+	orders  []order
+	rows    *tree.Rows
 	seed    uint64
-	classes int
-	weights []float64 // nil = per tree
+	classes int       // 0 = regression
+	weights []float64 // of classes; nil = per tree
+	target  []float64 // less mean
+	mean    float64
+	bags    [][]uint64 // per tree: the set of rows drawn; nil if nobody asks
 }
 
 type worker struct {
@@ -189,31 +235,120 @@ type worker struct {
 	grower  *tree.Grower
 	drawn   []uint16
 	samples []tree.Sample
-	row     []float32
-	votes   []uint32 // rows · classes, of trees that did not see the row; nil without OOB
 }
 
 // planted is one grown tree with its leaves still dense.
 type planted struct {
-	tree   tree.Tree
-	shares []uint16 // leaf · classes
+	tree   tree.Tree // Next of a leaf is the number of its distribution, of a regressor its own
+	shares []uint16  // distribution · classes; no two are equal
+	means  []float32 // per leaf; regression
 	cover  []uint8
 	gain   []float64
 }
 
+// grow grows the trees that old does not have yet.
+func (g *growth) grow(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions, old *ensemble) ([]planted, error) {
+	limits, err := c.limits(len(x.Cols))
+	if err != nil {
+		return nil, err
+	}
+	g.config, g.limits, g.seed = c, limits, opt.Seed
+	workers := make([]*worker, model.Workers(opt.Workers, c.Trees))
+	rows := int64(x.Rows())
+	need := rows*int64(len(x.Cols)) + rows*24*int64(len(workers))
+	if c.OOB || c.calibrated() {
+		need += rows/8*int64(c.Trees) + rows*4*int64(max(g.classes, 1))
+	}
+	if err := memory.Check(need); err != nil {
+		return nil, fmt.Errorf("forest: fitting %d rows of %d columns: %w", rows, len(x.Cols), err)
+	}
+	if old != nil {
+		g.orders = old.orders
+	} else if g.orders, err = findOrders(x, c.Categorical, g.classes); err != nil {
+		return nil, err
+	}
+	g.x = recode(x, g.orders)
+	if g.rows, err = tree.BinRows(ctx, g.x, c.Bins, opt.Workers); err != nil {
+		return nil, err
+	}
+	if c.ClassWeight == "balanced" {
+		g.weights = balanced(count(x.Class, g.classes))
+	}
+	if c.OOB || c.calibrated() {
+		g.bags = make([][]uint64, c.Trees)
+	}
+	first := 0
+	if old != nil {
+		first = len(old.trees)
+	}
+	grown := make([]planted, c.Trees-first)
+	err = model.Parallel(ctx, opt.Workers, c.Trees, opt.Log, func(w, i int) error {
+		if workers[w] == nil {
+			workers[w] = g.newWorker()
+		}
+		rng := rand.New(rand.NewPCG(g.seed, uint64(i)))
+		if i < first { // its bag only
+			if g.bags != nil {
+				workers[w].bag(rng, i)
+			}
+			return nil
+		}
+		grown[i-first] = workers[w].plant(rng, i)
+		return nil
+	})
+	return grown, err
+}
+
+// begin fills in what is known before the trees.
+func (f *ensemble) begin(g *growth) {
+	f.schema, f.config, f.seed, f.orders, f.oob = *g.x.Schema, g.config, g.seed, g.orders, math.NaN()
+	f.schema.Columns = slices.Clone(f.schema.Columns)
+	f.config.Categorical = slices.Clone(f.config.Categorical)
+}
+
 func (g *growth) newWorker() *worker {
-	w := &worker{growth: g, grower: tree.NewGrower(g.binned, g.classes, g.limits), drawn: make([]uint16, g.x.Rows()), row: make([]float32, len(g.x.Cols))}
-	if g.config.OOB {
-		w.votes = make([]uint32, g.x.Rows()*g.classes)
+	w := &worker{growth: g, drawn: make([]uint16, g.x.Rows())}
+	if g.classes == 0 {
+		w.grower = tree.NewRegressor(g.rows, g.target, g.limits)
+	} else {
+		w.grower = tree.NewGrower(g.rows, g.classes, g.limits)
 	}
 	return w
 }
 
-// plant grows tree i.
-func (w *worker) plant(i int) planted {
-	rng := rand.New(rand.NewPCG(w.seed, uint64(i)))
+// bag draws the rows of tree i and notes them.
+func (w *worker) bag(rng *rand.Rand, i int) {
 	w.draw(rng)
+	if w.bags == nil {
+		return
+	}
+	set := make([]uint64, (len(w.drawn)+63)/64)
+	for r, k := range w.drawn {
+		if k > 0 {
+			set[r/64] |= 1 << (r % 64)
+		}
+	}
+	w.bags[i] = set
+}
+
+// plant grows tree i.
+func (w *worker) plant(rng *rand.Rand, i int) planted {
+	w.bag(rng, i)
 	w.samples = w.samples[:0]
+	if w.classes == 0 {
+		for r, k := range w.drawn {
+			if k > 0 {
+				w.samples = append(w.samples, tree.Sample{Row: uint32(r), Weight: k})
+			}
+		}
+		grown := w.grower.Grow(w.samples, nil, rng)
+		p := planted{tree: grown.Tree, gain: grown.Gain}
+		for l, n := range grown.Counts {
+			p.means = append(p.means, float32(grown.Means[l]+w.mean))
+			p.cover = append(p.cover, coverOf([]uint32{n}))
+		}
+		return p
+	}
 	n := make([]uint64, w.classes)
 	for r, k := range w.drawn {
 		if k > 0 {
@@ -228,22 +363,64 @@ func (w *worker) plant(i int) planted {
 	case w.config.ClassWeight == "balanced_subsample":
 		weights = balanced(n)
 	default:
-		weights = make([]float64, w.classes)
-		for c := range weights {
-			weights[c] = 1
-		}
+		weights = slices.Repeat([]float64{1}, w.classes)
 	}
 	grown := w.grower.Grow(w.samples, weights, rng)
-	p := planted{tree: grown.Tree, gain: grown.Gain}
+	p := planted{tree: grown.Tree, gain: grown.Gain, cover: make([]uint8, 0, len(grown.Counts)/w.classes)}
+	number := make([]int32, 0, cap(p.cover)) // of the distribution of each leaf
+	pure := slices.Repeat([]int32{-1}, w.classes)
+	seen := make(map[string]int32)
+	var leaf []uint16
+	var key []byte
 	for l := 0; l < len(grown.Counts); l += w.classes {
-		leaf := grown.Counts[l : l+w.classes]
-		p.shares = appendShares(p.shares, leaf, weights)
-		p.cover = append(p.cover, coverOf(leaf))
+		counts := grown.Counts[l : l+w.classes]
+		p.cover = append(p.cover, coverOf(counts))
+		if c := only(counts); c >= 0 { // nearly all leaves, and no need to look them up
+			if pure[c] < 0 {
+				pure[c] = int32(len(p.shares) / w.classes)
+				p.shares = appendShares(p.shares, counts, weights)
+			}
+			number = append(number, pure[c])
+			continue
+		}
+		leaf = appendShares(leaf[:0], counts, weights)
+		key = keyOf(key[:0], leaf)
+		at, ok := seen[string(key)]
+		if !ok {
+			at = int32(len(p.shares) / w.classes)
+			seen[string(key)] = at
+			p.shares = append(p.shares, leaf...)
+		}
+		number = append(number, at)
 	}
-	if w.votes != nil {
-		w.vote(&p)
+	for i := range p.tree {
+		if p.tree[i].Feature < 0 {
+			p.tree[i].Next = number[p.tree[i].Next]
+		}
 	}
 	return p
+}
+
+// only is the one class that occurs, -1 if there are several.
+func only(counts []uint32) int {
+	class := -1
+	for c, n := range counts {
+		if n > 0 {
+			if class >= 0 {
+				return -1
+			}
+			class = c
+		}
+	}
+	return class
+}
+
+// keyOf appends a distribution as the key of a map.
+func keyOf(key []byte, leaf []uint16) []byte {
+	for _, s := range leaf {
+		key = append(key, byte(s), byte(s>>8))
+	}
+	return key
 }
 
 // draw fills drawn with how often each row is in the bag.
@@ -267,52 +444,6 @@ func (w *worker) draw(rng *rand.Rand) {
 			}
 		}
 	}
-}
-
-// vote adds the leaf shares of a tree to the rows that it did not see.
-func (w *worker) vote(p *planted) {
-	for r, k := range w.drawn {
-		if k > 0 {
-			continue
-		}
-		l := int(p.tree.Leaf(w.x.Row(w.row, r))) * w.classes
-		votes := w.votes[r*w.classes : (r+1)*w.classes]
-		for c, s := range p.shares[l : l+w.classes] {
-			votes[c] += uint32(s)
-		}
-	}
-}
-
-// score is the accuracy of the votes of unseen trees, NaN if no row has one.
-func (g *growth) score(workers []*worker) float64 {
-	right, rows := 0, 0
-	sum := make([]uint32, g.classes)
-	for r, class := range g.x.Class {
-		clear(sum)
-		best, any := 0, uint32(0)
-		for _, w := range workers {
-			if w == nil {
-				continue
-			}
-			for c, v := range w.votes[r*g.classes : (r+1)*g.classes] {
-				sum[c] += v
-				any |= v
-			}
-		}
-		if any == 0 {
-			continue
-		}
-		for c, v := range sum {
-			if v > sum[best] {
-				best = c
-			}
-		}
-		rows++
-		if best == int(class) {
-			right++
-		}
-	}
-	return float64(right) / float64(rows)
 }
 
 // appendShares appends the weighted class shares of a leaf as integers that sum
@@ -357,49 +488,85 @@ func coverOf(counts []uint32) uint8 {
 	return uint8(min(255, math.Round(8*math.Log2(math.Max(n, 1)))))
 }
 
-// assemble joins the trees: equal leaves of all trees share their shares.
-func (f *Forest) assemble(grown []planted) {
-	classes := len(f.classes)
-	seen := make(map[string]int32)
-	var key []byte
+// add appends the trees of grown and brings the importance up to date; Next of
+// a leaf becomes at(its number in the tree).
+func (f *ensemble) add(old *ensemble, grown []planted, at func(p *planted, leaf int) int32) {
 	f.importance = make([]float64, len(f.schema.Columns))
-	for _, p := range grown {
+	all := len(grown)
+	if old != nil {
+		all += len(old.trees)
+		f.trees, f.cover = slices.Clone(old.trees), slices.Clone(old.cover)
+		for j, v := range old.importance {
+			f.importance[j] = v * float64(len(old.trees)) / float64(all)
+		}
+	}
+	for k := range grown {
+		p := &grown[k]
 		total := 0.0
 		for _, g := range p.gain {
 			total += g
 		}
 		for j, g := range p.gain {
 			if total > 0 {
-				f.importance[j] += g / total / float64(len(grown))
+				f.importance[j] += g / total / float64(all)
 			}
 		}
 		for i := range p.tree {
-			if p.tree[i].Feature >= 0 {
-				continue
+			if p.tree[i].Feature < 0 {
+				p.tree[i].Next = at(p, int(p.tree[i].Next))
 			}
-			l := int(p.tree[i].Next) * classes
-			leaf := p.shares[l : l+classes]
-			key = key[:0]
-			for _, s := range leaf {
-				key = append(key, byte(s), byte(s>>8))
-			}
-			at, ok := seen[string(key)]
-			if !ok {
-				at = int32(len(f.shares))
-				seen[string(key)] = at
-				for c, s := range leaf {
-					if s > 0 {
-						f.shares = append(f.shares, uint32(c)<<16|uint32(s))
-					}
-				}
-				f.shares[len(f.shares)-1] |= last
-			}
-			p.tree[i].Next = at
 		}
 		f.trees = append(f.trees, p.tree)
 		f.cover = append(f.cover, p.cover...)
 	}
 	normalise(f.importance)
+}
+
+// assemble joins the trees: equal leaves of all trees share their shares.
+func (f *Forest) assemble(old *Forest, grown []planted) {
+	classes := len(f.classes)
+	seen := make(map[string]int32)
+	var key []byte
+	var before *ensemble
+	if old != nil {
+		before = &old.ensemble
+		f.shares = slices.Clone(old.shares)
+		leaf, begin := make([]uint16, classes), 0
+		for i, s := range f.shares {
+			leaf[s>>16&(tree.MaxClasses-1)] = uint16(s & one)
+			if s&last != 0 {
+				key = keyOf(key[:0], leaf)
+				seen[string(key)] = int32(begin)
+				begin = i + 1
+				clear(leaf)
+			}
+		}
+	}
+	var place []int32 // of each distribution of the tree p
+	var of *planted
+	f.add(before, grown, func(p *planted, l int) int32 {
+		if p != of {
+			of, place = p, slices.Repeat([]int32{-1}, len(p.shares)/classes)
+		}
+		if place[l] >= 0 {
+			return place[l]
+		}
+		leaf := p.shares[l*classes : (l+1)*classes]
+		key = keyOf(key[:0], leaf)
+		at, ok := seen[string(key)]
+		if !ok {
+			at = int32(len(f.shares))
+			seen[string(key)] = at
+			for c, s := range leaf {
+				if s > 0 {
+					f.shares = append(f.shares, uint32(c)<<16|uint32(s))
+				}
+			}
+			f.shares[len(f.shares)-1] |= last
+		}
+		place[l] = at
+		return at
+	})
 }
 
 // normalise makes v sum to 1, unless it sums to 0.
@@ -415,161 +582,32 @@ func normalise(v []float64) {
 	}
 }
 
+// Schema implements model.Model.
+func (f *ensemble) Schema() *frame.Schema { return &f.schema }
+
+// Config is the configuration that the forest was grown with.
+func (f *ensemble) Config() Config { return f.config }
+
+// Importance is the mean decrease of impurity per column; it sums to 1, or is 0
+// throughout if no tree has a split. It favours columns with many distinct
+// values (Strobl 2007): see PermutationImportance.
+func (f *ensemble) Importance() []float64 { return slices.Clone(f.importance) }
+
+// OOB is the accuracy (of a Regressor: R²) on rows outside the bag, if
+// Config.OOB asked for it.
+func (f *ensemble) OOB() (score float64, ok bool) { return f.oob, !math.IsNaN(f.oob) }
+
+// Size is the number of leaves of all trees.
+func (f *ensemble) Size() (leaves int) { return len(f.cover) }
+
 // Kind implements model.Model.
 func (f *Forest) Kind() string { return Kind }
-
-// Schema implements model.Model.
-func (f *Forest) Schema() *frame.Schema { return &f.schema }
 
 // Classes implements model.Classifier.
 func (f *Forest) Classes() []string { return f.classes }
 
-// Config is the configuration that the forest was grown with.
-func (f *Forest) Config() Config { return f.config }
-
-// Importance is the mean decrease of Gini impurity per column; it sums to 1, or
-// is 0 throughout if no tree has a split. It favours columns with many distinct
-// values (Strobl 2007): see PermutationImportance.
-func (f *Forest) Importance() []float64 { return slices.Clone(f.importance) }
-
-// OOB is the accuracy on rows outside the bag, if Config.OOB asked for it.
-func (f *Forest) OOB() (accuracy float64, ok bool) { return f.oob, !math.IsNaN(f.oob) }
-
-// Size is the number of leaves of all trees.
-func (f *Forest) Size() (leaves int) { return len(f.cover) }
-
-// PredictProba implements model.Classifier. It panics if x has other columns
-// or dst is too short.
-func (f *Forest) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
-	model.MustMatch(&f.schema, x.Schema)
-	classes := len(f.classes)
-	dst = dst[:(hi-lo)*classes]
-	columns := len(x.Cols)
-	rows := min(blockRows, hi-lo)
-	block := make([]float32, rows*columns)
-	leaves := make([]int32, rows)
-	votes := make([]uint32, rows*classes)
-	unit := 1 / (float64(one) * float64(len(f.trees)))
-	for ; lo < hi; lo += rows {
-		rows = min(rows, hi-lo)
-		missing := tree.Block(block, x, lo, lo+rows)
-		clear(votes)
-		for _, t := range f.trees {
-			t.Leaves(leaves[:rows], block, columns, missing)
-			for r, at := range leaves[:rows] {
-				v := votes[r*classes : (r+1)*classes]
-				for {
-					s := f.shares[at]
-					v[s>>16&(tree.MaxClasses-1)] += s & one
-					if s&last != 0 {
-						break
-					}
-					at++
-				}
-			}
-		}
-		for i, v := range votes[:rows*classes] {
-			dst[i] = float32(float64(v) * unit)
-		}
-		dst = dst[rows*classes:]
-	}
-}
-
-// Contributions implements model.Classifier: the change of the class's
-// probability from node to node on the row's way, given to the column that was
-// split on and averaged over the trees (Saabas, "Interpreting random forests",
-// 2014; scikit-learn's treeinterpreter).
-func (f *Forest) Contributions(dst []float64, x *frame.Matrix, row, class int) (bias float64) {
-	model.MustMatch(&f.schema, x.Schema)
-	values := f.valuesOf(class)
-	buf := x.Row(make([]float32, len(x.Cols)), row)
-	scale := 1 / float64(len(f.trees))
-	for _, t := range f.trees {
-		before := float64(values[0])
-		bias += float64(before * scale)
-		t.Path(buf, func(node, column int) {
-			if column >= 0 {
-				v := float64(values[node])
-				dst[column] += float64((v - before) * scale)
-				before = v
-			}
-		})
-		values = values[len(t):]
-	}
-	return bias
-}
-
-// valuesOf returns the probability of a class at every node: that of a leaf is
-// its share, that of an inner node the mean of its children by cover.
-func (f *Forest) valuesOf(class int) []float32 {
-	cv := &f.values[class]
-	cv.once.Do(func() {
-		nodes := 0
-		for _, t := range f.trees {
-			nodes += len(t)
-		}
-		cv.v = make([]float32, nodes)
-		v, cover := cv.v, f.cover
-		for _, t := range f.trees {
-			weight := make([]float64, len(t))
-			leaf := len(t) - t.Inner()
-			rest := cover[leaf:]
-			for i := len(t) - 1; i >= 0; i-- {
-				n := t[i]
-				if n.Feature < 0 {
-					leaf--
-					weight[i] = math.Exp2(float64(cover[leaf]) / 8)
-					v[i] = float32(float64(f.share(n.Next, class)) / one)
-					continue
-				}
-				a, b := weight[n.Next], weight[n.Next+1]
-				weight[i] = a + b
-				v[i] = float32((float64(a*float64(v[n.Next])) + float64(b*float64(v[n.Next+1]))) / (a + b))
-			}
-			v, cover = v[len(t):], rest
-		}
-	})
-	return cv.v
-}
-
-// share is the share of a class in the leaf whose shares begin at.
-func (f *Forest) share(at int32, class int) uint32 {
-	for ; ; at++ {
-		s := f.shares[at]
-		if int(s>>16&(tree.MaxClasses-1)) == class {
-			return s & one
-		}
-		if s&last != 0 {
-			return 0
-		}
-	}
-}
-
-// PermutationImportance is the mean loss of a score when one column's values
-// are shuffled among the rows of x (Breiman 2001, section 10), for each column.
-// score judges the probabilities of all rows, higher = better: accuracy or
-// macro-F1 on rows that the model has not seen. It costs columns · repeats
-// predictions of x.
-func PermutationImportance(ctx context.Context, m model.Classifier, x *frame.Matrix, repeats int, seed uint64, workers int, score func(proba []float32) float64) ([]float64, error) {
-	model.MustMatch(m.Schema(), x.Schema)
-	n := x.Rows()
-	proba := make([]float32, n*len(m.Classes()))
-	m.PredictProba(proba, x, 0, n)
-	base := score(proba)
-	out := make([]float64, len(x.Cols))
-	err := model.Parallel(ctx, workers, len(out), nil, func(_, j int) error {
-		rng := rand.New(rand.NewPCG(seed, uint64(j)))
-		col := slices.Clone(x.Cols[j])
-		shuffled := *x
-		shuffled.Cols = slices.Clone(x.Cols)
-		shuffled.Cols[j] = col
-		proba := make([]float32, n*len(m.Classes()))
-		for range repeats {
-			rng.Shuffle(n, func(a, b int) { col[a], col[b] = col[b], col[a] })
-			m.PredictProba(proba, &shuffled, 0, n)
-			out[j] += (base - score(proba)) / float64(repeats)
-		}
-		return nil
-	})
-	return out, err
-}
+// OOBProba holds the probabilities of the labelled rows of the fit, in order,
+// from the trees that did not see them (NaN for a row that all have seen), before
+// calibration: rows · classes values. It is nil without Config.OOB and after
+// loading: the file does not hold it.
+func (f *Forest) OOBProba() []float32 { return f.oobProba }

@@ -85,26 +85,6 @@ func proba(f *Forest, x *frame.Matrix) []float32 {
 	return p
 }
 
-func argmax(p []float32) int {
-	best := 0
-	for c, v := range p {
-		if v > p[best] {
-			best = c
-		}
-	}
-	return best
-}
-
-func accuracy(p []float32, class []int32, classes int) float64 {
-	right := 0
-	for i, c := range class {
-		if argmax(p[i*classes:(i+1)*classes]) == int(c) {
-			right++
-		}
-	}
-	return float64(right) / float64(len(class))
-}
-
 func macroF1(p []float32, class []int32, classes int) float64 {
 	tp, fp, fn := make([]float64, classes), make([]float64, classes), make([]float64, classes)
 	for i, c := range class {
@@ -226,7 +206,14 @@ func TestAgainstScikitLearn(t *testing.T) {
 		} {
 			bound := max(m.floor, 4*math.Sqrt(sd(m.got)*sd(m.got)/seeds+sd(m.want)*sd(m.want)/float64(fixture.Seeds)))
 			t.Logf("%s: %s %.4f ± %.4f, scikit-learn %.4f ± %.4f", name, m.name, mean(m.got), sd(m.got), mean(m.want), sd(m.want))
-			if d := mean(m.got) - mean(m.want); math.Abs(d) > bound {
+			d := mean(m.got) - mean(m.want)
+			switch m.name { // better is no failure, but the out-of-bag figure must be right
+			case "log loss":
+				d = max(d, 0)
+			case "accuracy", "macro-F1", "AUC":
+				d = min(d, 0)
+			}
+			if math.Abs(d) > bound {
 				t.Errorf("%s: %s %.4f, scikit-learn has %.4f: %.4f apart, allowed %.4f", name, m.name, mean(m.got), mean(m.want), d, bound)
 			}
 		}
@@ -248,7 +235,8 @@ func TestSingleTreeIsExact(t *testing.T) {
 		x.Cols[0][i], x.Cols[1][i] = float32(i), rng.Float32()
 		x.Class[i] = int32(rng.IntN(3))
 	}
-	c := Config{Trees: 1, MinSamplesLeaf: 1, MaxFeatures: "all", ClassWeight: "none", MaxSamples: 1, Bins: 255}
+	c := Default()
+	c.Trees, c.MaxFeatures, c.ClassWeight, c.Bootstrap = 1, "all", "none", false
 	p := proba(fit(t, x, c, 1), x)
 	for i, k := range x.Class {
 		if p[3*i+int(k)] != 1 {
@@ -316,12 +304,12 @@ func TestImportance(t *testing.T) {
 	if s := mean(f.Importance()) * float64(len(x.Cols)); math.Abs(s-1) > 1e-9 {
 		t.Errorf("importance sums to %v", s)
 	}
-	got, err := PermutationImportance(t.Context(), f, test, 2, 1, 2, func(p []float32) float64 { return accuracy(p, test.Class, 4) })
+	got, spread, err := PermutationImportance(t.Context(), f, test, 2, 1, 2, func(p []float32) float64 { return accuracy(p, test.Class, 4) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _ := PermutationImportance(t.Context(), f, test, 2, 1, 1, func(p []float32) float64 { return accuracy(p, test.Class, 4) })
-	if !slices.Equal(got, again) {
+	again, same, _ := PermutationImportance(t.Context(), f, test, 2, 1, 1, func(p []float32) float64 { return accuracy(p, test.Class, 4) })
+	if !slices.Equal(got, again) || !slices.Equal(spread, same) {
 		t.Error("workers change the permutation importance")
 	}
 	for j := range x.Cols {

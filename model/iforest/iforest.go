@@ -1,13 +1,16 @@
 // Package iforest is the Isolation Forest (Liu, Ting, Zhou, "Isolation
 // Forest", ICDM 2008): random trees on small random samples, in which odd rows
-// end up alone after few splits.
+// end up alone after few splits. With Config.Extension the splits are random
+// hyperplanes (Hariri, Carrasco Kind, Brunner, "Extended Isolation Forest", IEEE
+// TKDE 2019): extended.go.
 //
 // Fit grows one, Score rates blocks of rows, Contributions says which columns
-// made a row odd, Encode and Decode store it. It is fitted without labels and
-// knows no threshold: what counts as an alert is the caller's budget.
+// made a row odd, Encode and Decode store it, AppendONNX writes it for other
+// runtimes. It is fitted without labels; what counts as an alert is the caller's
+// budget, which Threshold turns into a score.
 //
 // Cost: a fit takes O(trees · sample · log sample), a score O(trees · log
-// sample) per row.
+// sample) per row, times the columns of a hyperplane.
 //
 // Deviations from the paper: the average path length c(n) uses exact harmonic
 // numbers, not ln + Euler's constant. Missing values do not decide: at a split
@@ -35,8 +38,9 @@ const (
 
 	maxTrees  = 10_000
 	maxSample = math.MaxUint16
-	// blockRows is how many rows walk one tree before the next is taken.
-	blockRows = 64
+	// chunkBytes is how much of the rows goes through one tree before the next is
+	// taken: both together stay in the first-level cache.
+	chunkBytes = 24 << 10
 )
 
 // Config says how the forest is grown. Take Default and change what you want:
@@ -44,6 +48,7 @@ const (
 type Config struct {
 	Trees      int `json:"trees"`       // number of trees, default 100
 	SampleSize int `json:"sample_size"` // rows per tree, drawn without replacement; all rows if there are fewer; default 256
+	Extension  int `json:"extension"`   // columns of a split's hyperplane, less 1; 0 = one column, as in Liu 2008; at most columns - 1, which larger values mean
 }
 
 // Default is the paper's configuration.
@@ -55,6 +60,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("iforest: trees must be 1 to %d, not %d", maxTrees, c.Trees)
 	case c.SampleSize < 2 || c.SampleSize > maxSample:
 		return fmt.Errorf("iforest: sample_size must be 2 to %d, not %d", maxSample, c.SampleSize)
+	case c.Extension < 0:
+		return fmt.Errorf("iforest: extension must be 0 (one column per split) or more, not %d", c.Extension)
 	}
 	return nil
 }
@@ -66,6 +73,9 @@ type Forest struct {
 	seed   uint64
 	sample int // rows per tree, ψ in the paper
 	trees  []tree.Tree
+	flat   []tree.Flat // for prediction; nil for hyperplanes and where a tree is too large
+	depth  []int
+	planes *planes  // with Extension
 	sizes  []uint16 // sampled rows per leaf, over all trees; Next of a leaf is its index
 	norm   float64  // c(sample)
 	// length is the path length that a leaf stands for: its depth + c(its rows).
@@ -109,12 +119,23 @@ func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (
 	f.schema.Columns = slices.Clone(x.Schema.Columns)
 	f.trees = make([]tree.Tree, c.Trees)
 	sizes := make([][]uint16, c.Trees)
+	width := min(c.Extension+1, len(x.Cols))
+	planeOf := make([]planes, c.Trees)
 	err := model.Parallel(ctx, opt.Workers, c.Trees, opt.Log, func(_, i int) error {
-		f.trees[i], sizes[i] = f.grow(x, rand.New(rand.NewPCG(opt.Seed, uint64(i))))
+		rng := rand.New(rand.NewPCG(opt.Seed, uint64(i)))
+		if width > 1 {
+			planeOf[i].width = width
+			f.trees[i], sizes[i] = f.growExtended(x, rng, &planeOf[i])
+		} else {
+			f.trees[i], sizes[i] = f.grow(x, rng)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if width > 1 {
+		f.planes = join(planeOf, width)
 	}
 	for i, t := range f.trees {
 		for k := range t {
@@ -236,6 +257,13 @@ func split(rows []int, buf *[]int, col []float32, cut float32) (mid int, missing
 // derive computes what follows from the trees and the sizes of their leaves.
 func (f *Forest) derive() {
 	f.norm = AveragePath(f.sample)
+	f.flat, f.depth = make([]tree.Flat, len(f.trees)), make([]int, len(f.trees))
+	for i, t := range f.trees {
+		f.depth[i] = t.Depth()
+		if f.planes == nil {
+			f.flat[i] = tree.Flatten(t, len(f.schema.Columns))
+		}
+	}
 	average := make(map[uint16]float64)
 	f.length = make([]float32, len(f.sizes))
 	nodes := 0
@@ -290,26 +318,71 @@ func (f *Forest) Config() Config { return f.config }
 func (f *Forest) Score(dst []float32, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&f.schema, x.Schema)
 	dst = dst[:hi-lo]
+	if f.planes != nil {
+		f.scoreExtended(dst, x, lo)
+		return
+	}
 	columns := len(x.Cols)
-	rows := min(blockRows, hi-lo)
-	block := make([]float32, rows*columns)
-	leaves := make([]int32, rows)
-	sum := make([]float64, rows)
-	for ; lo < hi; lo += rows {
-		rows = min(rows, hi-lo)
-		missing := tree.Block(block, x, lo, lo+rows)
-		clear(sum)
-		for _, t := range f.trees {
-			t.Leaves(leaves[:rows], block, columns, missing)
-			for r, l := range leaves[:rows] {
-				sum[r] += float64(f.length[l])
+	blocks := max(1, min((hi-lo+tree.FlatRows-1)/tree.FlatRows, chunkBytes/(4*tree.FlatRows*columns)))
+	size := tree.FlatRows * columns
+	values := make([]int32, blocks*size)
+	missing := make([]bool, blocks)
+	sum := make([]float64, blocks*tree.FlatRows)
+	row := make([]float32, columns)
+	var leaves [tree.FlatRows]uint32
+	for len(dst) > 0 {
+		n := min(len(dst), len(sum))
+		for k := range missing {
+			if at := k * tree.FlatRows; at < n {
+				missing[k] = tree.FlatBlock(values[k*size:(k+1)*size], x, lo+at, lo+min(n, at+tree.FlatRows))
 			}
 		}
-		for r := range rows {
+		clear(sum)
+		for t, flat := range f.flat {
+			if flat == nil {
+				for r := range n {
+					sum[r] += float64(f.length[f.trees[t].Leaf(x.Row(row, lo+r))])
+				}
+				continue
+			}
+			depth := f.depth[t]
+			for at := 0; at < n; at += tree.FlatRows {
+				k := at / tree.FlatRows
+				rows := min(tree.FlatRows, n-at)
+				flat.LeavesIn(depth, &leaves, rows, values[k*size:(k+1)*size], missing[k])
+				sums := sum[at : at+rows]
+				for r, l := range leaves[:rows] {
+					sums[r] += float64(f.length[l])
+				}
+			}
+		}
+		for r := range n {
 			dst[r] = float32(f.score(sum[r] / float64(len(f.trees))))
 		}
-		dst = dst[rows:]
+		dst, lo = dst[n:], lo+n
 	}
+}
+
+// Threshold is the least score at which at most that share of the scores (of
+// rows like those to come, at least one) reaches it: the threshold that keeps
+// an alert budget, 0.001 for one alert in a thousand rows. Where too many rows
+// share a score it is the next float above it. Above 1 no row reaches it.
+func Threshold(scores []float32, budget float64) float32 {
+	sorted := slices.Clone(scores)
+	slices.Sort(sorted)
+	n := len(sorted)
+	alerts := int(math.Floor(budget*float64(n) + 1e-9))
+	switch {
+	case alerts >= n:
+		return sorted[0]
+	case alerts <= 0:
+		return math.Nextafter32(sorted[n-1], 2)
+	}
+	t := sorted[n-alerts]
+	if sorted[n-alerts-1] == t { // ties with rows beyond the budget
+		t = math.Nextafter32(t, 2)
+	}
+	return t
 }
 
 // score turns a mean path length into a score.
@@ -326,23 +399,28 @@ func (f *Forest) score(length float64) float64 {
 // (the decision-path attribution of Saabas 2014, applied to path lengths; like
 // DIFFI, Carletti 2023, it credits splits that isolate early). The sum over the
 // columns is scaled to score(row) - score(average path), so that positive
-// values made the row odder.
+// values made the row odder. A hyperplane's part is shared among its columns
+// by how far each of them pushed the row.
 func (f *Forest) Contributions(dst []float64, x *frame.Matrix, row int) {
 	model.MustMatch(&f.schema, x.Schema)
 	buf := x.Row(make([]float32, len(x.Cols)), row)
 	shift := make([]float64, len(x.Cols)) // of the mean path length
 	base, length := 0.0, 0.0
 	mean := f.mean
-	for _, t := range f.trees {
+	for k, t := range f.trees {
 		before := float64(mean[0])
 		base += before
-		t.Path(buf, func(node, column int) {
-			if column >= 0 {
-				v := float64(mean[node])
-				shift[column] += v - before
-				before = v
-			}
-		})
+		if f.planes != nil {
+			before = f.planes.path(k, t, buf, mean, shift)
+		} else {
+			t.Path(buf, func(node, column int) {
+				if column >= 0 {
+					v := float64(mean[node])
+					shift[column] += v - before
+					before = v
+				}
+			})
+		}
 		length += before
 		mean = mean[len(t):]
 	}
@@ -367,6 +445,8 @@ func (f *Forest) Contributions(dst []float64, x *frame.Matrix, row int) {
 //
 //	iforest.size    U8 or U16  per leaf: sampled rows, less 1
 //	iforest.sample  I32        one value: rows per tree
+//
+// and, with an extension, the hyperplanes (extended.go).
 func (f *Forest) Encode(file *model.File) error {
 	config, err := json.Marshal(f.config)
 	if err != nil {
@@ -376,6 +456,9 @@ func (f *Forest) Encode(file *model.File) error {
 	h.Kind, h.Schema, h.Classes, h.Config, h.Seed = Kind, f.schema, nil, config, f.seed
 	tree.Encode(file, f.trees, len(f.schema.Columns))
 	file.PutI32("iforest.sample", []int32{int32(f.sample)})
+	if f.planes != nil {
+		f.planes.encode(file)
+	}
 	// A leaf holds at least one row, so 256 still fit into a byte.
 	wide := make([]uint16, len(f.sizes))
 	narrow := make([]uint8, len(f.sizes))
@@ -442,6 +525,11 @@ func decode(file *model.File) (*Forest, error) {
 		}
 		if rows != f.sample {
 			return nil, fmt.Errorf("tree %d holds %d rows, not %d", k, rows, f.sample)
+		}
+	}
+	if file.Has("iforest.plane_width") {
+		if f.planes, err = decodePlanes(file, f.trees, len(f.schema.Columns)); err != nil {
+			return nil, err
 		}
 	}
 	f.derive()

@@ -194,10 +194,14 @@ func (s *suite) configuration(t *testing.T) {
 	if err := json.Unmarshal(text, &keys); err != nil {
 		t.Fatal(err)
 	}
-	for key := range keys {
-		_, err := s.spec.Fit(t.Context(), x, json.RawMessage(fmt.Sprintf(`{%q:[]}`, key)), model.FitOptions{})
+	for key, value := range keys {
+		wrong := "[]"
+		if v := string(value); v == "null" || strings.HasPrefix(v, "[") {
+			wrong = "7" // where a list belongs
+		}
+		_, err := s.spec.Fit(t.Context(), x, json.RawMessage(fmt.Sprintf(`{%q:%s}`, key, wrong)), model.FitOptions{})
 		if err == nil || !strings.Contains(err.Error(), key) {
-			t.Errorf("%s = []: %v", key, err)
+			t.Errorf("%s = %s: %v", key, wrong, err)
 		}
 	}
 }

@@ -185,7 +185,7 @@ func TestExactSplit(t *testing.T) {
 			weights[c] = 0.5 + rng.Float64()
 		}
 		minLeaf := 1 + rng.IntN(4)
-		b, err := Bin(t.Context(), x, MaxBins, 1)
+		b, err := BinRows(t.Context(), x, MaxBins, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +241,7 @@ func TestGrowProperties(t *testing.T) {
 			samples[i] = Sample{uint32(i), class[i], uint16(1 + rng.IntN(3))}
 		}
 		limits := Limits{MaxDepth: rng.IntN(8), MinSamplesLeaf: 1 + rng.IntN(5), MaxLeaves: []int{0, 0, 2, 9}[rng.IntN(4)], MaxFeatures: 1 + rng.IntN(columns)}
-		b, err := Bin(t.Context(), x, MaxBins, 1)
+		b, err := BinRows(t.Context(), x, MaxBins, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,11 +267,25 @@ func TestGrowProperties(t *testing.T) {
 		if least := slices.Min(rows); leaves > 1 && least < limits.MinSamplesLeaf {
 			t.Errorf("trial %d: a leaf of %d rows, at least %d", trial, least, limits.MinSamplesLeaf)
 		}
-		// The three ways to walk agree.
+		// The four ways to walk agree.
 		block := make([]float32, n*columns)
 		missing := Block(block, x, 0, n)
 		dst := make([]int32, n)
 		grown.Tree.Leaves(dst, block, columns, missing)
+		flat, rows64 := Flatten(grown.Tree, columns), make([]int32, columns*FlatRows)
+		for lo := 0; lo < n; lo += FlatRows {
+			var got [FlatRows]uint32
+			hi := min(n, lo+FlatRows)
+			missing := FlatBlock(rows64, x, lo, hi)
+			for _, missing := range []bool{missing, true} {
+				flat.Leaves(&got, hi-lo, rows64, missing)
+				for i := lo; i < hi; i++ {
+					if int32(got[i-lo]) != dst[i] {
+						t.Fatalf("trial %d row %d: flat leaf %d, leaf %d", trial, i, got[i-lo], dst[i])
+					}
+				}
+			}
+		}
 		for i, l := range dst {
 			end := -1
 			grown.Tree.Path(x.Row(row, i), func(node, _ int) { end = node })
@@ -286,7 +300,7 @@ func TestGrowProperties(t *testing.T) {
 // first split gains nothing.
 func TestXOR(t *testing.T) {
 	x := matrix([]float32{0, 0, 1, 1}, []float32{0, 1, 0, 1})
-	b, err := Bin(t.Context(), x, MaxBins, 1)
+	b, err := BinRows(t.Context(), x, MaxBins, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"apiml/internal/atomicfile"
+	"apiml/model"
+)
+
+// exportFormats are the formats that other programs read, each with what a
+// model must offer to be written in it.
+func exportFormats() map[string]func(m model.Model, name string) ([]byte, error, bool) {
+	return map[string]func(m model.Model, name string) ([]byte, error, bool){
+		"onnx": func(m model.Model, name string) ([]byte, error, bool) {
+			e, ok := m.(interface {
+				AppendONNX(dst []byte, name, version string) ([]byte, error)
+			})
+			if !ok {
+				return nil, nil, false
+			}
+			b, err := e.AppendONNX(nil, name, toolVersion)
+			return b, err, true
+		},
+	}
+}
+
+func (a *app) exportCommand() *cobra.Command {
+	var format, out string
+	cmd := &cobra.Command{
+		Use:   "export MODEL|FILE",
+		Short: "Write a model for another runtime: forests as ONNX",
+		Long: `Write a model for another runtime. ONNX files hold Random Forests (outputs "label" and
+"probabilities") and Isolation Forests (output "output", the score); their input is one row of
+features per request, in the order of ` + "`apiml models inspect`" + `. They carry neither thresholds nor
+the features' fitted state: who runs them computes the features. A model that the format cannot
+hold is refused with exit code 5.`,
+		Example: `  apiml models export --format onnx attack -o attack.onnx`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(_ *cobra.Command, args []string) error { return a.modelsExport(args[0], format, out) },
+	}
+	cmd.Flags().StringVar(&format, "format", "onnx", "format: "+strings.Join(exportNames(), ", "))
+	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write (required; - = standard output)")
+	return cmd
+}
+
+func exportNames() []string { return sortedKeys(exportFormats()) }
+
+func (a *app) modelsExport(what, format, out string) error {
+	if !slices.Contains(exportNames(), format) {
+		return usagef("--format %q is not one of %s", format, strings.Join(exportNames(), ", "))
+	}
+	if out == "" {
+		return usagef("-o FILE is required (- = standard output)")
+	}
+	lm, err := a.findModel(what)
+	if err != nil {
+		return err
+	}
+	b, err, ok := exportFormats()[format](lm.model, lm.spec.Name)
+	if !ok {
+		return withCode(exitFailed, fmt.Errorf("export %q: a %s (%s) has no form in %s", lm.spec.Name, lm.spec.Title, lm.spec.Algorithm, format))
+	}
+	if err != nil {
+		return withCode(exitFailed, fmt.Errorf("export %q: %w", lm.spec.Name, err))
+	}
+	if out == "-" {
+		_, err := a.out.Write(b)
+		return err
+	}
+	return withCode(exitFailed, atomicfile.Write(out, 0o644, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}))
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""scikit-learn on the files of treebench: peer.py TASK DIR [SEED [WORKERS]],
+the same tasks and the same line of JSON."""
+import json, os, resource, sys, tempfile
+for k in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+    os.environ.setdefault(k, {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}[k])
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import joblib, numpy as np, sklearn
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.metrics import f1_score, roc_auc_score
+
+
+def cpu():
+    a, b = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return a.ru_utime + a.ru_stime + b.ru_utime + b.ru_stime
+
+
+def read(d, name):
+    s = json.load(open(os.path.join(d, name + ".json")))
+    X = np.ascontiguousarray(np.fromfile(os.path.join(d, name + ".f32"), "<f4").reshape(s["columns"], s["rows"]).T)
+    y = np.fromfile(os.path.join(d, name + ".class"), np.uint8)
+    return X, y, s["fit"]
+
+
+def size(m):
+    with tempfile.TemporaryDirectory() as t:
+        p = os.path.join(t, "m.joblib")
+        joblib.dump(m, p)
+        return os.path.getsize(p)
+
+
+def main(task, d, seed=1, workers=1):
+    seed, workers = int(seed), int(workers)
+    out = {"scikit-learn": sklearn.__version__}
+    if task in ("forest", "small"):
+        X, y, n = read(d, "flows" if task == "forest" else "small")
+        t = cpu()
+        m = RandomForestClassifier(n_estimators=100, random_state=seed, n_jobs=workers).fit(X[:n], y[:n])
+        out["fit"], t = cpu() - t, cpu()
+        p = m.predict(X[n:])
+        out["predict"] = cpu() - t
+        out["macro_f1"], out["model_bytes"] = f1_score(y[n:], p, average="macro"), size(m)
+        out["leaves"] = int(sum(e.get_n_leaves() for e in m.estimators_))
+    elif task == "cv":
+        X, y, _ = read(d, "small")
+        t, p, fold = cpu(), np.zeros_like(y), np.arange(len(y)) % 5
+        for k in range(5):
+            m = RandomForestClassifier(n_estimators=100, random_state=seed + k, n_jobs=workers).fit(X[fold != k], y[fold != k])
+            p[fold == k] = m.predict(X[fold == k])
+        out["fit"], out["macro_f1"] = cpu() - t, f1_score(y, p, average="macro")
+    elif task == "isolation":
+        X, y, _ = read(d, "isolation")
+        t = cpu()
+        m = IsolationForest(n_estimators=100, max_samples=256, random_state=seed, n_jobs=workers).fit(X)
+        s = -m.score_samples(X)
+        out["fit"], out["auc"], out["model_bytes"] = cpu() - t, roc_auc_score(y, s), size(m)
+    elif task == "onnx":
+        import onnx, onnxruntime as ort
+        X = np.ascontiguousarray(np.fromfile(os.path.join(d, "onnx.f32"), "<f4").reshape(6, -1).T)
+        out = {"onnx": onnx.__version__, "onnxruntime": ort.__version__}
+        for name, k in (("classifier", 1), ("regressor", 0), ("detector", 0)):
+            p = os.path.join(d, name + ".onnx")
+            onnx.checker.check_model(onnx.load(p))
+            got = ort.InferenceSession(p, providers=["CPUExecutionProvider"]).run(None, {"input": X})[k]
+            want = np.fromfile(os.path.join(d, name + ".want"), "<f4").reshape(got.shape)
+            out[name] = float(np.abs(got - want).max())
+            if not out[name] < 1e-5:
+                sys.exit(f"peer.py: {name}: onnxruntime differs by {out[name]}")
+    else:
+        sys.exit("peer.py: no task " + task)
+    out["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps(out))
+
+
+main(*sys.argv[1:])
