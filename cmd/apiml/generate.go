@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +27,9 @@ type generateOptions struct {
 	kind                    string
 	output, truth, format   string
 	start                   string
-	days                    float64
+	days, baseRate, rate    float64
+	campaigns               int
+	profile, spec, preset   string
 }
 
 func (a *app) generateCommand() *cobra.Command {
@@ -63,15 +68,55 @@ and attack_type; a log never does: --truth writes it to a file of its own.`,
 	f.StringVar(&o.format, "format", "", "combined, json or csv (default by the extension of -o, else csv)")
 	f.StringVar(&o.start, "start", "", "time of the first request, RFC 3339 (default 2026-03-02, a Monday)")
 	f.Float64Var(&o.days, "days", 0, "days that the traffic spans (default by the number of requests)")
+	f.Float64Var(&o.rate, "rate", 0, "mean requests per second, in place of --days")
+	f.Float64Var(&o.baseRate, "base-rate", 0, "share of attack requests, as in 1e-4, in place of --attacks")
+	f.IntVar(&o.campaigns, "campaigns", 0, "attack campaigns (default about one per 70 attack requests)")
+	f.StringVar(&o.profile, "profile", "shop", "service: "+strings.Join(generate.Profiles(), ", "))
+	f.StringVar(&o.spec, "spec", "", "OpenAPI 3 file of a service of your own, in place of --profile")
+	f.StringVar(&o.preset, "preset", "", "a known set: "+strings.Join(presetNames(), ", "))
+	cmd.MarkFlagsMutuallyExclusive("profile", "spec")
+	cmd.MarkFlagsMutuallyExclusive("days", "rate")
+	cmd.MarkFlagsMutuallyExclusive("attacks", "base-rate")
+	cmd.MarkFlagsMutuallyExclusive("preset", "requests", "normal", "count")
 	cmd.MarkFlagsMutuallyExclusive("requests", "normal", "count")
 	return cmd
+}
+
+// preset is a set that others refer to by its name.
+type preset struct {
+	name, about     string
+	normal, attacks int
+	days            float64
+}
+
+func presets() []preset {
+	return []preset{
+		{"quickstart-50k", "50,000 requests of two days, one in five an attack", 40_000, 10_000, 2},
+		{"attacks-10k", "10,000 attack requests of a week and nothing else", 0, 10_000, 7},
+		{"clean-day", "a day of 1,000,000 requests without an attack: what is flagged in it is a false positive", 1_000_000, 0, 1},
+		{"base-rate-day", "a day of 1,000,000 requests, one in ten thousand an attack", 999_900, 100, 1},
+	}
+}
+
+func presetNames() []string {
+	var out []string
+	for _, p := range presets() {
+		out = append(out, p.name)
+	}
+	return out
 }
 
 // config turns the flags into counts of benign and attack requests.
 func (o *generateOptions) config(changed func(string) bool) (generate.Config, error) {
 	var cfg generate.Config
-	if o.attacks < 0 || math.IsNaN(o.attacks) || o.requests < 0 || o.normal < 0 || o.count < 0 || o.days < 0 {
-		return cfg, usagef("counts and shares must not be negative")
+	if !(o.attacks >= 0) || o.requests < 0 || o.normal < 0 || o.count < 0 || !(o.days >= 0) || !(o.baseRate >= 0) || !(o.rate >= 0) || o.campaigns < 0 {
+		return cfg, usagef("counts, shares and rates must not be negative")
+	}
+	if o.baseRate >= 1 {
+		return cfg, usagef("--base-rate %v: a share of all requests is below 1", o.baseRate)
+	}
+	if changed("base-rate") {
+		o.attacks = o.baseRate
 	}
 	if o.attacks >= 1 && o.attacks != math.Trunc(o.attacks) {
 		return cfg, usagef("--attacks %v: a share is below 1, a count is whole", o.attacks)
@@ -90,6 +135,19 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 		return nil
 	}
 	switch {
+	case o.preset != "":
+		i := slices.Index(presetNames(), o.preset)
+		if i < 0 {
+			return cfg, usagef("--preset %q: want one of %s", o.preset, strings.Join(presetNames(), ", "))
+		}
+		p := presets()[i]
+		if changed("attacks") || changed("base-rate") {
+			return cfg, usagef("--preset %s says how many attacks there are", p.name)
+		}
+		cfg.Normal, cfg.Attacks = p.normal, p.attacks
+		if !changed("days") {
+			o.days = p.days
+		}
 	case changed("count"):
 		switch o.kind {
 		case "normal":
@@ -106,7 +164,7 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 	case changed("normal"):
 		cfg.Normal = o.normal
 		switch {
-		case !changed("attacks"):
+		case !changed("attacks") && !changed("base-rate"):
 		case o.attacks < 1:
 			cfg.Attacks = int(math.Round(float64(o.normal) * o.attacks / (1 - o.attacks)))
 		default:
@@ -124,8 +182,44 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 		}
 		cfg.Start = t.UnixMicro()
 	}
+	cfg.Campaigns = o.campaigns
 	cfg.Duration = time.Duration(o.days * 24 * float64(time.Hour))
+	if o.rate > 0 {
+		span := float64(cfg.Normal+cfg.Attacks) / o.rate
+		if span > 36500*86400 {
+			return cfg, usagef("--rate %v: %s requests would take more than 100 years", o.rate, count(int64(cfg.Normal+cfg.Attacks)))
+		}
+		cfg.Duration = time.Duration(span * float64(time.Second))
+	}
+	if !slices.Contains(generate.Profiles(), o.profile) {
+		return cfg, usagef("--profile %q: want one of %s", o.profile, strings.Join(generate.Profiles(), ", "))
+	}
+	cfg.Profile = o.profile
+	if o.spec != "" {
+		doc, err := readBounded(o.spec, 16<<20)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Spec, cfg.SpecName = doc, o.spec
+	}
 	return cfg, nil
+}
+
+// readBounded reads a whole file that must not be larger than max bytes.
+func readBounded(path string, max int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, inputf("%v", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, max+1))
+	if err != nil {
+		return nil, inputf("read %q: %v", path, err)
+	}
+	if int64(len(b)) > max {
+		return nil, inputf("%s: larger than %s bytes", path, count(max))
+	}
+	return b, nil
 }
 
 // logWriter formats records for one of the formats of generate.
@@ -210,6 +304,10 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 		_, err := w.Write(buf)
 		return err
 	})
+	var bad *generate.SpecError
+	if errors.As(err, &bad) {
+		return withCode(exitInput, bad)
+	}
 	if err != nil {
 		return err
 	}
