@@ -447,8 +447,16 @@ func (c *campaign) step(g *generator) (int64, bool) {
 		tech := c.tech[r.IntN(len(c.tech))]
 		inj := injection{place: t.place, param: t.param, enc: c.habit.enc, rawly: tech.rawly, keep: r.IntN(9) < 4 && !tech.rawly}
 		inj.text = g.payloadText(r, c.label, tech, &c.habit)
+		inj.tail = inj.keep && r.IntN(4) == 0
 		if tech.place == inBody && q.op.hasBody() {
 			inj.place = inBody
+		}
+		switch x := r.IntN(100); {
+		case x < 4 && !(tech.rawly && q.op.hasBody()):
+			inj.place = inName
+		case x < 7: // in a header that the log shows
+			g.inHeader(r, &q, inj.text)
+			inj.place = inNothing
 		}
 		if q.op.hasBody() && q.op.flags&form == 0 {
 			inj.rawly = false
@@ -466,6 +474,37 @@ func (c *campaign) step(g *generator) (int64, bool) {
 	}
 	g.send(r, &q)
 	return c.pause(g), c.n > 0
+}
+
+// inHeader puts a payload into the agent or the referrer. What a header cannot
+// hold is left out.
+func (g *generator) inHeader(r *rand.Rand, q *request, text []byte) {
+	clean := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c >= ' ' && c != 0x7f {
+			clean = append(clean, c)
+		}
+	}
+	if r.IntN(2) == 0 {
+		cl := *q.client
+		switch r.IntN(3) {
+		case 0:
+			cl.agent = string(clean)
+		case 1:
+			cl.agent += string(clean)
+		default:
+			cl.agent = "Mozilla/5.0 " + string(clean)
+		}
+		if cl.agent == "" {
+			cl.agent = "-"
+		}
+		q.client = &cl
+		return
+	}
+	if q.referrer == "" || r.IntN(2) == 0 {
+		q.referrer = "https://" + g.webHost + "/"
+	}
+	q.referrer += string(clean)
 }
 
 func (c *campaign) pause(g *generator) int64 {

@@ -50,6 +50,7 @@ type generator struct {
 	agentRule [numKinds]int
 	ruleExt   int // "extref"
 	rulePname int // "pname"
+	ruleQ     int // "q"
 	webHost   string
 	apiHost   string
 
@@ -152,7 +153,7 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 	g.crand = rand.New(g.pcg)
 	g.pools = newPools(cfg.Seed)
 	var err error
-	if g.grammar, err = newGrammar(g.pools, valueBuiltins(), benignRules(), hardRules(), agentRules(), pathRules(), payloadRules()); err != nil {
+	if g.grammar, err = newGrammar(g.pools, valueBuiltins(), benignRules(), hardRules(), agentRules(), pathRules(), payloadRules(), moreRules()); err != nil {
 		return nil, err
 	}
 	brand := string(appendSlug(nil, pick(g.rand, g.pools.noun)))
@@ -169,6 +170,9 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 		return nil, err
 	}
 	if g.rulePname, err = g.grammar.rule("pname"); err != nil {
+		return nil, err
+	}
+	if g.ruleQ, err = g.grammar.rule("q"); err != nil {
 		return nil, err
 	}
 	if g.payload, err = newPayloads(g.grammar); err != nil {

@@ -165,6 +165,7 @@ type injection struct {
 	text  []byte // the value
 	enc   uint8  // how it is written into a URL or form
 	keep  bool   // the honest value stays in front of it
+	tail  bool   // and honest text follows it
 	rawly bool   // text is encoded already
 }
 
@@ -175,6 +176,7 @@ const (
 	inPath    // the variable part of the path, or behind the path
 	inTarget  // the whole target
 	inBody    // the whole body
+	inName    // a parameter's name
 )
 
 // build writes target and body of one request of o into the scratch buffers.
@@ -264,6 +266,17 @@ func (g *generator) build(r *rand.Rand, o *op, enc uint8, inj *injection) {
 		}
 		sep = '&'
 	}
+	if inj.place == inName {
+		if sep != 0 {
+			dst = append(dst, sep)
+		}
+		names++
+		if body && json {
+			dst = append(appendJSONValue(append(dst, '"'), inj.text, enc), `":"1"`...)
+		} else {
+			dst = append(appendInjected(dst, inj.text, inj, false), '=')
+		}
+	}
 	if inj.place == inExtra {
 		g.value = g.value[:0]
 		g.inject(inj)
@@ -298,6 +311,9 @@ func (g *generator) inject(inj *injection) {
 		g.value = g.value[:0]
 	}
 	g.value = append(g.value, inj.text...)
+	if inj.tail {
+		g.value = g.grammar.expand(append(g.value, ' '), g.rand, g.ruleQ)
+	}
 }
 
 func appendInjected(dst, value []byte, inj *injection, path bool) []byte {
