@@ -42,7 +42,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		Use:   "verify [FILE…]",
 		Short: "Check model files: checksum, structure, features (default: all in --models and the built-in ones)",
 		RunE:  func(_ *cobra.Command, args []string) error { return a.modelsVerify(args) },
-	}, a.pretrainCommand(), a.transferCommand())
+	}, a.pretrainCommand(), a.transferCommand(), a.realismCommand())
 	return cmd
 }
 
