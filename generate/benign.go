@@ -806,7 +806,7 @@ RMX3890`},
 3~Dalvik/2.1.0 (Linux; U; Android «android»; «phone2» Build/AP2A.240805.005)
 6~Shop/«appver» (Android «android»; «phone2»)
 2~Dart/3.«n» (dart:io)
-1~Dalvik/2.1.0 (Linux; U; Android 5.1.1; vivo V3 Build/LMY47V)`},
+1~Dalvik/2.1.0 (Linux; U; Android 6.0; «phone2» Build/MRA58K)`},
 		{"appver", `
 8~6.4.1
 5~6.4.0

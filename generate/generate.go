@@ -88,15 +88,15 @@ func typeShares() []typeShare {
 	return []typeShare{
 		{traffic.SQLInjection, .15, 25},
 		{traffic.XSS, .12, 20},
-		{traffic.PathTraversal, .09, 18},
-		{traffic.CommandInjection, .09, 18},
-		{traffic.CredentialStuffing, .13, 80},
-		{traffic.DDoS, .12, 250},
-		{traffic.DataScraping, .10, 150},
+		{traffic.PathTraversal, .10, 18},
+		{traffic.CommandInjection, .12, 18},
+		{traffic.CredentialStuffing, .11, 80},
+		{traffic.DDoS, .09, 250},
+		{traffic.DataScraping, .09, 150},
 		{traffic.BrokenAuth, .06, 25},
-		{traffic.APIAbuse, .06, 80},
+		{traffic.APIAbuse, .05, 80},
 		{traffic.Scanner, .05, 35},
-		{traffic.OtherAttack, .03, 10},
+		{traffic.OtherAttack, .06, 14},
 	}
 }
 

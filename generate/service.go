@@ -31,6 +31,7 @@ const (
 	assetFor             // loaded by a page, its referrer is the page
 	open                 // answered alike to everyone, costs nothing
 	typing               // asked at each keystroke
+	whole                // the first parameter is the body, as it stands
 )
 
 // pathRules are the rules that only paths use.
@@ -229,6 +230,19 @@ func (g *generator) build(r *rand.Rand, o *op, enc uint8, inj *injection) {
 		if json {
 			sep = '{'
 		}
+	}
+	if o.flags&whole != 0 {
+		g.value = gr.expand(g.value[:0], r, o.params[0].rule)
+		if inj.place == inParam || inj.place == inName || inj.place == inExtra {
+			g.inject(inj)
+		}
+		for _, c := range g.value {
+			if c == '\n' || c == '\r' { // one line, as it is logged
+				c = ' '
+			}
+			g.bodyText = append(g.bodyText, c)
+		}
+		return
 	}
 	names := 0
 	for i := range o.params {

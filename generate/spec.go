@@ -523,8 +523,15 @@ func (s *specReader) body(o *op, b *yaml.Node) error {
 			}
 		}
 	}
-	if media == nil {
-		return nil // of another kind: its size is all that a log shows
+	if media == nil { // one text: XML, plain text, a file
+		media = s.follow(content.Content[1])
+		one, err := s.param("body", media, s.field(media, "schema"), true)
+		if err != nil {
+			return err
+		}
+		o.flags |= whole
+		o.bodied, o.params = true, append(o.params, one)
+		return nil
 	}
 	o.bodied = true
 	return s.properties(o, s.field(media, "schema"), 0)
