@@ -311,7 +311,7 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 			w *= 1.06
 		}
 		noise = .97*noise + .035*r.NormFloat64()
-		if burst *= .9; r.Float64() < .002 { // a newsletter, a link that is passed around, a sale
+		if burst *= .9; r.Float64() < .003 { // a newsletter, a link that is passed around, a sale
 			burst += crowd * r.ExpFloat64()
 		}
 		if down--; r.Float64() < .0006 { // nobody gets through for a while, then everybody comes back

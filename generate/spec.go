@@ -421,6 +421,21 @@ func (s *specReader) operation(base string, path *yaml.Node, method string, node
 				o.password = i
 			}
 		}
+		for i := range o.params[:min(len(o.params), o.password+1)] {
+			o.params[i].prob = 1
+		}
+	}
+	for i := range o.params { // names as they are sent
+		for j := range o.params[i].name {
+			n := &o.params[i].name[j]
+			switch {
+			case n.rule >= 0:
+			case o.bodied && o.flags&form == 0:
+				n.text = string(appendJSONText(nil, n.text))
+			default:
+				n.text = strings.ReplaceAll(string(appendEncoded(nil, []byte(n.text), encLenient, false)), "=", "%3D")
+			}
+		}
 	}
 	for _, w := range [...]string{"suggest", "autocomplete", "typeahead"} {
 		if strings.Contains(low, w) {
@@ -451,7 +466,7 @@ func (s *specReader) path(o *op, path string, at *yaml.Node, declared map[string
 			return s.errorf(at, "path %q: { without }", at.Value)
 		}
 		if i > 0 {
-			o.path = append(o.path, token{text: path[:i], rule: -1})
+			o.path = append(o.path, token{text: plainPath(path[:i]), rule: -1})
 		}
 		name := path[i+1 : i+j]
 		p := declared[name]
@@ -467,9 +482,22 @@ func (s *specReader) path(o *op, path string, at *yaml.Node, declared map[string
 		path = path[i+j+1:]
 	}
 	if path != "" {
-		o.path = append(o.path, token{text: path, rule: -1})
+		o.path = append(o.path, token{text: plainPath(path), rule: -1})
 	}
 	return nil
+}
+
+// plainPath escapes what cannot stand in a request line.
+func plainPath(s string) string {
+	var b []byte
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '#' || c == '?' || c == '<' || c == '>' {
+			b = append(b, '%', hexUpper[c>>4], hexUpper[c&15])
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
 }
 
 func (s *specReader) param(name string, p, schema *yaml.Node, required bool) (param, error) {

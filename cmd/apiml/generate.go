@@ -18,6 +18,7 @@ import (
 
 	"apiml/generate"
 	"apiml/internal/atomicfile"
+	"apiml/store"
 	"apiml/traffic"
 )
 
@@ -30,6 +31,7 @@ type generateOptions struct {
 	days, baseRate, rate    float64
 	campaigns               int
 	profile, spec, preset   string
+	showSpec                bool
 }
 
 func (a *app) generateCommand() *cobra.Command {
@@ -41,14 +43,28 @@ func (a *app) generateCommand() *cobra.Command {
 crawlers and probes, and attack campaigns mixed into the same addresses, agents
 and hours. The same seed gives the same bytes.
 
-The format follows the extension of -o (.csv, .json, .jsonl, .log; .gz packs it)
-unless --format says otherwise. The CSV carries the truth in its columns is_attack
-and attack_type; a log never does: --truth writes it to a file of its own.`,
+The format follows the extension of -o (.csv, .parquet, .json, .jsonl, .log; .gz packs
+text) unless --format says otherwise. CSV and Parquet carry the truth in the columns
+is_attack and attack_type; a log never does: --truth writes it to a file of its own.
+
+The service is one of the profiles, each an OpenAPI 3 file inside the program
+(--show-spec prints it), or with --spec one of your own: paths, parameters with
+types, examples and enumerations, security. x-traffic, x-clients, x-value and
+x-share say what OpenAPI has no words for, as the profiles show.
+
+Presets: ` + presetHelp(),
 		Example: `  apiml generate --requests 50000 --attacks 0.2 -o traffic.csv
   apiml generate --normal 40000 --attacks 10000 -o access.log --truth truth.csv
-  apiml generate --type attacks --count 1000 --format json`,
+  apiml generate --type attacks --count 1000 --format json
+  apiml generate --preset base-rate-day -o day.log --truth truth.csv
+  apiml generate --profile internal --base-rate 1e-3 --rate 2 -o traffic.parquet
+  apiml generate --profile mobile-api --show-spec > service.yaml
+  apiml generate --spec service.yaml --requests 1000 -o own.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.showSpec {
+				return a.showSpec(o.profile)
+			}
 			cfg, err := o.config(cmd.Flags().Changed)
 			if err != nil {
 				return err
@@ -65,7 +81,7 @@ and attack_type; a log never does: --truth writes it to a file of its own.`,
 	f.IntVar(&o.count, "count", 0, "requests of --type")
 	f.StringVarP(&o.output, "output", "o", "-", "file to write, - = standard output")
 	f.StringVar(&o.truth, "truth", "", "file for the truth of a log: line,is_attack,attack_type,campaign")
-	f.StringVar(&o.format, "format", "", "combined, json or csv (default by the extension of -o, else csv)")
+	f.StringVar(&o.format, "format", "", "combined, json, csv or parquet (default by the extension of -o, else csv)")
 	f.StringVar(&o.start, "start", "", "time of the first request, RFC 3339 (default 2026-03-02, a Monday)")
 	f.Float64Var(&o.days, "days", 0, "days that the traffic spans (default by the number of requests)")
 	f.Float64Var(&o.rate, "rate", 0, "mean requests per second, in place of --days")
@@ -73,6 +89,7 @@ and attack_type; a log never does: --truth writes it to a file of its own.`,
 	f.IntVar(&o.campaigns, "campaigns", 0, "attack campaigns (default about one per 70 attack requests)")
 	f.StringVar(&o.profile, "profile", "shop", "service: "+strings.Join(generate.Profiles(), ", "))
 	f.StringVar(&o.spec, "spec", "", "OpenAPI 3 file of a service of your own, in place of --profile")
+	f.BoolVar(&o.showSpec, "show-spec", false, "print the OpenAPI file of --profile and end")
 	f.StringVar(&o.preset, "preset", "", "a known set: "+strings.Join(presetNames(), ", "))
 	cmd.MarkFlagsMutuallyExclusive("profile", "spec")
 	cmd.MarkFlagsMutuallyExclusive("days", "rate")
@@ -96,6 +113,23 @@ func presets() []preset {
 		{"clean-day", "a day of 1,000,000 requests without an attack: what is flagged in it is a false positive", 1_000_000, 0, 1},
 		{"base-rate-day", "a day of 1,000,000 requests, one in ten thousand an attack", 999_900, 100, 1},
 	}
+}
+
+func presetHelp() string {
+	var b strings.Builder
+	for _, p := range presets() {
+		fmt.Fprintf(&b, "\n  %-15s %s", p.name, p.about)
+	}
+	return b.String()
+}
+
+func (a *app) showSpec(profile string) error {
+	doc, err := generate.Spec(profile)
+	if err != nil {
+		return usagef("--profile %q: want one of %s", profile, strings.Join(generate.Profiles(), ", "))
+	}
+	_, err = a.out.Write(doc)
+	return err
 }
 
 func presetNames() []string {
@@ -229,10 +263,10 @@ func logWriter(format string) (header string, appendTo func([]byte, *traffic.Req
 		return "", generate.AppendCombined, nil
 	case "json":
 		return "", generate.AppendJSON, nil
-	case "csv":
+	case "csv", "parquet": // Parquet is made from the CSV
 		return generate.CSVHeader() + "\n", generate.AppendCSV, nil
 	}
-	return "", nil, usagef("--format %q: want combined, json or csv", format)
+	return "", nil, usagef("--format %q: want combined, json, csv or parquet", format)
 }
 
 func (o *generateOptions) formatName() string {
@@ -244,6 +278,8 @@ func (o *generateOptions) formatName() string {
 		return "json"
 	case ".log", ".txt":
 		return "combined"
+	case ".parquet":
+		return "parquet"
 	}
 	return "csv"
 }
@@ -254,10 +290,22 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 	if err != nil {
 		return err
 	}
-	if o.truth != "" && format == "csv" {
-		return usagef("--truth is for log formats: the CSV carries is_attack and attack_type itself")
+	if o.truth != "" && (format == "csv" || format == "parquet") {
+		return usagef("--truth is for log formats: %s carries is_attack and attack_type itself", format)
 	}
-	out, err := a.create(o.output, 0o644)
+	path := o.output
+	if format == "parquet" {
+		if path == "-" || path == "" {
+			return usagef("--format parquet needs a file: -o FILE.parquet")
+		}
+		dir, err := os.MkdirTemp(filepath.Dir(path), ".apiml-*")
+		if err != nil {
+			return withCode(exitFailed, err)
+		}
+		defer os.RemoveAll(dir)
+		path = filepath.Join(dir, "t.csv")
+	}
+	out, err := a.create(path, 0o644)
 	if err != nil {
 		return err
 	}
@@ -324,6 +372,11 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 	if err := out.Commit(); err != nil {
 		return err
 	}
+	if format == "parquet" {
+		if err := store.CSVToParquet(a.ctx, path, o.output, parquetColumns(), line); err != nil {
+			return withCode(exitFailed, err)
+		}
+	}
 	p.done()
 	if a.flags.json && o.output != "-" {
 		return a.printJSON(struct {
@@ -337,6 +390,20 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 	}
 	a.sayf("generated %s requests, %s of them attacks, seed %d", count(line), count(attacks), cfg.Seed)
 	return nil
+}
+
+// parquetColumns are the columns of the CSV with their types.
+func parquetColumns() []store.CSVColumn {
+	types := map[string]string{"timestamp": "TIMESTAMP", "response_time": "DOUBLE", "status_code": "INTEGER", "payload_size": "BIGINT", "is_attack": "INTEGER", "bytes_out": "BIGINT"}
+	var out []store.CSVColumn
+	for name := range strings.SplitSeq(generate.CSVHeader(), ",") {
+		t := types[name]
+		if t == "" {
+			t = "VARCHAR"
+		}
+		out = append(out, store.CSVColumn{Name: name, Type: t})
+	}
+	return out
 }
 
 // sink is where a command writes its result: a file that appears only when it
