@@ -329,28 +329,30 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 	}
 	p := a.progress("generating", int64(cfg.Normal+cfg.Attacks))
 	defer p.done()
-	var buf, tbuf []byte
 	line, attacks := int64(0), int64(0)
-	err = generate.Run(a.ctx, cfg, func(reqs []traffic.Request, campaigns []string) error {
-		buf, tbuf = buf[:0], tbuf[:0]
-		for i := range reqs {
+	write := func(b *requestBatch) error {
+		b.text, b.truth = b.text[:0], b.truth[:0]
+		for i := range b.reqs {
 			line++
-			if reqs[i].Label.Attack() {
+			if b.reqs[i].Label.Attack() {
 				attacks++
 			}
-			buf = append(appendTo(buf, &reqs[i]), '\n')
+			b.text = append(appendTo(b.text, &b.reqs[i]), '\n')
 			if truth != nil {
-				tbuf = append(generate.AppendTruth(tbuf, line, &reqs[i], campaigns[i]), '\n')
+				b.truth = append(generate.AppendTruth(b.truth, line, &b.reqs[i], b.campaigns[i]), '\n')
 			}
 		}
 		p.set(line)
 		if truth != nil {
-			if _, err := truth.Write(tbuf); err != nil {
+			if _, err := truth.Write(b.truth); err != nil {
 				return err
 			}
 		}
-		_, err := w.Write(buf)
+		_, err := w.Write(b.text)
 		return err
+	}
+	err = inBackground(write, func(emit func([]traffic.Request, []string) error) error {
+		return generate.Run(a.ctx, cfg, emit)
 	})
 	var bad *generate.SpecError
 	if errors.As(err, &bad) {
@@ -390,6 +392,52 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 	}
 	a.sayf("generated %s requests, %s of them attacks, seed %d", count(line), count(attacks), cfg.Seed)
 	return nil
+}
+
+// requestBatch is what travels from the generator to the writer.
+type requestBatch struct {
+	reqs        []traffic.Request
+	campaigns   []string
+	text, truth []byte
+}
+
+// inBackground writes the batches that produce hands out on a goroutine of its own,
+// in their order, while the next ones are made. It returns the first error of
+// either side.
+func inBackground(write func(*requestBatch) error, produce func(emit func([]traffic.Request, []string) error) error) error {
+	const batches = 3
+	full, empty := make(chan *requestBatch, batches), make(chan *requestBatch, batches)
+	for range batches {
+		empty <- &requestBatch{}
+	}
+	var failed error // of the writer; read only when it is done
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for b := range full {
+			if failed = write(b); failed != nil {
+				return
+			}
+			empty <- b
+		}
+	}()
+	err := produce(func(reqs []traffic.Request, campaigns []string) error {
+		select {
+		case b := <-empty:
+			b.reqs = append(b.reqs[:0], reqs...)
+			b.campaigns = append(b.campaigns[:0], campaigns...)
+			full <- b
+			return nil
+		case <-done:
+			return failed
+		}
+	})
+	close(full)
+	<-done
+	if failed != nil {
+		return failed
+	}
+	return err
 }
 
 // parquetColumns are the columns of the CSV with their types.
