@@ -167,29 +167,24 @@ func moreRules() source {
 		// Cross-site scripting.
 		{"xsShort", `
 4~<«a1»
-3~<b>
 2~<script>
 2~">
 2~'>
 2~"><
 2~<«a3»>
 2~'"><«a3»>
-2~<img>
 1~<s>«a3»
-1~<h1>«word»
 1~</«a3»>
 1~<!--
 1~<svg>
 1~<x onx=«n»
 1~" onx="
 1~"«a3»=«n»
-1~<i>«a3»</i>
 1~<«a3»/>
 1~alert(«n»)
 1~<plaintext>
 1~{{«n»*«n»}}
-1~%3C«a3»%3E
-1~<u>«word»</u>`},
+1~%3C«a3»%3E`},
 		{"xsObf", `
 2~<script>«^js»</script>
 2~<img src=x onerror="&#«n»0«n»;«&js»">
