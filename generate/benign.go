@@ -6,10 +6,15 @@ package generate
 func benignRules() source {
 	return source{
 		{"query", `
-9~«q»
-3~«hardtext»
-1~«foreign»
-1~«hardtext» «noun»`},
+18~«q»
+4~«hardtext»
+2~«foreign»
+1~«hardtext» «noun»
+2~«quoted»
+2~«searchops»
+1~«units»
+1~«alnumtext»
+1~«tricky»`},
 		{"q", `
 6~«word»
 6~«adj» «noun»
@@ -170,10 +175,12 @@ smörgåsbord
 παπούτσια
 ไทย «nn»`},
 		{"short", `
-4~«word»
-2~«noun»
-1~«adj»-«noun»
-1~«Tag»`},
+8~«word»
+4~«noun»
+2~«adj»-«noun»
+2~«Tag»
+1~«macro»
+1~«quoted»`},
 		{"Tag", `
 new
 sale
@@ -368,7 +375,14 @@ shared/../«slugnoun»/«file»
 1~mailto:«email»?subject=«adj»%20«noun»
 1~https://user:«tok»@«slugnoun».example/hook
 1~https://«slugnoun».example/a;b=1/../«slug»#top
-1~data:image/png;base64,«b64bin»`},
+1~data:image/png;base64,«b64bin»
+1~«jslink»
+1~«macro»
+1~«link»
+1~«inurl»
+1~%2F«slug»%3Fa%3D«n»%26b%3D«slugword»
+1~«%adurl»
+1~/«slug»?next=«%url»`},
 		// Addresses of advertising and tracking: long, dense, full of separators.
 		{"adurl", `
 2~https://ads.«slugnoun».example/click?cid=«big»&pub=«n6»&pos=«slugword»&rnd=«big»&size=«nnn»x«nnn»&url=https%3A%2F%2Fwww.«slugnoun».example%2F«slug»
@@ -392,6 +406,8 @@ shared/../«slugnoun»/«file»
 1~«x4»:«x4»:«x4»::«x2»
 1~«slugword»==«n»`},
 		{"token", `
+1~«viewstate»
+1~«serial»
 4~«tok22»
 2~«opaque»
 3~«hex32»
@@ -458,6 +474,12 @@ WHERE name LIKE '%«word»%' OR name IS NULL`},
 1~**«noun»**: [«word»](https://«slugnoun».example)
 1~“«sentence»” – «name»
 1~Room 12' x «n»' / «nn» m² … «sentence»
+1~«html»
+1~«report»
+1~«quoted» «sentence» «tricky»
+1~«tricky»
+1~«sentence» «sentence» «tricky» «sentence»
+1~«chat»
 1~My email is «email» & phone «phone».
 1~«noun» = «noun» * («n» + «nn») / «n» ; x² > «n»`},
 		{"opinion", `
@@ -590,7 +612,8 @@ SAVE«nn»
 WELCOME
 SPRING26`},
 		{"mixed", `
-5~«q»
+9~«tricky»
+7~«q»
 2~«text»
 1~«code»
 1~«url»
@@ -672,6 +695,27 @@ k«n»`},
 1~/index.html
 1~/index.php
 1~/static/js/«slugnoun».«hex8».js.map
+1~/blog/«slug»/%22%3E«slugword»%3C/a%3E
+1~/«slugnoun»/&lt;«slugword»&gt;«n»&lt;/«slugword»&gt;
+1~/«slug»%22%20target=%22_blank
+1~/blog/%22%20class=%22«slugword»%22%20title=%22«slugnoun»%22%3E«slug»%3C/a%3E%20%3C/p%3E
+1~/«slug»/'+«slugword»+'
+1~/p/«slug»/%3C%25=«slugword»%25%3E
+1~/p/«slug»%3C/a%3E%3Cbr%3E
+1~/static/img/'%20+%20«slugword»%20+%20'.png
+1~/«slug»/https://www.«slugnoun».example/«slug»
+1~/p/../static/css/app.css
+1~/«slug»/%E2%80%A6
+1~/blog/«slug»%20(«slugword»)
+1~/«slug»/javascript:;
+1~/«slug»/javascript:void(0)
+1~/«slug»/mailto:«slugname»@«slugnoun».example
+1~/«slugnoun»/%5C%22/«slug»%5C%22
+1~/%7B%7B%20«slugword».url%20%7D%7D
+1~//static/js/app.js
+1~/«slug»/index.php/«slug»/index.php
+1~/'
+1~/«slug»';
 1~/static/img/undefined
 1~/static/img/{{item.id}}
 1~/p/{{product.slug}}
@@ -783,7 +827,7 @@ RMX3890`},
 3~Dalvik/2.1.0 (Linux; U; Android «android»; «phone2» Build/AP2A.240805.005)
 6~Shop/«appver» (Android «android»; «phone2»)
 2~Dart/3.«n» (dart:io)
-1~Dalvik/2.1.0 (Linux; U; Android 5.1.1; vivo V3 Build/LMY47V)`},
+1~Dalvik/2.1.0 (Linux; U; Android 6.0; «phone2» Build/MRA58K)`},
 		{"appver", `
 8~6.4.1
 5~6.4.0

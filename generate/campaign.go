@@ -242,7 +242,7 @@ func (g *generator) newCampaign(p planned, end int64) *campaign {
 func (g *generator) payloadTarget(r *rand.Rand, l traffic.Label) target {
 	for try := 0; ; try++ {
 		o := &g.ops[g.recent[r.IntN(len(g.recent))].op]
-		if try < 400 && (o.flags&(raw|open) != 0 && o.name != "events" || o.flags&static != 0 && r.IntN(3) > 0) {
+		if try < 400 && (o.flags&(raw|open) != 0 && !o.bodied || o.flags&static != 0 && r.IntN(3) > 0) {
 			continue
 		}
 		if l == traffic.OtherAttack && try < 400 && r.IntN(2) == 0 { // they look for addresses
@@ -266,18 +266,38 @@ func (g *generator) payloadTarget(r *rand.Rand, l traffic.Label) target {
 
 func (g *generator) ruleIs(id int, name string) bool { return g.grammar.index[name] == id }
 
-func (g *generator) find(name string) *op { return &g.ops[g.opIndex[name]] }
+// any picks one of the operations, of the first list that has any.
+func (g *generator) any(r *rand.Rand, lists ...[]int) *op {
+	for _, l := range lists {
+		if len(l) > 0 {
+			return &g.ops[l[r.IntN(len(l))]]
+		}
+	}
+	return &g.ops[r.IntN(len(g.ops))]
+}
+
+// popular picks an operation in the proportion of its use.
+func (g *generator) popular(r *rand.Rand, ok func(*op) bool) *op {
+	o := &g.ops[g.recent[r.IntN(len(g.recent))].op]
+	for range 200 {
+		if ok(o) {
+			break
+		}
+		o = &g.ops[g.recent[r.IntN(len(g.recent))].op]
+	}
+	return o
+}
 
 // behave chooses targets and pace of the attacks that show in behaviour.
 func (c *campaign) behave(g *generator) {
 	r := c.r
-	one := func(names ...string) {
-		c.targets = append(c.targets, target{op: g.find(names[r.IntN(len(names))])})
-	}
+	one := func(o *op) { c.targets = append(c.targets, target{op: o}) }
+	ro := &g.roles
+	dynamic := func(o *op) bool { return o.flags&(static|raw|assetFor|open) == 0 }
 	c.next = 1 + zipf(r, 30000)
 	switch c.label {
 	case traffic.CredentialStuffing:
-		one("login", "apilogin")
+		one(g.any(r, ro.logins, ro.writes, ro.reads))
 		switch c.mode % 4 {
 		case 2: // one password at many doors
 			c.fixed = g.grammar.expand(nil, r, g.payload.cracked)
@@ -294,14 +314,14 @@ func (c *campaign) behave(g *generator) {
 	case traffic.DDoS:
 		switch c.mode % 4 {
 		case 0:
-			one("home", "product", "apisearch", "products", "login", "loginpage", "search")
+			one(g.popular(r, dynamic))
 		case 1: // past the cache
-			one("home", "category", "products", "apisearch", "suggest")
+			one(g.any(r, ro.cached, ro.reads))
 			c.targets[0].place = inExtra
 		case 2: // what is dear
-			one("export", "graphql", "search", "report", "apisearch")
+			one(g.any(r, ro.dear, ro.reads))
 		default:
-			one("home", "search", "apilogin", "miscpost", "checkout")
+			one(g.any(r, ro.writes, ro.reads))
 		}
 		c.rotate = true
 		c.posture = [5]float64{.003, 0, 0, .01, 0}
@@ -311,7 +331,11 @@ func (c *campaign) behave(g *generator) {
 		c.gap, c.spread = logNormal(r, 60, .9)/float64(c.n), 1
 		c.recon = 0
 	case traffic.DataScraping:
-		one("apiproduct", "user", "products", "product", "suggest", "reviews", "profileview", "order", "category", "users")
+		if r.IntN(5) < 3 {
+			one(g.any(r, ro.objects, ro.lists, ro.reads))
+		} else {
+			one(g.any(r, ro.lists, ro.searches, ro.objects, ro.reads))
+		}
 		switch c.mode % 3 {
 		case 0:
 			c.gap, c.spread = logNormal(r, .12, .5), .4
@@ -332,29 +356,37 @@ func (c *campaign) behave(g *generator) {
 		switch c.mode % 4 {
 		case 0:
 			for range 3 {
-				one("reset", "callback", "refresh", "file", "me", "orders", "account", "adminusers")
+				if r.IntN(2) == 0 {
+					one(g.any(r, ro.tokens, ro.closed, ro.reads))
+				} else {
+					one(g.any(r, ro.closed, ro.owned, ro.reads))
+				}
 			}
 		case 1:
-			one("user", "order", "file", "useredit")
+			one(g.any(r, ro.owned, ro.objects, ro.reads))
 		case 2:
 			for range 2 {
-				one("useredit", "register", "profile", "me", "neworder")
+				one(g.any(r, ro.writes, ro.closed, ro.reads))
 			}
 		default:
 			for range 4 {
-				one("adminusers", "report", "users", "export", "account", "files", "hook")
+				one(g.any(r, ro.closed, ro.owned, ro.reads))
 			}
 		}
 		c.posture = [5]float64{.05, .35 * r.Float64(), .15 * r.Float64(), .02, .02}
 	case traffic.APIAbuse:
-		one("coupon", "apicart", "inventory", "forgot", "messages", "products", "translate", "register", "neworder", "apisearch", "newsletter", "graphql", "review")
+		if r.IntN(3) > 0 {
+			one(g.any(r, ro.writes, ro.searches, ro.reads))
+		} else {
+			one(g.any(r, ro.lists, ro.searches, ro.reads))
+		}
 		c.gap, c.spread = logNormal(r, .2, .8), .5
 		c.posture = [5]float64{.02, .02, .005, .005, 0}
 		if r.IntN(4) > 0 {
 			c.posture[4] = .15 + .6*r.Float64()
 		}
 	case traffic.Scanner:
-		one("misc")
+		one(g.any(r, ro.pages, ro.reads))
 		c.posture = [5]float64{.02, .08 * r.Float64(), .75 + .2*r.Float64(), .01, 0}
 		c.recon *= .3
 	}
@@ -381,8 +413,10 @@ func (c *campaign) step(g *generator) (int64, bool) {
 		if r.IntN(6) == 0 {
 			q.referrer = string(g.grammar.expand(g.value[:0], r, g.ruleExt))
 		} else {
-			g.build(r, g.find([...]string{"home", "product", "category", "search", "cart", "loginpage"}[r.IntN(6)]), cl.enc, &g.none)
-			q.referrer = "https://" + g.webHost + string(g.target)
+			if o := g.popular(r, func(o *op) bool { return o.flags&page != 0 && o.method == "GET" }); o.flags&page != 0 {
+				g.build(r, o, cl.enc, &g.none)
+				q.referrer = "https://" + g.webHost + string(g.target)
+			}
 		}
 	}
 	if c.made++; r.Float64() < c.recon {
@@ -413,8 +447,16 @@ func (c *campaign) step(g *generator) (int64, bool) {
 		tech := c.tech[r.IntN(len(c.tech))]
 		inj := injection{place: t.place, param: t.param, enc: c.habit.enc, rawly: tech.rawly, keep: r.IntN(9) < 4 && !tech.rawly}
 		inj.text = g.payloadText(r, c.label, tech, &c.habit)
+		inj.tail = inj.keep && r.IntN(4) == 0
 		if tech.place == inBody && q.op.hasBody() {
 			inj.place = inBody
+		}
+		switch x := r.IntN(100); {
+		case x < 4 && !(tech.rawly && q.op.hasBody()):
+			inj.place = inName
+		case x < 7: // in a header that the log shows
+			g.inHeader(r, &q, inj.text)
+			inj.place = inNothing
 		}
 		if q.op.hasBody() && q.op.flags&form == 0 {
 			inj.rawly = false
@@ -434,6 +476,37 @@ func (c *campaign) step(g *generator) (int64, bool) {
 	return c.pause(g), c.n > 0
 }
 
+// inHeader puts a payload into the agent or the referrer. What a header cannot
+// hold is left out.
+func (g *generator) inHeader(r *rand.Rand, q *request, text []byte) {
+	clean := make([]byte, 0, len(text))
+	for _, c := range text {
+		if c >= ' ' && c != 0x7f {
+			clean = append(clean, c)
+		}
+	}
+	if r.IntN(2) == 0 {
+		cl := *q.client
+		switch r.IntN(3) {
+		case 0:
+			cl.agent = string(clean)
+		case 1:
+			cl.agent += string(clean)
+		default:
+			cl.agent = "Mozilla/5.0 " + string(clean)
+		}
+		if cl.agent == "" {
+			cl.agent = "-"
+		}
+		q.client = &cl
+		return
+	}
+	if q.referrer == "" || r.IntN(2) == 0 {
+		q.referrer = "https://" + g.webHost + "/"
+	}
+	q.referrer += string(clean)
+}
+
 func (c *campaign) pause(g *generator) int64 {
 	return g.now + int64(logNormal(c.r, c.gap, c.spread)*1e6) + 1
 }
@@ -449,12 +522,18 @@ func (c *campaign) outcome() int32 {
 }
 
 func (c *campaign) stuff(g *generator, q *request) {
-	inj := injection{place: inParam, param: 1, text: c.fixed, enc: q.client.enc}
+	inj := injection{place: inParam, param: q.op.password, text: c.fixed, enc: q.client.enc}
+	if q.op.flags&login == 0 { // a service without a login: whatever it has is tried
+		inj.place = inNothing
+	}
 	switch {
 	case c.fixed == nil:
 		inj.text = g.grammar.expand(nil, c.r, g.payload.cracked)
 	case c.mode%4 == 3:
 		inj.param = 0
+		if q.op.password == 0 {
+			inj.param = len(q.op.params) - 1
+		}
 	}
 	q.inj = &inj
 	if q.outcome == noStatus && c.r.IntN(90) > 0 {
@@ -471,8 +550,8 @@ func (c *campaign) flood(g *generator, q *request, t *target) {
 	case 1:
 		q.inj = &injection{place: inExtra, text: appendLetters(nil, r, alnum, 3+r.IntN(14)), enc: q.client.enc}
 	case 2:
-		if q.op.name == "graphql" {
-			q.inj = &injection{place: inParam, text: g.grammar.expand(nil, r, g.payload.deepgql), enc: q.client.enc}
+		if i := slices.IndexFunc(q.op.params, func(p param) bool { return p.label == "query" }); i >= 0 && q.op.bodied {
+			q.inj = &injection{place: inParam, param: i, text: g.grammar.expand(nil, r, g.payload.deepgql), enc: q.client.enc}
 		}
 		q.delay = logNormal(r, .8, .7)
 	case 3: // held open
@@ -495,41 +574,31 @@ func (c *campaign) scrape(g *generator, q *request) {
 	if r.IntN(40) == 0 {
 		c.next += r.IntN(30)
 	}
-	o := q.op
-	switch o.name {
-	case "products", "category", "users":
+	switch o := q.op; {
+	case o.pageParam >= 0 && (o.pathVar < 0 || c.mode&4 == 0):
+		limit := 0
+		if c.mode&8 != 0 {
+			limit = 100
+		}
+		g.pageOf(o, g.pools.noun[c.number%len(g.pools.noun)], c.made, limit)
+	case o.flags&typing != 0 && len(o.params) > 0: // all prefixes, one after the other
 		g.target = g.target[:0]
 		for _, t := range o.path {
-			if t.rule < 0 {
-				g.target = append(g.target, t.text...)
-			} else {
-				g.target = appendSlug(g.target, g.pools.noun[c.number%len(g.pools.noun)])
-			}
+			g.target = append(g.target, t.text...)
 		}
-		g.target = strconv.AppendInt(append(g.target, "?page="...), int64(c.made), 10)
-		if o.flags&site == 0 && c.mode&8 != 0 {
-			g.target = append(g.target, "&limit=100"...)
-		}
-	case "suggest":
-		g.target = append(g.target[:0], "/api/suggest?q="...)
+		g.target = append(append(append(g.target, '?'), o.params[0].name[0].text...), '=')
 		for n := c.next; n > 0; n /= 26 {
 			g.target = append(g.target, lower[n%26])
 		}
-	case "profileview":
-		g.target = append(g.target[:0], "/profile?user="...)
-		g.target = appendEncoded(g.target, []byte(pick(r, g.pools.user)), q.client.enc, false)
-	default:
+	case o.pathVar >= 0:
+		g.numbered(o, c.next)
+	case len(o.params) > 0 && !o.bodied: // names from a list
 		g.target = g.target[:0]
-		for i, t := range o.path {
-			switch {
-			case t.rule < 0:
-				g.target = append(g.target, t.text...)
-			case i == len(o.path)-1 || o.name != "product":
-				g.target = strconv.AppendInt(g.target, int64(c.next), 10)
-			default:
-				g.target = g.grammar.expand(g.target, r, t.rule)
-			}
+		for _, t := range o.path {
+			g.target = append(g.target, t.text...)
 		}
+		g.target = append(append(append(g.target, '?'), o.params[0].name[0].text...), '=')
+		g.target = appendEncoded(g.target, []byte(pick(r, g.pools.user)), q.client.enc, false)
 	}
 }
 
@@ -550,7 +619,7 @@ func (c *campaign) breakAuth(g *generator, q *request) {
 	case 1: // objects of others
 		c.next++
 		q.inj = &injection{place: inPath, text: strconv.AppendInt(nil, int64(c.next), 10), enc: q.client.enc}
-		if q.op.name == "file" {
+		if v := q.op.pathVar; v >= 0 && g.ruleIs(q.op.path[v].rule, "uuid") {
 			q.inj.text = appendUUID(nil, r)
 		}
 	case 2: // a role that nobody gave
@@ -588,12 +657,10 @@ func (c *campaign) abuse(g *generator, q *request) {
 	if c.made < 20 && q.outcome == 429 {
 		q.outcome = noStatus // the limit is not reached yet
 	}
-	if q.op.name == "products" && c.mode&1 == 0 {
+	if q.op.pageParam >= 0 && c.mode&1 == 0 {
 		g.build(c.r, q.op, q.client.enc, &g.none)
 		q.built = true
-		g.target = append(g.target[:0], "/api/products?limit="...)
-		g.target = strconv.AppendInt(g.target, int64(1000*(1+c.r.IntN(100))), 10)
-		g.target = strconv.AppendInt(append(g.target, "&page="...), int64(c.made), 10)
+		g.pageOf(q.op, g.pools.noun[c.number%len(g.pools.noun)], c.made, 1000*(1+c.r.IntN(100)))
 	}
 }
 

@@ -19,6 +19,10 @@ const (
 	numKinds
 )
 
+func kindNames() [numKinds]string {
+	return [numKinds]string{"browser", "app", "partner", "crawler", "monitor", "script"}
+}
+
 // kindSpec is how a kind of client behaves.
 type kindSpec struct {
 	share   float64 // of the benign requests

@@ -4,7 +4,9 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"apiml/traffic"
@@ -17,6 +19,7 @@ const (
 	streamClock
 	streamBenign
 	streamPlan
+	streamVary
 	streamCampaign = 1 << 32 // + number of the campaign
 )
 
@@ -43,9 +46,11 @@ type generator struct {
 	walks   [numKinds]walk
 	kinds   [numKinds]kindSpec
 
+	roles     roles
 	agentRule [numKinds]int
 	ruleExt   int // "extref"
 	rulePname int // "pname"
+	ruleQ     int // "q"
 	webHost   string
 	apiHost   string
 
@@ -148,16 +153,15 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 	g.crand = rand.New(g.pcg)
 	g.pools = newPools(cfg.Seed)
 	var err error
-	if g.grammar, err = newGrammar(g.pools, valueBuiltins(), benignRules(), agentRules(), pathRules(), payloadRules()); err != nil {
+	if g.grammar, err = newGrammar(g.pools, valueBuiltins(), benignRules(), hardRules(), agentRules(), pathRules(), payloadRules(), moreRules()); err != nil {
 		return nil, err
 	}
-	if g.ops, g.opIndex, err = compileService(g.grammar); err != nil {
+	brand := string(appendSlug(nil, pick(g.rand, g.pools.noun)))
+	g.webHost, g.apiHost = "www."+brand+".example", "api."+brand+".example"
+	if err := g.service(cfg); err != nil {
 		return nil, err
 	}
 	for k := range numKinds {
-		if g.walks[k], err = compileWalk(walks(k), g.opIndex); err != nil {
-			return nil, err
-		}
 		if g.agentRule[k], err = g.grammar.rule(g.kinds[k].agent); err != nil {
 			return nil, err
 		}
@@ -168,16 +172,41 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 	if g.rulePname, err = g.grammar.rule("pname"); err != nil {
 		return nil, err
 	}
+	if g.ruleQ, err = g.grammar.rule("q"); err != nil {
+		return nil, err
+	}
 	if g.payload, err = newPayloads(g.grammar); err != nil {
 		return nil, err
 	}
-	brand := string(appendSlug(nil, pick(g.rand, g.pools.noun)))
-	g.webHost, g.apiHost = "www."+brand+".example", "api."+brand+".example"
 	g.clock = newClock(cfg.Seed, cfg.Start, cfg.Duration)
 	mean := float64(cfg.Normal+cfg.Attacks) / cfg.Duration.Seconds()
 	g.capacity = max(8*mean, 6)
 	g.now, g.lastLoad = g.clock.origin, g.clock.origin
 	return g, nil
+}
+
+// service reads the document that describes the service.
+func (g *generator) service(cfg *Config) error {
+	doc, name := cfg.Spec, cfg.SpecName
+	var vary *variation
+	if doc == nil {
+		var err error
+		if doc, err = Spec(cfg.Profile); err != nil {
+			return err
+		}
+		name = "profile " + cfg.Profile
+		if cfg.Vary {
+			vary = newVariation(cfg.Seed, g.pools)
+		}
+	}
+	if name == "" {
+		name = "service"
+	}
+	if err := g.readSpec(name, doc, vary); err != nil {
+		return err
+	}
+	g.roles = rolesOf(g.ops)
+	return nil
 }
 
 // run lets the actors act until nothing is left.
@@ -282,7 +311,7 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 			w *= 1.06
 		}
 		noise = .97*noise + .035*r.NormFloat64()
-		if burst *= .9; r.Float64() < .002 { // a newsletter, a link that is passed around, a sale
+		if burst *= .9; r.Float64() < .003 { // a newsletter, a link that is passed around, a sale
 			burst += crowd * r.ExpFloat64()
 		}
 		if down--; r.Float64() < .0006 { // nobody gets through for a while, then everybody comes back
@@ -407,7 +436,13 @@ func (g *generator) respond(r *rand.Rand, o *op, c *client, outcome int32, delay
 	case r.Float64() < .003:
 		a.status = 403
 	}
+	if o.invalidates != nil && a.status < 400 {
+		for _, i := range o.invalidates {
+			g.ops[i].generation++
+		}
+	}
 	if o.ttl > 0 {
+		h := h ^ mix64(o.generation)
 		e := &g.cached[(h^h>>17)%uint64(len(g.cached))]
 		a.cache = "MISS"
 		if e.key == h {
@@ -597,21 +632,15 @@ func (g *generator) newSession() *session {
 
 func meanLength(s *kindSpec) float64 { return 1 + s.length*math.Exp(s.sigma*s.sigma/2) }
 
-// assetOps are what a page loads, by frequency.
+// asset is what a page loads, by frequency.
 func (g *generator) asset(r *rand.Rand) *op {
-	switch x := r.IntN(20); {
-	case x < 9:
-		return &g.ops[g.opIndex["img"]]
-	case x < 13:
-		return &g.ops[g.opIndex["js"]]
-	case x < 16:
-		return &g.ops[g.opIndex["css"]]
-	case x < 18:
-		return &g.ops[g.opIndex["thumb"]]
-	case x < 19:
-		return &g.ops[g.opIndex["font"]]
+	n := r.Float64() * g.roles.assetWeight
+	for _, i := range g.roles.assets {
+		if n -= g.ops[i].weight; n < 0 {
+			return &g.ops[i]
+		}
 	}
-	return &g.ops[g.opIndex["icon"]]
+	return &g.ops[g.roles.assets[0]]
 }
 
 func (s *session) step(g *generator) (int64, bool) {
@@ -656,14 +685,14 @@ func (s *session) step(g *generator) (int64, bool) {
 		g.build(r, o, c.enc, &g.none)
 	}
 	q.built = true
-	if s.order > 0 && o.name == "order" {
+	if s.order > 0 && o.numbered && o.flags&auth != 0 {
 		s.order++
-		g.target = strconv.AppendInt(append(g.target[:0], "/api/orders/"...), int64(s.order), 10)
+		g.numbered(o, s.order)
 	}
 	switch {
 	case s.scan > 0:
 		s.paged(g, o)
-	case c.kind == partner && (o.name == "orders" || o.name == "products" || o.name == "users") && chance(r, .5), o.flags&page != 0 && o.name == "category" && chance(r, .1):
+	case o.pageParam >= 0 && (c.kind == partner && chance(r, .5) || o.flags&page != 0 && chance(r, .06)):
 		s.scan, s.topic = 1, pick(r, g.pools.noun)
 		s.paged(g, o)
 	}
@@ -703,16 +732,15 @@ func (s *session) step(g *generator) (int64, bool) {
 	switch {
 	case wrong && s.fails < 5:
 		s.fails++
-		s.cur = g.opIndex["loginpage"]
-		if o.flags&site == 0 {
-			s.cur = g.opIndex["config"]
+		if s.cur = g.roles.loginPage; o.flags&site == 0 || s.cur < 0 {
+			s.cur = o.index
 		}
 		gap = logNormal(r, 6, .7)
 	case o.flags&login != 0 && a.status < 400:
 		s.loggedIn, s.fails = true, 0
-	case o.name == "logout":
+	case o.leaves:
 		s.loggedIn = false
-	case o.name == "suggest":
+	case o.flags&typing != 0:
 		gap = logNormal(r, .3, .5)
 	case a.status >= 500 && c.kind != monitor && r.IntN(2) == 0: // try again
 		s.again, s.body, s.cur, s.assets = string(g.target), string(g.bodyText), o.index, 0
@@ -725,19 +753,143 @@ func (s *session) step(g *generator) (int64, bool) {
 
 // paged turns the built target into the next page of a list.
 func (s *session) paged(g *generator, o *op) {
+	g.pageOf(o, s.topic, s.scan, 0)
+	if s.scan++; g.rand.IntN(14) == 0 {
+		s.scan = 0
+	}
+}
+
+// pageOf writes the target of one page of a list about a topic; limit 0 leaves
+// its length to the service.
+func (g *generator) pageOf(o *op, topic string, number, limit int) {
 	g.target = g.target[:0]
 	for _, t := range o.path {
 		if t.rule < 0 {
 			g.target = append(g.target, t.text...)
 		} else {
-			g.target = appendSlug(g.target, s.topic)
+			g.target = appendSlug(g.target, topic)
 		}
 	}
-	g.target = strconv.AppendInt(append(g.target, "?page="...), int64(s.scan), 10)
-	if o.flags&site == 0 {
-		g.target = append(g.target, "&limit=100"...)
+	g.target = append(append(g.target, '?'), o.params[o.pageParam].name[0].text...)
+	g.target = strconv.AppendInt(append(g.target, '='), int64(number), 10)
+	if limit == 0 && o.flags&site == 0 {
+		limit = 100
 	}
-	if s.scan++; g.rand.IntN(14) == 0 {
-		s.scan = 0
+	for i := range o.params {
+		if limit > 0 && o.params[i].label == "limit" {
+			g.target = append(append(g.target, '&'), o.params[i].name[0].text...)
+			g.target = strconv.AppendInt(append(g.target, '='), int64(limit), 10)
+		}
 	}
+}
+
+// numbered writes the target of an operation on the object with a number: its
+// last variable part.
+func (g *generator) numbered(o *op, n int) {
+	g.target = g.target[:0]
+	last := 0
+	for i, t := range o.path {
+		if t.rule >= 0 {
+			last = i
+		}
+	}
+	for i, t := range o.path {
+		switch {
+		case t.rule < 0:
+			g.target = append(g.target, t.text...)
+		case i == last:
+			g.target = strconv.AppendInt(g.target, int64(n), 10)
+		default:
+			g.target = appendSlug(g.target, g.pools.noun[n%len(g.pools.noun)])
+		}
+	}
+}
+
+// roles are the operations that can play a part, whatever they are called.
+type roles struct {
+	assets      []int
+	assetWeight float64
+	loginPage   int   // page that a failed login leads back to, -1 if there is none
+	pages       []int // whose URLs are referrers
+	logins      []int // check a password
+	reads       []int // GET, no asset
+	cached      []int // reads that a cache answers
+	dear        []int // slow and large ones
+	objects     []int // reads of one object by number or name
+	owned       []int // of them those that need a user
+	lists       []int // reads with pages
+	closed      []int // reads that need a user
+	writes      []int
+	tokens      []int // carry a token in a parameter
+	searches    []int
+}
+
+func rolesOf(ops []op) roles {
+	r := roles{loginPage: -1}
+	var costs []float64
+	for i := range ops {
+		o := &ops[i]
+		if o.flags&assetFor != 0 {
+			r.assets = append(r.assets, i)
+			r.assetWeight += o.weight
+			continue
+		}
+		if o.flags&(raw|static) != 0 {
+			continue
+		}
+		get := o.method == "GET"
+		costs = append(costs, o.lat+o.size*1e-6)
+		switch {
+		case o.flags&login != 0:
+			r.logins = append(r.logins, i)
+		case get && o.flags&page != 0:
+			r.pages = append(r.pages, i)
+			if o.flags&auth == 0 && strings.Contains(strings.ToLower(o.opSpec.path+o.name), "login") && r.loginPage < 0 {
+				r.loginPage = i
+			}
+		}
+		switch {
+		case get:
+			r.reads = append(r.reads, i)
+			if o.ttl > 0 {
+				r.cached = append(r.cached, i)
+			}
+			if o.pathVar >= 0 {
+				r.objects = append(r.objects, i)
+				if o.flags&auth != 0 {
+					r.owned = append(r.owned, i)
+				}
+			}
+			if o.pageParam >= 0 {
+				r.lists = append(r.lists, i)
+			}
+			if o.flags&auth != 0 && o.pathVar < 0 {
+				r.closed = append(r.closed, i)
+			}
+			if len(o.params) > 0 && o.lat >= .01 && (o.flags&typing != 0 || strings.Contains(o.name+o.opSpec.path, "search")) {
+				r.searches = append(r.searches, i)
+			}
+		case o.method != "OPTIONS" && o.method != "HEAD" && o.flags&(login|open) == 0:
+			r.writes = append(r.writes, i)
+		}
+		for j := range o.params {
+			if l := strings.ToLower(o.params[j].label); strings.Contains(l, "token") || strings.Contains(l, "code") || strings.Contains(l, "state") {
+				r.tokens = append(r.tokens, i)
+				break
+			}
+		}
+	}
+	slices.Sort(costs)
+	for i := range ops {
+		if o := &ops[i]; len(costs) > 0 && o.flags&(assetFor|raw|static) == 0 && o.lat+o.size*1e-6 >= costs[len(costs)*7/8] {
+			r.dear = append(r.dear, i)
+		}
+	}
+	if len(r.assets) == 0 { // every service has an icon, if only the browser asks for it
+		for i := range ops {
+			r.assets = append(r.assets, i)
+			r.assetWeight += ops[i].weight
+		}
+	}
+	return r
 }

@@ -38,7 +38,7 @@ const DefaultStart int64 = 1772409600 * 1e6
 
 // Version names the generator. It changes with what is generated, so that a
 // model says which traffic it was fitted on.
-const Version = "generator 1"
+const Version = "generator 2"
 
 // Config says what Run makes. The zero value is an empty log.
 type Config struct {
@@ -60,6 +60,17 @@ type Config struct {
 	// attack request.
 	Campaigns int
 
+	// Profile is the service, one of Profiles; "" = "shop". Spec is the user's own
+	// in its place: an OpenAPI 3 document (YAML or JSON), SpecName what errors
+	// call it.
+	Profile  string
+	Spec     []byte
+	SpecName string
+
+	// Vary renames the paths and parameters of a profile by the seed: the same
+	// kind of service at another company.
+	Vary bool
+
 	// Types are the attack types to make; nil = all of Types. Their shares keep
 	// the proportions of Share.
 	Types []traffic.Label
@@ -77,15 +88,15 @@ func typeShares() []typeShare {
 	return []typeShare{
 		{traffic.SQLInjection, .15, 25},
 		{traffic.XSS, .12, 20},
-		{traffic.PathTraversal, .09, 18},
-		{traffic.CommandInjection, .09, 18},
-		{traffic.CredentialStuffing, .13, 80},
-		{traffic.DDoS, .12, 250},
-		{traffic.DataScraping, .10, 150},
+		{traffic.PathTraversal, .10, 18},
+		{traffic.CommandInjection, .12, 18},
+		{traffic.CredentialStuffing, .11, 80},
+		{traffic.DDoS, .09, 250},
+		{traffic.DataScraping, .09, 150},
 		{traffic.BrokenAuth, .06, 25},
-		{traffic.APIAbuse, .06, 80},
+		{traffic.APIAbuse, .05, 80},
 		{traffic.Scanner, .05, 35},
-		{traffic.OtherAttack, .03, 10},
+		{traffic.OtherAttack, .06, 14},
 	}
 }
 
@@ -120,6 +131,9 @@ func (c *Config) validate() error {
 		if Share(l) == 0 {
 			return fmt.Errorf("generate: unknown attack type %q", l)
 		}
+	}
+	if c.Profile == "" {
+		c.Profile = "shop"
 	}
 	if c.Duration == 0 {
 		days := 2 * math.Sqrt(float64(c.Normal+c.Attacks)/50000)

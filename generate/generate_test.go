@@ -156,7 +156,7 @@ func TestManyShapes(t *testing.T) {
 		return string(b)
 	}
 	for _, l := range []traffic.Label{traffic.SQLInjection, traffic.XSS, traffic.PathTraversal, traffic.CommandInjection} {
-		g, err := newGenerator(context.Background(), &Config{Seed: 1, Duration: 1e9}, nil)
+		g, err := newGenerator(context.Background(), &Config{Seed: 1, Duration: 1e9, Profile: "shop"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

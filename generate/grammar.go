@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -9,7 +10,9 @@ import (
 // A grammar writes random text. It is made from rules, each a list of
 // alternatives, one per line. An alternative is text in which «name» stands for
 // another rule or for a builtin; "3~text" gives it weight 3, "∅" is the empty
-// text, and \n, \t and \r in it are the control characters. Benign values and
+// text, «%name», «64name», «&name», «^name» and «?name» are what name writes in
+// percent escapes, in base64, with HTML entities, with JavaScript's escapes, and in
+// letters of random case, and \n, \t and \r in it are the control characters. Benign values and
 // attack payloads are written by the same machinery, so that neither has a
 // texture of its own.
 type grammar struct {
@@ -33,8 +36,9 @@ type alternative struct {
 // token is a literal if rule < 0, else a rule; a rule index of at least
 // builtinBase is a builtin.
 type token struct {
-	text string
-	rule int
+	text  string
+	rule  int
+	write byte // how what the rule wrote is written: 0 as it is, else one of modes
 }
 
 const builtinBase = 1 << 20
@@ -98,22 +102,29 @@ func (g *grammar) compile(line string) ([]token, error) {
 			break
 		}
 		if i > 0 {
-			out = append(out, token{line[:i], -1})
+			out = append(out, token{text: line[:i], rule: -1})
 		}
 		line = line[i+len("«"):]
 		j := strings.Index(line, "»")
 		if j < 0 {
 			return nil, fmt.Errorf("« without » in %q", line)
 		}
-		id, ok := g.index[line[:j]]
-		if !ok {
-			return nil, fmt.Errorf("unknown rule %q", line[:j])
+		name, mode := line[:j], byte(0)
+		switch {
+		case strings.HasPrefix(name, "64"):
+			name, mode = name[2:], '6'
+		case name != "" && strings.IndexByte("%&^?", name[0]) >= 0:
+			name, mode = name[1:], name[0]
 		}
-		out = append(out, token{line[:j], id})
+		id, ok := g.index[name]
+		if !ok {
+			return nil, fmt.Errorf("unknown rule %q", name)
+		}
+		out = append(out, token{name, id, mode})
 		line = line[j+len("»"):]
 	}
 	if line != "" {
-		out = append(out, token{line, -1})
+		out = append(out, token{text: line, rule: -1})
 	}
 	return out, nil
 }
@@ -147,8 +158,36 @@ func (g *grammar) write(dst []byte, r *rand.Rand, tokens []token) []byte {
 		if tokens[i].rule < 0 {
 			dst = append(dst, tokens[i].text...)
 		} else {
-			dst = g.expand(dst, r, tokens[i].rule)
+			n := len(dst)
+			if dst = g.expand(dst, r, tokens[i].rule); tokens[i].write != 0 {
+				dst = rewrite(dst, n, r, tokens[i].write)
+			}
 		}
 	}
 	return dst
+}
+
+// rewrite writes dst[from:] in another notation.
+func rewrite(dst []byte, from int, r *rand.Rand, mode byte) []byte {
+	text := append([]byte(nil), dst[from:]...)
+	dst = dst[:from]
+	switch mode {
+	case '6':
+		return base64.StdEncoding.AppendEncode(dst, text)
+	case '%':
+		return appendEncoded(dst, text, encURI, false)
+	case '?':
+		for _, c := range text {
+			if c >= 'a' && c <= 'z' && r.IntN(2) == 0 {
+				c -= 32
+			}
+			dst = append(dst, c)
+		}
+		return dst
+	}
+	how := 1 + r.IntN(2)
+	if mode == '&' {
+		how = 3 + 3*r.IntN(2)
+	}
+	return append(dst, spelled(text, how)...)
 }

@@ -882,6 +882,7 @@ func newPayloads(g *grammar) (*payloads, error) {
 	p.cracked, p.jwt, p.scAny = id("cracked"), id("badjwt"), id("scAny")
 	p.roleparam, p.rolejs, p.deepgql = id("roleparam"), id("rolejs"), id("deepgql")
 	p.email = id("email")
+	p.moreTechniques(id)
 	return p, err
 }
 

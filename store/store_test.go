@@ -413,6 +413,34 @@ func TestSpill(t *testing.T) {
 	}
 }
 
+func TestCSVToParquet(t *testing.T) {
+	ctx, dir := t.Context(), t.TempDir()
+	csv, parquet := filepath.Join(dir, "it's.csv"), filepath.Join(dir, "it's.parquet")
+	text := "a,b,c\n1,\"x \"\"y\"\", z\nnext\",2026-03-02 00:00:01.5\n2,,2026-03-02 00:00:02\n"
+	if err := os.WriteFile(csv, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cols := []CSVColumn{{"a", "BIGINT"}, {"b", "VARCHAR"}, {"c", "TIMESTAMP"}}
+	if err := CSVToParquet(ctx, csv, parquet, cols, 3); err == nil || !strings.Contains(err.Error(), "2 of 3 records") {
+		t.Errorf("a record too few: %v", err)
+	}
+	if _, err := os.Stat(parquet); err == nil {
+		t.Error("an incomplete file was left")
+	}
+	if err := CSVToParquet(ctx, csv, parquet, cols, 2); err != nil {
+		t.Fatal(err)
+	}
+	s := fresh(t)
+	var n int64
+	var b string
+	if err := s.db.QueryRowContext(ctx, "SELECT sum(a)::BIGINT, max(b) FROM read_parquet("+quote(parquet)+")").Scan(&n, &b); err != nil || n != 3 || b != "x \"y\", z\nnext" {
+		t.Errorf("read back %d, %q: %v", n, b, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".apiml-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 func TestExportParquet(t *testing.T) {
 	ctx := context.Background()
 	s := fresh(t)

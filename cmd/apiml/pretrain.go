@@ -47,14 +47,16 @@ type pretrainService struct {
 	span     time.Duration // how long the same number of requests takes: busy and idle services
 	combined bool          // seen as a combined log shows it, else with all that a rich log knows (body, latency, user, session)
 	proxied  bool          // behind a balancer that hides the clients: only payloads tell anything
+	profile  string        // what kind of service
+	vary     bool          // under other names than those of the profile
 }
 
 func pretrainServices() []pretrainService {
 	const hour, day = time.Hour, 24 * time.Hour
 	return []pretrainService{
-		{2 * day, true, false}, {2 * day, false, false}, {3 * hour, true, false}, {12 * hour, false, false}, {day, true, true},
-		{6 * day, true, false}, {12 * day, false, false}, {30 * time.Minute, false, true}, {24 * day, true, false}, {day, false, false},
-		{3 * day, true, true}, {5 * hour, false, true},
+		{2 * day, true, false, "shop", false}, {2 * day, false, false, "site", true}, {3 * hour, true, false, "internal", true}, {12 * hour, false, false, "shop", true},
+		{day, true, true, "site", false}, {6 * day, true, false, "mobile-api", true}, {12 * day, false, false, "internal", false}, {30 * time.Minute, false, true, "shop", true},
+		{24 * day, true, false, "site", true}, {day, false, false, "shop", true}, {3 * day, true, true, "shop", true}, {5 * hour, false, true, "internal", true},
 	}
 }
 
@@ -74,6 +76,7 @@ func (a *app) pretrain(dir string, cfg generate.Config) error {
 		p.set(int64(i))
 		one := cfg
 		one.Seed, one.Normal, one.Attacks, one.Duration = cfg.Seed+uint64(i), cfg.Normal/len(services), cfg.Attacks/len(services), service.span
+		one.Profile, one.Vary = service.profile, service.vary
 		if service.proxied {
 			one.Types = payloadTypes()
 		}
