@@ -180,7 +180,7 @@ type template struct {
 // hotForm is a form of value (textScan.form) that reads like a payload. Some
 // APIs speak a language of their own, filters in JSON or SQL, and there such a
 // form is the custom: many principals send it, it is a good part of what the
-// template gets, and the server accepts it. An attacker would have to outnumber
+// template gets, and it is not refused (4xx). An attacker would have to outnumber
 // the template's users to teach one.
 type hotForm struct {
 	form       uint64
@@ -191,7 +191,7 @@ type hotForm struct {
 const (
 	maxHot      = 4
 	customShare = 5  // a customary form is at least one in five of the template's requests
-	customBy    = 6  // … from at least so many principals
+	customBy    = 4  // … from at least so many principals
 	customAtMin = 24 // … in at least so many requests
 	textHot     = -2 // log-odds from which a form is watched
 )
@@ -216,7 +216,7 @@ func (t *template) watch(s *shape, o outcome, principal uint32, trusted bool) {
 	if at >= 0 {
 		f := &t.hot[at]
 		f.n++
-		if o.status != 4 && o.status != 5 {
+		if o.status != 4 { // a server error says nothing of the request
 			f.ok++
 		}
 		f.principals |= 1 << (mix(uint64(principal), 51) & 31)
