@@ -179,7 +179,7 @@ func NewBehaviorBuilder(c BehaviorConfig) *BehaviorBuilder {
 	if c.MaxPrincipals <= 0 {
 		c.MaxPrincipals = maxPrincipals
 	}
-	return &BehaviorBuilder{min: c.MinRequests, limit: c.MaxPrincipals, analyser: newAnalyser(),
+	return &BehaviorBuilder{min: c.MinRequests, limit: c.MaxPrincipals, analyser: newAnalyser(nil),
 		agents: newMemo[agent](4096), index: map[uint64]*behaviour{}}
 }
 

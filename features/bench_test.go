@@ -50,7 +50,7 @@ func made(n int, seed uint64) []traffic.Request {
 
 func BenchmarkExtract(b *testing.B) {
 	reqs := made(BlockRows*8, 1)
-	e := NewExtractor(Online())
+	e := NewExtractor(Online(nil))
 	x := frame.NewMatrix(HTTPSchema(e.State()), BlockRows)
 	b.ReportAllocs()
 	rows := 0
@@ -67,7 +67,7 @@ func BenchmarkExtract(b *testing.B) {
 // BenchmarkExtractCold defeats the memo: every target is new.
 func BenchmarkExtractCold(b *testing.B) {
 	reqs := made(BlockRows, 1)
-	e := NewExtractor(Online())
+	e := NewExtractor(Online(nil))
 	x := frame.NewMatrix(HTTPSchema(e.State()), BlockRows)
 	b.ReportAllocs()
 	rows := 0

@@ -119,6 +119,14 @@ const (
 	cStatusSurprise
 	cBytesZ
 	cLatencyZ
+
+	// The text model on target and body, but for what is the custom here (text.go).
+	cTextAttack
+	cTextSQL
+	cTextXSS
+	cTextTraversal
+	cTextCommand
+	cTextOther
 	numColumns
 )
 
@@ -241,6 +249,13 @@ func columns() [numColumns]frame.Column {
 		cStatusSurprise:    {Name: "status_surprise", Unit: nats, Doc: "−ln of the smoothed share of this status class at the template"},
 		cBytesZ:            {Name: "bytes_z", Unit: "sd", Doc: "distance of the ln response size from the template's mean, in shrunk standard deviations, within ±50"},
 		cLatencyZ:          {Name: "latency_z", Unit: "sd", Doc: "distance of the ln latency from the template's mean, likewise"},
+
+		cTextAttack:    {Name: "text_attack", Unit: nats, Doc: "log-odds of an attack in the strongest value, by the text model; -12 if no value says anything or its form is the custom at this template"},
+		cTextSQL:       {Name: "text_sql_injection", Unit: nats, Doc: "the same for SQL injection against benign text"},
+		cTextXSS:       {Name: "text_xss", Unit: nats, Doc: "the same for cross-site scripting"},
+		cTextTraversal: {Name: "text_path_traversal", Unit: nats, Doc: "the same for path traversal"},
+		cTextCommand:   {Name: "text_command_injection", Unit: nats, Doc: "the same for command and template injection"},
+		cTextOther:     {Name: "text_other_attack", Unit: nats, Doc: "the same for other payloads"},
 	}
 }
 

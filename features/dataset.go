@@ -12,7 +12,8 @@ import (
 
 // Config says how a Builder makes features.
 type Config struct {
-	Profile Profile // "" = Frozen
+	Profile Profile    // "" = Frozen
+	Text    *TextModel // fitted on other requests than those to come; nil = none
 }
 
 // Builder turns the ordered stream of training records into a Dataset. Records
@@ -38,6 +39,7 @@ type Dataset struct {
 	Hash   []uint64        // identity of a row: time, principal, method, target, body
 
 	online     bool
+	text       *TextModel
 	shapes     []*shape
 	principals []uint64 // 0 = unknown
 	schema     *frame.Schema
@@ -52,9 +54,9 @@ type Fold struct {
 // NewBuilder returns an empty builder.
 func NewBuilder(c Config) *Builder {
 	// A frozen profile is fitted afterwards, per fold. Until then nothing is known.
-	state := Online()
+	state := Online(c.Text)
 	return &Builder{online: c.Profile == OnlineProfile, ext: NewExtractor(state), cols: make([][]float32, numColumns),
-		scratch: frame.NewMatrix(HTTPSchema(state), BlockRows), d: &Dataset{online: c.Profile == OnlineProfile}}
+		scratch: frame.NewMatrix(HTTPSchema(state), BlockRows), d: &Dataset{online: c.Profile == OnlineProfile, text: c.Text}}
 }
 
 // Add takes in the next records. The Builder keeps none of their text beyond
@@ -144,7 +146,7 @@ func (b *Builder) Dataset() (*Dataset, error) {
 	if !timed {
 		d.Times = nil
 	}
-	d.schema = HTTPSchema(Online())
+	d.schema = HTTPSchema(Online(d.text))
 	d.X = &frame.Matrix{Schema: d.schema, Cols: b.cols, N: n, Group: d.Groups, Time: d.Times}
 	b.ext, b.cols, b.scratch, b.block = nil, nil, nil, nil
 	return d, nil
@@ -197,7 +199,7 @@ func (d *Dataset) Fold(ctx context.Context, train, test []int) (Fold, error) {
 			}
 		}
 	}
-	f := Fold{State: Online(), Fit: d.X.Select(train), Eval: d.X.Select(test)}
+	f := Fold{State: Online(d.text), Fit: d.X.Select(train), Eval: d.X.Select(test)}
 	if d.online {
 		return f, ctx.Err()
 	}
@@ -205,7 +207,7 @@ func (d *Dataset) Fold(ctx context.Context, train, test []int) (Fold, error) {
 	if err != nil {
 		return Fold{}, err
 	}
-	f.State = newState(p)
+	f.State = newState(p, d.text)
 	schema := HTTPSchema(f.State)
 	f.Fit.Schema, f.Eval.Schema = schema, schema
 	d.fill(f.Eval, p, test, -1)

@@ -40,7 +40,7 @@ type agent struct {
 // NewExtractor returns an extractor without any history.
 func NewExtractor(s *State) *Extractor {
 	e := &Extractor{
-		state: s, profile: s.profile, analyser: newAnalyser(), windows: newWindows(),
+		state: s, profile: s.profile, analyser: newAnalyser(s.text), windows: newWindows(),
 		agents: newMemo[agent](4096), headers: newMemo[uint8](4096),
 	}
 	if e.profile == nil {
@@ -135,10 +135,11 @@ func (e *Extractor) Learn(reqs []traffic.Request, flagged []bool) {
 	}
 	for i := range e.last {
 		e.learned++
+		l := &e.last[i]
 		if flagged != nil && flagged[i] {
+			e.profile.pass(l.shape, l.out, teacher(l.principal, e.learned))
 			continue
 		}
-		l := &e.last[i]
 		e.profile.observe(l.shape, l.out, teacher(l.principal, e.learned), false)
 	}
 }

@@ -90,7 +90,7 @@ func TestRequestValues(t *testing.T) {
 		if c.body != "" {
 			r.HasBody, r.Body = true, c.body
 		}
-		x := extract(Online(), []traffic.Request{r})
+		x := extract(Online(nil), []traffic.Request{r})
 		for name, want := range c.want {
 			got := float64(x.Cols[columnIndex(t, name)][0])
 			if math.Abs(got-want) > 1e-6 || math.IsNaN(got) != math.IsNaN(want) {
@@ -131,7 +131,7 @@ func TestEvidence(t *testing.T) {
 		for _, v := range c.values {
 			r := request("POST", "/x")
 			r.HasBody, r.Body = true, "v="+escape(v)
-			if x := extract(Online(), []traffic.Request{r}); !(x.Cols[j][0] > 0) {
+			if x := extract(Online(nil), []traffic.Request{r}); !(x.Cols[j][0] > 0) {
 				t.Errorf("%s does not see %q", c.column, v)
 			}
 		}
@@ -147,7 +147,7 @@ func TestEvidence(t *testing.T) {
 	} {
 		r := request("POST", "/x")
 		r.HasBody, r.Body = true, "v="+escape(v)
-		x := extract(Online(), []traffic.Request{r})
+		x := extract(Online(nil), []traffic.Request{r})
 		for _, j := range strong {
 			if x.Cols[j][0] > 0 {
 				t.Errorf("%s fires on honest %q", x.Schema.Columns[j].Name, v)
@@ -178,18 +178,18 @@ func TestRecordColumns(t *testing.T) {
 	for a, want := range agents {
 		r := request("GET", "/")
 		r.Agent = a
-		if got := extract(Online(), []traffic.Request{r}).Cols[cAgentClass][0]; got != want {
+		if got := extract(Online(nil), []traffic.Request{r}).Cols[cAgentClass][0]; got != want {
 			t.Errorf("agent %q is class %g, want %g", a, got, want)
 		}
 	}
 	for m, want := range map[string]float32{"GET": 0, "POST": 1, "PUT": 1, "PROPFIND": 2, "": 3, "\x16\x03": 3} {
-		if got := extract(Online(), []traffic.Request{request(m, "/")}).Cols[cMethodClass][0]; got != want {
+		if got := extract(Online(nil), []traffic.Request{request(m, "/")}).Cols[cMethodClass][0]; got != want {
 			t.Errorf("method %q is class %g, want %g", m, got, want)
 		}
 	}
 	r := request("GET", "/")
 	r.Agent, r.Referrer, r.Status, r.BytesOut, r.Latency = "${jndi:ldap://x/a}", "() { :; }; /bin/sh", 503, 99, 0.5
-	x := extract(Online(), []traffic.Request{r})
+	x := extract(Online(nil), []traffic.Request{r})
 	for j, want := range map[int]float64{cHeaderEvidence: 2, cStatusClass: 5, cBytesOut: math.Log1p(99), cLatency: math.Log1p(500)} {
 		if got := float64(x.Cols[j][0]); math.Abs(got-want) > 1e-6 {
 			t.Errorf("%s = %g, want %g", x.Schema.Columns[j].Name, got, want)
@@ -215,7 +215,7 @@ func TestWindows(t *testing.T) {
 		at(40, "2.2.2.2", "POST", "/login", 200),
 		at(41, "3.3.3.3", "POST", "/login", 401),
 	}
-	x := extract(Online(), reqs)
+	x := extract(Online(nil), reqs)
 	check := func(row int, name string, want float64) {
 		t.Helper()
 		if got := float64(x.Cols[columnIndex(t, name)][row]); math.Abs(got-want) > 1e-5 || math.IsNaN(got) != math.IsNaN(want) {
@@ -251,7 +251,7 @@ func TestWindows(t *testing.T) {
 	// Without a time there are no windows; without a client no principal.
 	r := reqs[0]
 	r.Time = traffic.NoTime
-	y := extract(Online(), []traffic.Request{r})
+	y := extract(Online(nil), []traffic.Request{r})
 	for j := numRequest; j < numWindow; j++ {
 		if v := y.Cols[j][0]; v == v {
 			t.Errorf("%s = %g without a time", y.Schema.Columns[j].Name, v)
@@ -259,7 +259,7 @@ func TestWindows(t *testing.T) {
 	}
 	r = reqs[0]
 	r.Client = "-"
-	y = extract(Online(), []traffic.Request{r})
+	y = extract(Online(nil), []traffic.Request{r})
 	if v := y.Cols[cRate1m][0]; v == v {
 		t.Errorf("rate of nobody = %g", v)
 	}
@@ -316,8 +316,8 @@ func same(t *testing.T, what string, a, b *frame.Matrix, n int) {
 // TestCausal: what comes later changes nothing.
 func TestCausal(t *testing.T) {
 	reqs := made(3000, 2)
-	whole := extract(Online(), reqs)
-	same(t, "prefix", whole, extract(Online(), reqs[:1000]), 1000)
+	whole := extract(Online(nil), reqs)
+	same(t, "prefix", whole, extract(Online(nil), reqs[:1000]), 1000)
 	if err := whole.Check(); err != nil {
 		t.Error(err)
 	}
@@ -347,7 +347,7 @@ func TestBuilderIsExtractor(t *testing.T) {
 	d := build(777)
 	same(t, "batch size", d.X, build(5000).X, d.Rows())
 
-	e := NewExtractor(Online())
+	e := NewExtractor(Online(nil))
 	x := frame.NewMatrix(HTTPSchema(e.State()), len(reqs))
 	at := 0
 	var r Reorder
@@ -383,7 +383,7 @@ func TestBuilderIsExtractor(t *testing.T) {
 }
 
 func TestOnlineNeedsThreePrincipals(t *testing.T) {
-	e := NewExtractor(Online())
+	e := NewExtractor(Online(nil))
 	x := frame.NewMatrix(HTTPSchema(e.State()), 1)
 	one := func(client, target string, flagged bool) float32 {
 		reqs := []traffic.Request{at(0, client, "GET", target, 200)}
@@ -579,7 +579,7 @@ func fitted(t testing.TB) *State {
 
 func TestStateRoundTrip(t *testing.T) {
 	reqs := made(2000, 5)
-	for _, s := range []*State{Online(), fitted(t)} {
+	for _, s := range []*State{Online(nil), fitted(t)} {
 		b, err := s.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
@@ -602,7 +602,7 @@ func TestStateRoundTrip(t *testing.T) {
 			t.Error("a byte behind the end was accepted")
 		}
 	}
-	if s := fitted(t); s.ID() != fitted(t).ID() || s.Templates() < 4 || s.ID() == Online().ID() {
+	if s := fitted(t); s.ID() != fitted(t).ID() || s.Templates() < 4 || s.ID() == Online(nil).ID() {
 		t.Error("fitting is not deterministic, or learned nothing")
 	}
 }
@@ -792,7 +792,7 @@ func FuzzExtract(f *testing.F) {
 		q := r
 		q.Time, q.Target, q.Body = -when, target+body, target
 		reqs := []traffic.Request{r, q, r}
-		for _, s := range []*State{Online(), frozenState} {
+		for _, s := range []*State{Online(nil), frozenState} {
 			e := NewExtractor(s)
 			x := frame.NewMatrix(HTTPSchema(s), len(reqs))
 			e.Extract(x, reqs)
@@ -810,7 +810,7 @@ func FuzzExtract(f *testing.F) {
 }
 
 func FuzzParseState(f *testing.F) {
-	for _, s := range []*State{Online(), fitted(f)} {
+	for _, s := range []*State{Online(nil), fitted(f)} {
 		b, _ := s.MarshalBinary()
 		f.Add(b)
 		f.Add(b[:len(b)/2])
@@ -839,7 +839,7 @@ func TestHostileInput(t *testing.T) {
 		s := string(bytes.Repeat([]byte(unit), big/len(unit)))
 		r := request("POST", "/"+s)
 		r.HasBody, r.Body, r.Agent, r.Referrer = true, s, s, s
-		x := extract(Online(), []traffic.Request{r})
+		x := extract(Online(nil), []traffic.Request{r})
 		if err := x.Check(); err != nil {
 			t.Error(err)
 		}

@@ -48,6 +48,11 @@ type analyser struct {
 	pairs   []uint64
 	classes [256]uint8 // character class of each byte; non-ASCII is classHigh
 	clog    [256]float64
+
+	text    *TextModel
+	collect *TextSamples // nil but while the material of a text model is collected
+	ts      textScan
+	junk    bool // the target is no request line's: bytes of another protocol
 }
 
 const (
@@ -61,8 +66,8 @@ const (
 	classPunct // and 31 more, in ASCII order
 )
 
-func newAnalyser() *analyser {
-	a := &analyser{lx: newLexicon(), now: map[string]*analysis{}}
+func newAnalyser(text *TextModel) *analyser {
+	a := &analyser{lx: newLexicon(), now: map[string]*analysis{}, text: text}
 	punct := uint8(classPunct)
 	for c := range 256 {
 		k := uint8(classHigh)
@@ -122,6 +127,10 @@ func (a *analyser) compute(r *traffic.Request) *analysis {
 	an := &analysis{id: -1, object: hashOf(r.Target, 2)}
 	lex := &an.lex
 	path, query := traffic.SplitTarget(r.Target)
+	a.junk = r.Method == ""
+	for c := range an.shape.odds {
+		an.shape.odds[c] = -textFloor
+	}
 	template := traffic.Template(r.Method, r.Target)
 	an.shape.template = hashOf(template, 1)
 	a.pairs = a.pairs[:0]
@@ -246,7 +255,7 @@ func (a *analyser) path(an *analysis, path string) {
 	lex[cQuotesOdd] += float32(st.odd)
 	top(&lex[cOperators], float32(st.operators))
 	top(&lex[cControl], float32(st.control))
-	a.evidence(an, out, st, true)
+	a.evidence(an, out, st, rounds, true)
 	lex[cScannerPath] = float32(a.lx.probes(out))
 }
 
@@ -293,7 +302,7 @@ func (a *analyser) name(an *analysis, raw []byte) uint64 {
 	if odd > 0 || bytes.IndexByte(d.out, '[') >= 0 || bytes.IndexByte(d.out, '$') >= 0 {
 		out, rounds, _ := a.names.fully(d.out, int(flag(d.changed)))
 		top(&an.lex[cDecodeRounds], float32(rounds))
-		a.evidence(an, out, a.measure(out), false)
+		a.evidence(an, out, a.measure(out), rounds, false)
 	}
 	return h
 }
@@ -342,12 +351,12 @@ func (a *analyser) value(an *analysis, name uint64, raw []byte, encoded bool) {
 	top(&lex[cNesting], float32(st.depth))
 	top(&lex[cOperators], float32(st.operators))
 	top(&lex[cControl], float32(st.control))
-	a.evidence(an, out, st, false)
+	a.evidence(an, out, st, rounds, false)
 }
 
 // evidence looks for the marks of attacks in a decoded value and keeps, per
 // column, the strongest value.
-func (a *analyser) evidence(an *analysis, v []byte, st stats, path bool) {
+func (a *analyser) evidence(an *analysis, v []byte, st stats, rounds int, path bool) {
 	if st.punct+st.spaces+st.control+st.high == 0 {
 		return // letters and digits only
 	}
@@ -359,10 +368,32 @@ func (a *analyser) evidence(an *analysis, v []byte, st stats, path bool) {
 		}
 		top(&lex[cSQLWords+i], float32(n))
 	}
+	if (a.text != nil || a.collect != nil) && (!path || !a.junk && telling(&ev)) {
+		a.ts.grams(&a.scan, &st, rounds, path)
+		if a.collect != nil {
+			a.collect.take(&a.ts)
+		} else {
+			if a.text.score(&an.shape.odds, &a.ts) {
+				an.shape.form = a.ts.form()
+			}
+		}
+	}
 	if n, none := tokens(v); n > 0 {
 		top(&lex[cToken], float32(n))
 		top(&lex[cTokenNone], float32(none))
 	}
+}
+
+// telling reports whether the scanner found any mark of an attack but words. A
+// path without one says nothing to the text model, however odd it looks: what is
+// odd at one service is the front page of another.
+func telling(ev *evidence) bool {
+	for _, n := range ev[1:] {
+		if n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // stats are counts over one decoded value.

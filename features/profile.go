@@ -40,7 +40,12 @@ type shape struct {
 	template uint64
 	names    uint64 // hash of the set of parameter names
 	params   []observation
+	odds     [numText]float32 // of the text model, of the strongest window
+	form     uint64           // of the value that holds it
 }
+
+// hot reports whether the request reads like a payload.
+func (s *shape) hot() bool { return s.odds[0] > textHot }
 
 // observation is one value of one parameter, decoded once.
 type observation struct {
@@ -159,6 +164,9 @@ type profile struct {
 
 type template struct {
 	n       uint32
+	all     uint32    // requests, flagged ones included
+	hot     []hotForm // what reads like a payload here, the most frequent forms
+	custom  []uint64  // of a frozen profile: the customary forms, ascending
 	sup     support
 	methods [4]support
 	status  [6]uint32
@@ -167,6 +175,77 @@ type template struct {
 	shapes  []seenHash
 	names   []uint64 // names[i] belongs to params[i]
 	params  []*param
+}
+
+// hotForm is a form of value (textScan.form) that reads like a payload. Some
+// APIs speak a language of their own, filters in JSON or SQL, and there such a
+// form is the custom: many principals send it, it is a good part of what the
+// template gets, and it is not refused (4xx). An attacker would have to outnumber
+// the template's users to teach one.
+type hotForm struct {
+	form       uint64
+	n, ok      uint32
+	principals uint32 // bit set by hash
+}
+
+const (
+	maxHot      = 4
+	customShare = 5  // a customary form is at least one in five of the template's requests
+	customBy    = 4  // … from at least so many principals
+	customAtMin = 24 // … in at least so many requests
+	textHot     = -2 // log-odds from which a form is watched
+)
+
+func (f *hotForm) custom(t *template) bool {
+	return f.n >= customAtMin && f.n*customShare >= t.all && f.ok*4 >= f.n*3 && bits.OnesCount32(f.principals) >= customBy
+}
+
+// watch counts a request, flagged or not, and its form if it reads like a
+// payload (Misra & Gries 1982: the forms of more than 1/(maxHot+1) of the hot
+// requests are never lost).
+func (t *template) watch(s *shape, o outcome, principal uint32, trusted bool) {
+	t.all++
+	if !s.hot() {
+		return
+	}
+	at := slices.IndexFunc(t.hot, func(f hotForm) bool { return f.form == s.form })
+	if at < 0 && len(t.hot) < maxHot {
+		at = len(t.hot)
+		t.hot = append(t.hot, hotForm{form: s.form})
+	}
+	if at >= 0 {
+		f := &t.hot[at]
+		f.n++
+		if o.status != 4 { // a server error says nothing of the request
+			f.ok++
+		}
+		f.principals |= 1 << (mix(uint64(principal), 51) & 31)
+		if trusted {
+			f.principals = math.MaxUint32
+		}
+		return
+	}
+	kept := t.hot[:0]
+	for _, f := range t.hot {
+		if f.n--; f.n > 0 {
+			f.ok = min(f.ok, f.n)
+			kept = append(kept, f)
+		}
+	}
+	t.hot = kept
+}
+
+// customary reports whether a form is the custom at this template.
+func (t *template) customary(form uint64) bool {
+	if _, ok := slices.BinarySearch(t.custom, form); ok {
+		return true
+	}
+	for i := range t.hot {
+		if t.hot[i].form == form {
+			return t.hot[i].custom(t)
+		}
+	}
+	return false
 }
 
 type seenHash struct {
@@ -190,17 +269,36 @@ type param struct {
 
 func newProfile() *profile { return &profile{templates: map[uint64]*template{}} }
 
+// at returns a template, after it was added if it was not there; nil if there is
+// no room.
+func (p *profile) at(hash uint64) *template {
+	t := p.templates[hash]
+	if t == nil {
+		if len(p.templates) >= maxTemplates && !p.makeRoom() {
+			return nil
+		}
+		t = &template{}
+		p.templates[hash] = t
+	}
+	return t
+}
+
+// pass counts a request that was flagged: of what it brought only the form is
+// looked at.
+func (p *profile) pass(s *shape, o outcome, principal uint32) {
+	if t := p.at(s.template); t != nil {
+		t.watch(s, o, principal, false)
+	}
+}
+
 // observe learns one request.
 func (p *profile) observe(s *shape, o outcome, principal uint32, trusted bool) {
 	p.n++
-	t := p.templates[s.template]
+	t := p.at(s.template)
 	if t == nil {
-		if len(p.templates) >= maxTemplates && !p.makeRoom() {
-			return
-		}
-		t = &template{}
-		p.templates[s.template] = t
+		return
 	}
+	t.watch(s, o, principal, trusted)
 	t.n++
 	if !t.sup.known() {
 		if t.sup.add(principal, trusted); t.sup.known() {
@@ -336,10 +434,17 @@ func (p *profile) score(dst []float32, s *shape, o outcome) {
 	for i := range dst {
 		dst[i] = nan
 	}
+	t := p.templates[s.template]
+	odds := dst[cTextAttack-base:]
+	copy(odds, s.odds[:])
+	if s.hot() && t != nil && t.customary(s.form) {
+		for i := range numText {
+			odds[i] = -textFloor
+		}
+	}
 	if p.n < minProfile || p.known == 0 {
 		return
 	}
-	t := p.templates[s.template]
 	if t == nil || !t.sup.known() {
 		dst[cTemplateSupport-base] = 0
 		if t != nil {
@@ -471,6 +576,13 @@ func (p *profile) finish() {
 			delete(p.templates, h)
 			continue
 		}
+		for i := range t.hot {
+			if t.hot[i].custom(t) {
+				t.custom = append(t.custom, t.hot[i].form)
+			}
+		}
+		t.hot = nil
+		slices.Sort(t.custom)
 		unknown := func(s seenHash) bool { return !s.sup.known() }
 		t.shapes = slices.DeleteFunc(t.shapes, unknown)
 		kept := 0

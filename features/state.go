@@ -26,6 +26,7 @@ const (
 // schema that models carry. It holds no text of the log, only hashes.
 type State struct {
 	profile *profile // nil = online
+	text    *TextModel
 	bytes   []byte
 	id      string
 }
@@ -34,17 +35,21 @@ type State struct {
 // its meaning, so that models fitted on the old one refuse the new one.
 const (
 	stateMagic   = "apimlst1"
-	stateVersion = 1
+	stateVersion = 2
 	kindOnline   = 0
 	kindFrozen   = 1
 )
 
 // Online returns the state without a trained profile: the Extractor starts with
-// an empty one and learns it from what it scores.
-func Online() *State { return newState(nil) }
+// an empty one and learns it from what it scores. text may be nil: then the text
+// columns say nothing.
+func Online(text *TextModel) *State { return newState(nil, text) }
 
-func newState(p *profile) *State {
-	s := &State{profile: p, bytes: encodeState(p)}
+// Text is the text model of the state, nil if it has none.
+func (s *State) Text() *TextModel { return s.text }
+
+func newState(p *profile, text *TextModel) *State {
+	s := &State{profile: p, text: text, bytes: encodeState(p, text)}
 	sum := sha256.Sum256(s.bytes)
 	s.id = hex.EncodeToString(sum[:8])
 	return s
@@ -75,17 +80,23 @@ func (s *State) MarshalBinary() ([]byte, error) { return slices.Clone(s.bytes), 
 
 // encodeState lays a profile out in little-endian order:
 //
-//	magic 8 · version u32 · kind u8 · requests u64 · templates u32, then per
+//	magic 8 · version u32 · text u8 (1 = a text model follows: appendText) · kind u8
+//	(0 = online: nothing follows) · requests u64 · templates u32, then per
 //	template in ascending order of its hash: hash u64 · n u32 · methods u8 (bit
 //	set of known classes) · status 5×u32 · bytes, latency (n u32, sum f64,
-//	squares f64) · shapes u8, u64 each, ascending · parameters u8, then per
+//	squares f64) · customary forms u8, u64 each, ascending · shapes u8, u64 each, ascending · parameters u8, then per
 //	parameter in ascending order: name u64 · n u32 · known u64 · seen u64 (bit set
 //	of classes with a count) · u32 per class seen · length sum f64, squares f64 ·
 //	shortest i32 · longest i32 · values u8 (255 = open), u64 each, ascending.
-func encodeState(p *profile) []byte {
+func encodeState(p *profile, text *TextModel) []byte {
 	le := binary.LittleEndian
 	b := append([]byte(nil), stateMagic...)
 	b = le.AppendUint32(b, stateVersion)
+	if text == nil {
+		b = append(b, 0)
+	} else {
+		b = appendText(append(b, 1), text)
+	}
 	if p == nil {
 		return append(b, kindOnline)
 	}
@@ -114,6 +125,10 @@ func encodeState(p *profile) []byte {
 		for _, m := range []moments{t.bytes, t.latency} {
 			b = le.AppendUint32(b, m.n)
 			b = appendFloats(b, m.sum, m.sq)
+		}
+		b = append(b, byte(len(t.custom)))
+		for _, h := range t.custom {
+			b = le.AppendUint64(b, h)
 		}
 		b = appendHashes(b, t.shapes)
 		order := make([]int, len(t.params))
@@ -186,6 +201,14 @@ func ParseState(b []byte) (*State, error) {
 		return nil, fmt.Errorf("feature state: version %d, this apiml computes version %d; train again", v, stateVersion)
 	}
 	var p *profile
+	var text *TextModel
+	switch r.u8() {
+	case 0:
+	case 1:
+		text = r.text()
+	default:
+		r.fail("unknown text model")
+	}
 	switch kind := r.u8(); kind {
 	case kindOnline:
 	case kindFrozen:
@@ -199,7 +222,7 @@ func ParseState(b []byte) (*State, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	return newState(p), nil
+	return newState(p, text), nil
 }
 
 // stateReader reads with one error at the end; after an error all reads give 0.
@@ -279,7 +302,7 @@ func (r *stateReader) profile() *profile {
 	p := newProfile()
 	p.n = r.u64()
 	n := int(r.u32())
-	if n > maxTemplates || n*75 > len(r.b) { // 75 bytes: a template without shapes and parameters
+	if n > maxTemplates || n*76 > len(r.b) { // 76 bytes: a template without shapes and parameters
 		r.fail("too many templates")
 		return p
 	}
@@ -312,6 +335,17 @@ func (r *stateReader) profile() *profile {
 		t.latency = r.moments(r.u32())
 		if t.bytes.n > t.n || t.latency.n > t.n {
 			r.fail("impossible counts")
+		}
+		forms := int(r.u8())
+		if forms > maxHot {
+			r.fail("too many forms")
+		}
+		for range forms {
+			h := r.u64()
+			if k := len(t.custom); k > 0 && h <= t.custom[k-1] {
+				r.fail("forms out of order")
+			}
+			t.custom = append(t.custom, h)
 		}
 		shapes := int(r.u8())
 		if shapes > maxShapes {

@@ -74,7 +74,7 @@ func TestBuiltin(t *testing.T) {
 		want := f.Header.Schema.ID() // forecast and cache: no columns that could change
 		switch f.Header.Name {
 		case "attack", "anomaly":
-			want = features.HTTPSchema(features.Online()).ID()
+			want = features.HTTPSchema(features.Online(nil)).ID()
 		case "behavior":
 			want = features.BehaviorSchema().ID()
 		case "latency":

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,8 +12,10 @@ import (
 	"path/filepath"
 
 	"apiml/features"
+	"apiml/frame"
 	"apiml/model"
 	"apiml/model/catalog"
+	"apiml/score"
 	"apiml/score/builtin"
 )
 
@@ -126,6 +130,9 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if err != nil {
 		return fail(err)
 	}
+	if c, ok := lm.model.(model.Classifier); ok && lm.state != nil {
+		lm.model = score.WithText(c, lm.state.Text())
+	}
 	return lm, nil
 }
 
@@ -158,6 +165,49 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 		}
 	}
 	return attack, anomaly, nil
+}
+
+// builtinText is the text model of the built-in classifier, which all models of
+// requests share: it was fitted on generated traffic only, so it is no part of
+// what a split has to keep apart. Nil if there is none.
+func builtinText() *features.TextModel {
+	specs, err := catalog.Resolve([]string{"attack"})
+	if err != nil {
+		return nil
+	}
+	b, err := builtin.File(specs[0].FileName)
+	if err != nil {
+		return nil
+	}
+	f, err := model.ReadFile(b)
+	if err != nil || !f.Has(arrayState) {
+		return nil
+	}
+	raw, err := f.U8(arrayState)
+	if err != nil {
+		return nil
+	}
+	state, err := features.ParseState(raw)
+	if err != nil {
+		return nil
+	}
+	return state.Text()
+}
+
+// withText makes the fitted classifiers of spec read the text, too.
+func withText(spec model.Spec, text *features.TextModel) model.Spec {
+	if spec.Role != model.RoleClassifier || text == nil {
+		return spec
+	}
+	fit := spec.Fit
+	spec.Fit = func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt model.FitOptions) (model.Model, error) {
+		m, err := fit(ctx, x, config, opt)
+		if err != nil {
+			return nil, err
+		}
+		return score.WithText(m.(model.Classifier), text), nil
+	}
+	return spec
 }
 
 // trainedOn returns a look-up of the rows that the model was fitted on; nil if

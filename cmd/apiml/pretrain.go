@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"apiml/evaluate"
 	"apiml/features"
 	"apiml/frame"
 	"apiml/generate"
@@ -68,19 +70,18 @@ func (a *app) pretrain(dir string, cfg generate.Config) error {
 		Name:      fmt.Sprintf("generated traffic of %d services (%s), seeds %d to %d", len(services), generate.Version, cfg.Seed, cfg.Seed+uint64(len(services))-1),
 		Synthetic: true,
 	}}
+	text, held, err := a.pretrainText(cfg, services)
+	if err != nil {
+		return err
+	}
 	var parts []*features.Dataset
 	var labels []traffic.Label
 	p := a.progress("generating", int64(len(services)))
 	defer p.done()
 	for i, service := range services {
 		p.set(int64(i))
-		one := cfg
-		one.Seed, one.Normal, one.Attacks, one.Duration = cfg.Seed+uint64(i), cfg.Normal/len(services), cfg.Attacks/len(services), service.span
-		one.Profile, one.Vary = service.profile, service.vary
-		if service.proxied {
-			one.Types = payloadTypes()
-		}
-		ds, err := a.generatedDataset(one, service)
+		one := pretrainTraffic(cfg, i, service)
+		ds, err := a.generatedDataset(one, service, held[i%len(held)], text)
 		if err != nil {
 			return err
 		}
@@ -101,7 +102,8 @@ func (a *app) pretrain(dir string, cfg generate.Config) error {
 	all.Fold = func(_ context.Context, fit, eval []int) (*frame.Matrix, *frame.Matrix, error) {
 		return x.Select(fit), x.Select(eval), nil
 	}
-	all.state = features.Online
+	all.state = func() *features.State { return features.Online(text) }
+	all.text = text
 	all.data = provenance(all.Problem, nil)
 	return a.pretrainModels(dir, all, cfg)
 }
@@ -113,10 +115,27 @@ func payloadTypes() []traffic.Label {
 
 // generatedDataset renders generated traffic as a log, reads it back as score
 // would, and computes its features with an online profile.
-func (a *app) generatedDataset(cfg generate.Config, service pretrainService) (*features.Dataset, error) {
-	b := features.NewBuilder(features.Config{Profile: features.OnlineProfile})
+func (a *app) generatedDataset(cfg generate.Config, service pretrainService, held, final *features.TextModel) (*features.Dataset, error) {
+	b := features.NewBuilder(features.Config{Profile: features.OnlineProfile, Text: held})
 	var order features.Reorder
 	add := func(block features.Block) error { b.Add(block.Requests); return nil }
+	err := a.generatedRequests(cfg, service, func(reqs []traffic.Request) error { return order.Push(reqs, add) })
+	if err == nil {
+		err = order.Flush(add)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ds, err := b.Dataset()
+	if err == nil {
+		ds.X.Schema = features.HTTPSchema(features.Online(final)) // the columns mean the same
+	}
+	return ds, err
+}
+
+// generatedRequests renders generated traffic as a log and reads it back, with
+// its labels.
+func (a *app) generatedRequests(cfg generate.Config, service pretrainService, f func([]traffic.Request) error) error {
 	format, appendTo := "json", generate.AppendJSON
 	if service.combined {
 		format, appendTo = "combined", generate.AppendCombined
@@ -134,11 +153,11 @@ func (a *app) generatedDataset(cfg generate.Config, service pretrainService) (*f
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rd, err := ingest.Open("-", bytes.NewReader(text), ingest.Options{Format: format})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rd.Close()
 	for {
@@ -147,23 +166,113 @@ func (a *app) generatedDataset(cfg generate.Config, service pretrainService) (*f
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range batch.Requests {
 			batch.Requests[i].Label = truth[batch.Requests[i].Line-1]
 		}
-		if err := order.Push(batch.Requests, add); err != nil {
-			return nil, err
+		if err := f(batch.Requests); err != nil {
+			return err
 		}
 	}
-	if err := order.Flush(add); err != nil {
-		return nil, err
-	}
 	if c := rd.Coverage(); c.Parsed != int64(len(truth)) {
-		return nil, fmt.Errorf("pretrain: %d of %d generated %s lines parse", c.Parsed, len(truth), format)
+		return fmt.Errorf("pretrain: %d of %d generated %s lines parse", c.Parsed, len(truth), format)
 	}
-	return b.Dataset()
+	return nil
 }
+
+// pretrainTraffic is what a service's share of the traffic is.
+func pretrainTraffic(cfg generate.Config, i int, service pretrainService) generate.Config {
+	n := len(pretrainServices())
+	cfg.Seed, cfg.Normal, cfg.Attacks, cfg.Duration = cfg.Seed+uint64(i), cfg.Normal/n, cfg.Attacks/n, service.span
+	cfg.Profile, cfg.Vary = service.profile, service.vary
+	if service.proxied {
+		cfg.Types = payloadTypes()
+	}
+	return cfg
+}
+
+// textParts is into how many parts the services are divided for the text model:
+// the classifier is fitted on what a text model says that has not seen the
+// service, else it would trust the text model blindly.
+const textParts = 4
+
+// textFactor is how much more traffic the text model is fitted on than the
+// classifier, per service.
+const textFactor = 2
+
+// pretrainText fits the text model: on all services, and for each part of them
+// on the others. Its calibration comes from what the latter say of the services
+// that they have not seen.
+func (a *app) pretrainText(cfg generate.Config, services []pretrainService) (all *features.TextModel, held []*features.TextModel, err error) {
+	p := a.progress("text model", int64(len(services)+textParts+1))
+	defer p.done()
+	samples := make([]*features.TextSamples, textParts+1)
+	for k := range samples {
+		samples[k] = features.NewTextSamples()
+	}
+	for i, service := range services {
+		p.set(int64(i))
+		one := pretrainTraffic(cfg, i, service)
+		one.Seed += 1000
+		one.Types = payloadTypes()
+		one.Normal, one.Attacks = one.Normal*textFactor, one.Attacks*textFactor
+		err := a.generatedRequests(one, service, func(reqs []traffic.Request) error {
+			for k, s := range samples {
+				if k != i%textParts {
+					s.Add(reqs)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	models := make([]*features.TextModel, len(samples))
+	for k, s := range samples {
+		p.set(int64(len(services) + k))
+		if models[k], err = features.FitText(a.ctx, s, features.TextConfig{Seed: cfg.Seed}); err != nil {
+			return nil, nil, err
+		}
+		samples[k] = nil
+	}
+	var odds []float64
+	var attack []bool
+	for i, service := range services {
+		one := pretrainTraffic(cfg, i, service)
+		one.Seed += 2000
+		one.Types = payloadTypes()
+		sc := features.NewTextScorer(models[i%textParts])
+		err := a.generatedRequests(one, service, func(reqs []traffic.Request) error {
+			for r := range reqs {
+				if l := reqs[r].Label; l == traffic.None || slices.Contains(features.TextClasses(), l) {
+					any, _ := sc.Score(&reqs[r])
+					odds, attack = append(odds, float64(any)), append(attack, l.Attack())
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	offset, slope := evaluate.Platt(odds, attack, textPrior)
+	if all, err = models[textParts].Calibrated(offset, slope); err != nil {
+		return nil, nil, err
+	}
+	for _, m := range models[:textParts] {
+		if m, err = m.Calibrated(offset, slope); err != nil {
+			return nil, nil, err
+		}
+		held = append(held, m)
+	}
+	return all, held, nil
+}
+
+// textPrior is the share of attacks for which the text's probability is meant:
+// far fewer than in generated traffic, and far more than in most logs.
+const textPrior = 0.02
 
 // hideClient shows a request as a log behind a balancer does: one of three
 // addresses, nobody's name.
@@ -196,7 +305,7 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 	}
 	// Small enough that all files together stay under builtin.MaxBytes.
 	configs := map[string]json.RawMessage{
-		"attack":  json.RawMessage(`{"trees": 60, "min_samples_leaf": 8, "class_weight": "none", "max_features": 5}`),
+		"attack":  json.RawMessage(`{"trees": 48, "min_samples_leaf": 8, "class_weight": "none", "max_features": 5}`),
 		"anomaly": json.RawMessage(`{"trees": 100}`),
 	}
 	a.cfg.ModelsDir = dir

@@ -177,13 +177,15 @@ type problem struct {
 	*train.Problem
 	data  model.Provenance
 	state func() *features.State // state of the last Fold; nil for flows
+	text  *features.TextModel    // that the rows were read with; nil for flows
 
 	dropped int // repeated rows without a time that were left out
 }
 
 // httpProblem reads all requests into a training problem, nil if there are none.
 func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*problem, error) {
-	b := features.NewBuilder(features.Config{Profile: profile})
+	text := builtinText()
+	b := features.NewBuilder(features.Config{Profile: profile, Text: text})
 	var order features.Reorder
 	add := func(block features.Block) error { b.Add(block.Requests); return nil }
 	p := s.a.progress("reading requests", s.kinds[store.KindHTTP])
@@ -203,11 +205,11 @@ func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*pr
 	if n == 0 {
 		return nil, nil
 	}
-	return datasetProblem(b, s.name(), s.synth[store.KindHTTP], s.inputs)
+	return datasetProblem(b, text, s.name(), s.synth[store.KindHTTP], s.inputs)
 }
 
 // datasetProblem makes the problem of what a builder has taken in.
-func datasetProblem(b *features.Builder, name string, synthetic bool, inputs []model.InputRef) (*problem, error) {
+func datasetProblem(b *features.Builder, text *features.TextModel, name string, synthetic bool, inputs []model.InputRef) (*problem, error) {
 	ds, err := b.Dataset()
 	if err != nil {
 		return nil, withCode(exitInput, err)
@@ -226,6 +228,7 @@ func datasetProblem(b *features.Builder, name string, synthetic bool, inputs []m
 			},
 		},
 		state: func() *features.State { return last },
+		text:  text,
 	}
 	pr.label(ds.Labels)
 	pr.distinct()

@@ -375,6 +375,7 @@ func namesModels(m map[string]any) bool {
 
 // trainOne cross-validates, fits, evaluates and writes one model.
 func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o trainOptions, split train.Split) (*trainedModel, error) {
+	spec = withText(spec, pr.text)
 	p := a.progress(spec.Name, 0)
 	defer p.done()
 	opt := train.Options{
