@@ -25,7 +25,7 @@ const (
 	fTimeStart // the same, of the request's beginning: only if there is no fTime
 	fDate      // with fClock
 	fClock
-	fEpochNS
+	fTimeEnd // the same, of the response's end; with fTimeStart it tells the latency
 	fRequest // "METHOD target PROTOCOL"
 	fMethod
 	fTarget // with its query, or a whole URL
@@ -41,13 +41,17 @@ const (
 	fMillis
 	fMicros
 	fNanos
+	fTaken    // W3C's time-taken, whose unit depends on the server
 	fSuffixed // "12ms", "1.5s", "3 micros"
+	fConnect  // the same, what goes before an fSuffixed
 	fUpstream // seconds, one or several: only if there is no latency
 	fReferrer
 	fAgent
 	fAgentW3C // + is a space
 	fHost
+	fServer // name by which the server was reached: the host if there is no fHost
 	fCache
+	fLogger // which log of the program the line belongs to
 	fBody
 	numFields
 )
@@ -58,6 +62,7 @@ type builder struct {
 	v      [numFields]string
 	set    [numFields]bool
 	dashed bool // an empty body field is "-"
+	splits bool // the log makes whole URLs out of paths, in request lines too
 }
 
 func (b *builder) reset() {
@@ -89,6 +94,12 @@ func (b *builder) record(q *traffic.Request) string {
 		q.Client = hostOnly(b.get(fPeer))
 	}
 	q.User, q.Session, q.Host = b.get(fUser), b.get(fSession), b.get(fHost)
+	if q.Host == "" {
+		q.Host = b.get(fServer)
+	}
+	if f := q.Forwarded; len(f) > 2 && f[0] == '[' && strings.IndexByte(f, ']') == len(f)-1 {
+		q.Forwarded = f[1 : len(f)-1] // one IPv6 address, as Envoy writes it
+	}
 	q.Referrer, q.Agent, q.Cache = b.get(fReferrer), b.get(fAgent), cacheStatus(b.get(fCache))
 	if a := b.get(fAgentW3C); a != "" {
 		q.Agent = strings.ReplaceAll(a, "+", " ")
@@ -129,12 +140,8 @@ func (b *builder) time(q *traffic.Request) string {
 		t, ok = parseTime(b.get(fTime))
 	case b.get(fDate) != "" && b.get(fClock) != "":
 		t, ok = parseISO(b.arena.join(b.get(fDate), " ", b.get(fClock)))
-	case b.get(fEpochNS) != "":
-		if n, err := strconv.ParseInt(b.get(fEpochNS), 10, 64); err == nil && n > 1e17 {
-			t = n / 1000
-		} else {
-			t, ok = parseTime(b.get(fEpochNS))
-		}
+	case b.get(fTimeEnd) != "":
+		t, ok = parseTime(b.get(fTimeEnd))
 	case b.get(fTimeStart) != "":
 		t, ok = parseTime(b.get(fTimeStart))
 	default:
@@ -148,6 +155,7 @@ func (b *builder) time(q *traffic.Request) string {
 }
 
 func (b *builder) target(q *traffic.Request) string {
+	whole := !b.set[fRequest] || b.splits
 	switch {
 	case b.set[fRequest]:
 		parseRequestLine(b.v[fRequest], q)
@@ -167,8 +175,14 @@ func (b *builder) target(q *traffic.Request) string {
 	default:
 		return "no request"
 	}
+	if p := q.Protocol; p != "" && p[0]-'0' <= 9 { // "1.1"
+		q.Protocol = b.arena.join("HTTP/", p)
+	} else if strings.EqualFold(p, "https") || strings.EqualFold(p, "http") { // the scheme under another name
+		q.Protocol = ""
+	}
 	// A whole URL, as proxies and balancers log it: the host goes where it belongs.
-	if i := strings.Index(q.Target, "://"); i > 0 && i < 8 && q.Method != "CONNECT" {
+	// In a request line of any other server it is what the client sent.
+	if i := strings.Index(q.Target, "://"); whole && i > 0 && i < 8 && isScheme(q.Target[:i]) && q.Method != "CONNECT" {
 		host, path := q.Target[i+3:], ""
 		if j := strings.IndexAny(host, "/?"); j >= 0 {
 			host, path = host[:j], host[j:]
@@ -187,8 +201,25 @@ func (b *builder) target(q *traffic.Request) string {
 	return ""
 }
 
+func isScheme(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if (s[i]|0x20)-'a' > 25 {
+			return false
+		}
+	}
+	return true
+}
+
 // latency in seconds, −1 if no field says.
 func (b *builder) latency() float64 {
+	if b.get(fTimeStart) != "" && b.get(fTimeEnd) != "" {
+		start, ok := parseTime(b.get(fTimeStart))
+		end, ok2 := parseTime(b.get(fTimeEnd))
+		// Whole seconds on both sides say nothing about milliseconds.
+		if ok && ok2 && end >= start && (start%microsecond != 0 || end%microsecond != 0) {
+			return float64(end-start) / microsecond
+		}
+	}
 	for _, u := range [...]struct {
 		f    field
 		unit float64
@@ -198,6 +229,12 @@ func (b *builder) latency() float64 {
 		}
 	}
 	if v, ok := parseSuffixed(b.get(fSuffixed)); ok {
+		if c, ok := parseSuffixed(b.get(fConnect)); ok {
+			v += c
+		}
+		return v
+	}
+	if v, ok := parseSuffixed(b.get(fSeconds)); ok { // "7.5ms" where seconds are usual
 		return v
 	}
 	if v, ok := parseTimes(b.get(fUpstream)); ok {
@@ -206,7 +243,8 @@ func (b *builder) latency() float64 {
 	return -1
 }
 
-// parseSuffixed reads "12ms", "1.5s", "850µs", "68 micros".
+// parseSuffixed reads "12ms", "1.5s", "850µs", "68 micros". A number without a
+// unit could be seconds or milliseconds: unknown.
 func parseSuffixed(s string) (float64, bool) {
 	n := 0
 	for n < len(s) && (s[n]-'0' <= 9 || s[n] == '.') {
@@ -220,7 +258,7 @@ func parseSuffixed(s string) (float64, bool) {
 		return 0, false
 	}
 	switch strings.TrimSpace(s[n:]) {
-	case "", "s", "sec", "secs", "seconds":
+	case "s", "sec", "secs", "seconds":
 		return v, true
 	case "ms", "msec", "msecs", "millis", "milliseconds":
 		return v * 1e-3, true

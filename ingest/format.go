@@ -38,6 +38,10 @@ type decoder struct {
 	request func(unit string, q *traffic.Request) string
 	flow    func(unit string, f *traffic.Flow) string
 
+	// directive takes a line that changes how those behind it are read, and says
+	// whether it was one. It also sees the lines that a resumed read skips.
+	directive func(unit string) bool
+
 	looks    func(unit string) bool // detection: is this unit surely of the format? nil: if it parses
 	sure     string                 // the header alone proves the format: the sentence for Reason
 	note     string                 // appended to Reason

@@ -35,7 +35,7 @@ func dialects() []dialect {
 		{"caddy", "Caddy JSON lines", "the access log of Caddy 2", plain(
 			fTime, "ts", fClient, "request.client_ip", fPeer, "request.remote_ip request.remote_addr", fMethod, "request.method", fTarget, "request.uri", fProtocol, "request.proto",
 			fHost, "request.host", fAgent, "request.headers.user-agent", fReferrer, "request.headers.referer", fForwarded, "request.headers.x-forwarded-for",
-			fStatus, "status", fBytesOut, "size", fBytesIn, "bytes_read", fSeconds, "duration", fUser, "user_id"), []field{fMethod, fTarget}},
+			fStatus, "status", fBytesOut, "size", fBytesIn, "bytes_read", fSeconds, "duration", fUser, "user_id", fLogger, "logger"), []field{fMethod, fTarget}},
 		{"traefik", "Traefik JSON lines", "the JSON access log of Traefik 2 and 3", plain(
 			fTime, "time", fTimeStart, "StartUTC StartLocal", fClient, "ClientHost", fPeer, "ClientAddr", fUser, "ClientUsername", fMethod, "RequestMethod", fTarget, "RequestPath",
 			fProtocol, "RequestProtocol", fHost, "RequestHost", fStatus, "DownstreamStatus", fBytesOut, "DownstreamContentSize", fBytesIn, "RequestContentSize", fNanos, "Duration",
@@ -45,11 +45,11 @@ func dialects() []dialect {
 			fBytesOut, "bytes_sent", fMillis, "duration", fForwarded, "x-forwarded-for x_forwarded_for", fAgent, "user-agent user_agent", fHost, ":authority authority", fPeer, "downstream_remote_address"),
 			[]field{fMethod, fTarget, fTimeStart}},
 		{"cloudflare", "Cloudflare JSON lines", "Logpush, http_requests", plain(
-			fEpochNS, "EdgeEndTimestamp EdgeStartTimestamp", fClient, "ClientIP", fMethod, "ClientRequestMethod", fTarget, "ClientRequestURI", fPath, "ClientRequestPath", fProtocol, "ClientRequestProtocol",
+			fTimeStart, "EdgeStartTimestamp", fTimeEnd, "EdgeEndTimestamp", fClient, "ClientIP", fMethod, "ClientRequestMethod", fTarget, "ClientRequestURI", fPath, "ClientRequestPath", fProtocol, "ClientRequestProtocol",
 			fHost, "ClientRequestHost", fStatus, "EdgeResponseStatus", fBytesOut, "EdgeResponseBytes", fBytesIn, "ClientRequestBytes", fAgent, "ClientRequestUserAgent", fReferrer, "ClientRequestReferer",
 			fCache, "CacheCacheStatus", fMillis, "EdgeTimeToFirstByteMs OriginResponseDurationMs"), []field{fMethod, fHost}},
 		{"json-any", "JSON lines with common names", "method, uri or path, status, time and what others call them; input.mapping names the rest", func() names {
-			return commonNames().with(fHost, "host request.host http.host").with(fMethod, "request.method").with(fTarget, "request.uri request.url http.url").with(fAgent, "request.headers.user-agent http.user_agent").with(fStatus, "response.status")
+			return commonNames().with(fHost, "host request.host http.host").with(fMethod, "request.method").with(fTarget, "request.uri request.url http.url").with(fAgent, "request.headers.user-agent http.user_agent").with(fStatus, "response.status").with(fLogger, "logger")
 		}, []field{fTarget, fStatus}},
 		{"json-wrapped", "access log lines inside JSON", "Docker, Kubernetes, journald: the line stands under log, message or MESSAGE", nil, nil},
 	}
@@ -129,6 +129,13 @@ func (d *dialectDecoder) request(s string, q *traffic.Request) string {
 		if !d.b.set[f] && !(f == fMethod && d.b.set[fRequest]) && !(f == fTarget && (d.b.set[fPath] || d.b.set[fRequest])) {
 			return "no request in the object"
 		}
+	}
+	if d.b.get(fTimeEnd) != "" && d.b.get(fMillis) == "0" { // Cloudflare did not ask the origin
+		d.b.set[fMillis] = false
+	}
+	// Caddy logs a request that failed a second time, in its error log.
+	if l := d.b.get(fLogger); strings.HasPrefix(l, "http.log.") && !strings.HasPrefix(l, "http.log.access") {
+		return "a message of the server, no access log"
 	}
 	return d.b.record(q)
 }

@@ -52,7 +52,7 @@ func logfmtFormat() format {
 	return format{
 		FormatInfo: FormatInfo{"logfmt", "logfmt lines", "key=value pairs such as method=GET path=/ status=200 duration=12ms; Heroku's router"},
 		open: func(_ string, opt *Options) (*decoder, error) {
-			d := &logfmtDecoder{names: commonNames().with(fHost, "host").with(fForwarded, "fwd").apply(opt.Mapping)}
+			d := &logfmtDecoder{names: commonNames().with(fHost, "host").with(fForwarded, "fwd").with(fConnect, "connect").apply(opt.Mapping)}
 			return &decoder{request: d.request}, nil
 		},
 	}

@@ -205,6 +205,20 @@ func (r *Reader) start() error {
 func (r *Reader) skip(n int64) error {
 	for r.offset < n {
 		take := min(n-r.offset, int64(len(r.text)))
+		if r.dec.directive != nil { // by whole lines
+			i := strings.IndexByte(r.text, '\n')
+			if i < 0 && len(r.text) <= maxUnit && r.fill() {
+				continue
+			}
+			if i >= 0 && int64(i) < take {
+				take = int64(i) + 1
+				line := r.text[:take]
+				if r.offset == 0 {
+					line = strings.TrimPrefix(line, bom)
+				}
+				r.dec.directive(trimEnd(line))
+			}
+		}
 		r.text = r.text[take:]
 		r.offset += take
 		if r.offset < n && !r.fill() && len(r.text) == 0 {

@@ -151,7 +151,7 @@ func albFormat() format {
 	return format{
 		FormatInfo: FormatInfo{"alb", "Amazon ALB log lines", "Application Load Balancer; latency is the sum of its three timers"},
 		open: func(string, *Options) (*decoder, error) {
-			d := &elbDecoder{typed: true}
+			d := &elbDecoder{typed: true, b: builder{splits: true}}
 			return &decoder{request: d.request}, nil
 		},
 	}
@@ -161,7 +161,7 @@ func elbFormat() format {
 	return format{
 		FormatInfo: FormatInfo{"elb", "Amazon classic ELB log lines", "HTTP listeners; latency is the sum of its three timers"},
 		open: func(string, *Options) (*decoder, error) {
-			d := &elbDecoder{}
+			d := &elbDecoder{b: builder{splits: true}}
 			return &decoder{request: d.request}, nil
 		},
 	}
@@ -286,6 +286,9 @@ func (d *haproxyDecoder) request(s string, q *traffic.Request) string {
 		return "a message of HAProxy, no request"
 	}
 	quote := strings.Index(rest, `"`)
+	if i := strings.LastIndex(rest, `} "`); i >= 0 { // a captured header may hold a quote
+		quote = i + 2
+	}
 	if quote < 0 {
 		return "no quoted request"
 	}
@@ -295,6 +298,9 @@ func (d *haproxyDecoder) request(s string, q *traffic.Request) string {
 		request = rest[quote+1 : last]
 	}
 	d.b.reset()
+	if i := strings.LastIndexByte(client, ':'); i > 0 { // IPv6 addresses have no brackets here
+		client = client[:i]
+	}
 	d.b.put(fClient, client)
 	d.b.put(fStatus, strings.TrimPrefix(f[3], "-1"))
 	d.b.put(fBytesOut, strings.TrimPrefix(f[4], "+"))

@@ -173,11 +173,11 @@ func parseISO(s string) (int64, bool) {
 }
 
 // parseEpoch reads decimal seconds ("1523946306.123", NGINX's $msec) exactly,
-// or whole milliseconds or microseconds if the number is too large for
-// seconds: 10¹¹ s is the year 5138.
+// or whole milliseconds, microseconds or nanoseconds if the number is too large
+// for seconds: 10¹¹ s is the year 5138.
 func parseEpoch(s string) (int64, bool) {
 	whole, frac, point := strings.Cut(s, ".")
-	if whole == "" || len(whole) > 17 {
+	if whole == "" || len(whole) > 19 {
 		return 0, false
 	}
 	n := int64(num(whole))
@@ -196,8 +196,10 @@ func parseEpoch(s string) (int64, bool) {
 		return n*microsecond + micros, true
 	case n < 1e14:
 		return n*1000 + micros/1000, true
+	case n < 1e17:
+		return n, true
 	}
-	return n, true
+	return n / 1000, true
 }
 
 // parseTime reads any of the forms above.

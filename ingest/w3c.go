@@ -16,7 +16,7 @@ func w3cFormat() format {
 		FormatInfo: FormatInfo{"w3c", "W3C extended log lines", "IIS, CloudFront, Netscaler, Incapsula: #Fields may be repeated and may change; Zeek's http.log; CloudFront without its header"},
 		open: func(head string, _ *Options) (*decoder, error) {
 			d := &w3cDecoder{}
-			dec := &decoder{request: d.request}
+			dec := &decoder{request: d.request, directive: d.directive, doubles: true}
 			for line := range strings.SplitSeq(head, "\n") {
 				if low := strings.ToLower(line); strings.HasPrefix(low, "#fields:") || strings.HasPrefix(low, "#fields\t") {
 					dec.sure = "a #Fields line names the columns"
@@ -36,6 +36,7 @@ func w3cFormat() format {
 type w3cDecoder struct {
 	columns []field
 	bare    bool   // no #Fields line yet: CloudFront's columns are assumed
+	millis  bool   // the server counts time-taken in milliseconds
 	date    string // of the last #Date line, for logs that hold the clock only
 	b       builder
 	fields  []string
@@ -82,7 +83,9 @@ func w3cColumn(name string) field {
 		return fBytesOut
 	case "cs-bytes", "request_body_len":
 		return fBytesIn
-	case "time-taken", "timetakenms":
+	case "time-taken":
+		return fTaken
+	case "timetakenms":
 		return fMillis
 	case "cs(referer)", "cs(referrer)", "referrer":
 		return fReferrer
@@ -92,6 +95,8 @@ func w3cColumn(name string) field {
 		return fAgent
 	case "cs-host", "x-host-header", "host":
 		return fHost
+	case "cs(host)": // behind CloudFront the distribution's name
+		return fServer
 	case "x-edge-result-type", "x-cache":
 		return fCache
 	case "cs-postbody":
@@ -101,8 +106,7 @@ func w3cColumn(name string) field {
 }
 
 func (d *w3cDecoder) request(s string, q *traffic.Request) string {
-	if s[0] == '#' {
-		d.directive(s)
+	if d.directive(s) {
 		return leftOut
 	}
 	if d.columns == nil {
@@ -118,6 +122,14 @@ func (d *w3cDecoder) request(s string, q *traffic.Request) string {
 			}
 		}
 		var v string
+		if rest[0] == '"' && !tab {
+			var ok bool
+			if v, rest, ok = cutDoubled(rest); !ok {
+				return "a quoted field does not end"
+			}
+			d.fields = append(d.fields, v)
+			continue
+		}
 		if rest[0] == '"' {
 			if end := quoteEnd(rest[1:], false); end >= 0 || strings.IndexByte(rest[1:], '"') >= 0 {
 				if end < 0 {
@@ -154,17 +166,26 @@ func (d *w3cDecoder) request(s string, q *traffic.Request) string {
 			d.b.put(f, d.fields[i])
 		}
 	}
-	// IIS counts milliseconds, CloudFront seconds with a fraction.
-	if v := d.b.get(fMillis); strings.IndexByte(v, '.') >= 0 {
-		d.b.set[fMillis] = false
+	// Seconds by the standard, which CloudFront writes with a fraction;
+	// milliseconds in IIS. A whole number of any other server is no latency.
+	switch v := d.b.get(fTaken); {
+	case strings.IndexByte(v, '.') >= 0:
 		d.b.put(fSeconds, v)
+	case d.millis:
+		d.b.put(fMillis, v)
 	}
 	if d.b.get(fDate) == "" && d.date != "" {
 		d.b.set[fDate] = false
 		d.b.put(fDate, d.date)
 	}
-	if d.b.get(fMethod) == "" && d.b.get(fPath) == "" && d.b.get(fTarget) == "" {
-		return "no method and no path"
+	if !d.b.set[fMethod] || !isMethod(d.b.v[fMethod]) { // FTP, RTMP, a media server
+		return "no HTTP request: no HTTP method"
+	}
+	if t := d.b.get(fTarget); t != "" && t[0] != '/' && t != "*" && !strings.Contains(t, "://") {
+		if i := strings.IndexByte(t, '/'); i > 0 { // cs-uri without its scheme: "a.example/page"
+			d.b.put(fServer, t[:i])
+			d.b.v[fTarget] = t[i:]
+		}
 	}
 	if d.b.get(fPath) == "" && d.b.get(fTarget) == "" {
 		d.b.set[fPath] = false
@@ -177,8 +198,31 @@ func (d *w3cDecoder) request(s string, q *traffic.Request) string {
 	return reason
 }
 
+// cutDoubled takes a quoted field off s, in which a quote is written twice.
+func cutDoubled(s string) (field, rest string, ok bool) {
+	doubled := false
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] != '"':
+		case i+1 < len(s) && s[i+1] == '"':
+			doubled = true
+			i++
+		default:
+			field = s[1:i]
+			if doubled {
+				field = strings.ReplaceAll(field, `""`, `"`)
+			}
+			return field, strings.TrimPrefix(s[i+1:], " "), true
+		}
+	}
+	return "", s, false
+}
+
 // directive reads a line that begins with #.
-func (d *w3cDecoder) directive(s string) {
+func (d *w3cDecoder) directive(s string) bool {
+	if s == "" || s[0] != '#' {
+		return false
+	}
 	low := strings.ToLower(s)
 	switch {
 	case strings.HasPrefix(low, "#fields"):
@@ -186,13 +230,19 @@ func (d *w3cDecoder) directive(s string) {
 		d.columns, d.bare = d.columns[:0:0], false
 		for name := range strings.FieldsSeq(rest) {
 			d.columns = append(d.columns, w3cColumn(name))
+			if strings.EqualFold(name, "sc-win32-status") {
+				d.millis = true
+			}
 		}
+	case strings.HasPrefix(low, "#software:"):
+		d.millis = strings.Contains(low, "microsoft") || strings.Contains(low, "iis")
 	case strings.HasPrefix(low, "#date:"), strings.HasPrefix(low, "#start-date:"):
 		_, v, _ := strings.Cut(s, ":")
 		if day, _, _ := strings.Cut(strings.TrimSpace(v), " "); len(day) == 10 {
-			d.date = day
+			d.date = strings.Clone(day) // the text behind it is not kept for it
 		}
 	}
+	return true
 }
 
 // unpercent resolves the one or two rounds of percent-encoding that CloudFront
