@@ -15,14 +15,15 @@ import (
 func cicFormat() format {
 	return format{
 		FormatInfo: FormatInfo{"cicids2017", "CIC-IDS2017 flow rows",
-			"MachineLearningCSV and the 85-column form with addresses and time; at least 50 of the 77 feature columns"},
+			"MachineLearningCSV, the 85-column form with addresses and time, CICFlowMeter's later names; at least 20 of the 77 feature columns"},
 		open: openCIC,
 	}
 }
 
-// cicMinColumns: some copies left columns out, the one that is most used kept 52;
-// with fewer than this the models' features are mostly missing.
-const cicMinColumns = 50
+// cicMinColumns: some copies left columns out, the one that is most used kept 52,
+// feature selections about 20. With fewer than this a table is hardly one of
+// flows. Columns that a copy lacks are NaN, which models read as unknown.
+const cicMinColumns = 20
 
 const (
 	cicSkip  = -1
@@ -50,18 +51,23 @@ func openCIC(head string, _ *Options) (*decoder, error) {
 	d := &cicCSV{header: line, set: set, classes: map[string]cicClass{}}
 	at := map[string]int{}
 	for i, n := range traffic.FlowColumns() {
-		at[strings.ToLower(n)] = i
+		at[cicName(n)] = i
 	}
 	var have [traffic.NumFlowColumns]bool
-	found := 0
+	found, labels, numbered := 0, 0, 0
 	for _, n := range names {
 		col := cicSkip
+		if len(n) > 1 && n[0] == 'x' && num(n[1:]) > 0 {
+			numbered++
+		}
+		n = cicName(n)
 		switch i, ok := at[n]; {
 		case ok && !have[i]: // the second "Fwd Header Length" is a copy
 			col, have[i] = i, true
 			found++
-		case n == "label":
+		case (n == "label" || n == "attacktype") && labels == 0:
 			col = cicLabel
+			labels++
 		case n == "timestamp":
 			col = cicTime
 		}
@@ -69,7 +75,10 @@ func openCIC(head string, _ *Options) (*decoder, error) {
 	}
 	if found < cicMinColumns {
 		err := fmt.Errorf("the header has %d of the %d feature columns of CIC-IDS2017; %d are needed", found, len(have), cicMinColumns)
-		if found >= 20 {
+		switch {
+		case numbered >= 50:
+			return nil, &nearMiss{fmt.Sprintf("the header numbers its columns (%d of them, X1, X2, …): the file does not say which feature of CIC-IDS2017 each is, nor which class its numbers are", numbered)}
+		case found >= 5:
 			return nil, &nearMiss{err.Error()}
 		}
 		return nil, err
@@ -79,11 +88,103 @@ func openCIC(head string, _ *Options) (*decoder, error) {
 			d.missing = append(d.missing, i)
 		}
 	}
+	note := ""
+	if len(d.missing) > 0 {
+		note = fmt.Sprintf("; the other %d are unknown", len(d.missing))
+	}
+	if labels == 0 {
+		note += "; no column of labels"
+	}
 	return &decoder{
 		split: splitRow(len(names)),
 		flow:  d.flow,
+		note:  note,
 		sure:  fmt.Sprintf("the header names %d of the %d feature columns of CIC-IDS2017", found, len(have)),
 	}, nil
+}
+
+// cicName brings the spellings of a column's name together: case, spaces,
+// underscores and slashes do not matter, and the words of CICFlowMeter's later
+// versions ("Tot Fwd Pkts", "Fwd Pkt Len Max", "Fwd Segment Size Avg") are those
+// of the first. The result is a key, not a name.
+func cicName(n string) string {
+	n = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(n, bom)))
+	for _, r := range [...][2]string{{"byts", "bytes"}, {"pkts", "packets"}, {"pkt", "packet"}, {"totlen", "total length of"}} {
+		n = strings.ReplaceAll(n, r[0], r[1])
+	}
+	var words []string
+	for w := range strings.FieldsFuncSeq(n, func(r rune) bool { return r < '0' || r > '9' && r < 'a' || r > 'z' }) {
+		switch w {
+		case "len":
+			w = "length"
+		case "tot":
+			w = "total"
+		case "backward":
+			w = "bwd"
+		case "forward":
+			w = "fwd"
+		case "cnt":
+			w = "count"
+		case "var":
+			w = "variance"
+		case "dst":
+			w = "destination"
+		case "seg":
+			w = "segment"
+		case "average":
+			w = "avg"
+		case "cwr":
+			w = "cwe"
+		case "flags":
+			w = "flag"
+		case "blk", "b": // "Fwd Byts/b Avg"
+			w = "bulk"
+		case "of":
+			continue
+		}
+		words = append(words, w)
+	}
+	key := strings.Join(words, "")
+	switch key {
+	// Words that moved or were left out.
+	case "totalfwdpacket":
+		return "totalfwdpackets"
+	case "totallengthfwdpacket":
+		return "totallengthfwdpackets"
+	case "totallengthbwdpacket":
+		return "totallengthbwdpackets"
+	case "packetlengthmin":
+		return "minpacketlength"
+	case "packetlengthmax":
+		return "maxpacketlength"
+	case "packetsizeavg":
+		return "avgpacketsize"
+	case "fwdsegmentsizeavg":
+		return "avgfwdsegmentsize"
+	case "bwdsegmentsizeavg":
+		return "avgbwdsegmentsize"
+	case "fwdbytesbulkavg":
+		return "fwdavgbytesbulk"
+	case "bwdbytesbulkavg":
+		return "bwdavgbytesbulk"
+	case "fwdpacketbulkavg", "fwdpacketsbulkavg":
+		return "fwdavgpacketsbulk"
+	case "bwdpacketbulkavg", "bwdpacketsbulkavg":
+		return "bwdavgpacketsbulk"
+	case "fwdbulkrateavg":
+		return "fwdavgbulkrate"
+	case "bwdbulkrateavg":
+		return "bwdavgbulkrate"
+	case "initfwdwinbytes", "fwdinitwinbytes":
+		return "initwinbytesfwd"
+	case "initbwdwinbytes", "bwdinitwinbytes":
+		return "initwinbytesbwd"
+	case "fwdactdatapackets":
+		return "actdatapacketfwd"
+	case "fwdsegmentsizemin":
+		return "minsegmentsizefwd"
+	}
+	return key
 }
 
 func (d *cicCSV) flow(s string, f *traffic.Flow) string {

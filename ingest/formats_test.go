@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -345,9 +346,50 @@ func TestCIC(t *testing.T) {
 	if len(res.flows) != 1 || !math.IsNaN(res.flows[0].Values[0]) || res.flows[0].Values[7] != 1 {
 		t.Errorf("%+v", res.flows)
 	}
-	_, err := Open("-", strings.NewReader(strings.Join(few[25:], ",")+"\n"), Options{})
+	_, err := Open("-", strings.NewReader(strings.Join(few[60:], ",")+"\n"), Options{})
 	if err == nil || !strings.Contains(err.Error(), "of the 77 feature columns") {
 		t.Errorf("near miss: %v", err)
+	}
+}
+
+// TestCICNames: the names of CICFlowMeter's later versions and of renaming copies
+// are those of the first, column by column.
+func TestCICNames(t *testing.T) {
+	at := map[string]string{}
+	for _, n := range traffic.FlowColumns() {
+		if at[cicName(n)] != "" {
+			t.Errorf("%q and %q share a key", n, at[cicName(n)])
+		}
+		at[cicName(n)] = n
+	}
+	for name, want := range map[string]string{
+		"Dst Port": "Destination Port", "Tot Fwd Pkts": "Total Fwd Packets", "Total Bwd packets": "Total Backward Packets", "TotLen Fwd Pkts": "Total Length of Fwd Packets",
+		"Total Length of Bwd Packet": "Total Length of Bwd Packets", "Fwd Pkt Len Max": "Fwd Packet Length Max", "Flow Byts/s": "Flow Bytes/s", "flow_pkts_s": "Flow Packets/s",
+		"Fwd IAT Tot": "Fwd IAT Total", "Fwd Header Len": "Fwd Header Length", "Pkt Len Min": "Min Packet Length", "Packet Length Max": "Max Packet Length",
+		"Pkt Len Var": "Packet Length Variance", "FIN Flag Cnt": "FIN Flag Count", "CWR Flag Count": "CWE Flag Count", "Pkt Size Avg": "Average Packet Size",
+		"Fwd Seg Size Avg": "Avg Fwd Segment Size", "Bwd Segment Size Avg": "Avg Bwd Segment Size", "Fwd Byts/b Avg": "Fwd Avg Bytes/Bulk", "Bwd Packet/Bulk Avg": "Bwd Avg Packets/Bulk",
+		"Fwd Blk Rate Avg": "Fwd Avg Bulk Rate", "Subflow Bwd Byts": "Subflow Bwd Bytes", "Init Fwd Win Byts": "Init_Win_bytes_forward", "Bwd Init Win Bytes": "Init_Win_bytes_backward",
+		"Fwd Act Data Pkts": "act_data_pkt_fwd", "Fwd Seg Size Min": "min_seg_size_forward", "\ufeff Destination Port ": "Destination Port",
+		"Fwd Header Length.1": "", "Flow ID": "", "Src Port": "", "Protocol": "", "Timestamp": "",
+	} {
+		if got := at[cicName(name)]; got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+	// Other names of columns and of the label's; numbers instead of names are refused.
+	head := "Dst Port,Flow Duration,Tot Fwd Pkts,Tot Bwd Pkts,Fwd Pkt Len Max,Fwd Pkt Len Min,Fwd Pkt Len Mean,Fwd Pkt Len Std,Flow Byts/s,Flow Pkts/s," +
+		"Flow IAT Mean,Flow IAT Std,Flow IAT Max,Flow IAT Min,Fwd IAT Tot,Pkt Len Min,Pkt Len Max,Pkt Len Mean,Init Fwd Win Byts,Pkt Size Avg,Attack Type\n"
+	res := readString(t, head+"80,7,3,2,6,0,4,3,inf,Infinity,,NaN,1,2,3,4,5,6,-1,8,Port Scanning\n", Options{})
+	if len(res.flows) != 1 || res.flows[0].Label != traffic.Scanner || res.flows[0].Values[38] != 4 || !math.IsNaN(res.flows[0].Values[14]) ||
+		!math.IsNaN(res.flows[0].Values[76]) || !strings.Contains(res.reader.Reason(), "20 of the 77 feature columns of CIC-IDS2017; the other 57 are unknown") {
+		t.Errorf("%s %+v %+v", res.reader.Reason(), res.flows, res.rejects)
+	}
+	var numbered []string
+	for i := range 70 {
+		numbered = append(numbered, fmt.Sprintf("X%d", i+1))
+	}
+	if _, err := Open("-", strings.NewReader(strings.Join(numbered, ",")+",YY\n"), Options{}); err == nil || !strings.Contains(err.Error(), "numbers its columns") {
+		t.Errorf("numbered columns: %v", err)
 	}
 }
 
