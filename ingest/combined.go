@@ -168,7 +168,7 @@ func timeEnd(s string, open int, q *traffic.Request) int {
 		return 0
 	}
 	t, ok := parseLogTime(s[:n])
-	if !ok {
+	if !ok || !validTime(t) { // the zone can push it into the year 10000
 		return 0
 	}
 	q.Time = t
