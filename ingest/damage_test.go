@@ -94,3 +94,20 @@ func TestClockChange(t *testing.T) {
 		t.Errorf("%+v", res.cov)
 	}
 }
+
+// TestScanAllocations: the scanner of combined lines takes no memory of its own.
+func TestScanAllocations(t *testing.T) {
+	for _, line := range []string{
+		`192.0.2.1 - ann [15/Jan/2024:10:30:45 +0000] "GET /a?b=c HTTP/1.1" 200 5 "https://a.example/" "agent" "192.0.2.9"`,
+		`192.0.2.1 - - [15/Jan/2024:10:30:45 +0000] "GET /a HTTP/1.1" 304 -`,
+	} {
+		var q traffic.Request
+		if n := testing.AllocsPerRun(100, func() {
+			if reason := combinedRequest(line, &q); reason != "" {
+				t.Fatal(reason)
+			}
+		}); n != 0 {
+			t.Errorf("%v allocations for %s", n, line)
+		}
+	}
+}
