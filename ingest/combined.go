@@ -184,7 +184,7 @@ func parseUser(s string, q *traffic.Request) string {
 	}
 	// vhost_combined: the server's name stands first.
 	if isAddress(first) && !isAddress(q.Client) && strings.Contains(rest, " ") {
-		q.Host, q.Client = q.Client, first
+		q.Host, q.Client = hostOnly(q.Client), first // Apache's vhost_combined has the port behind the name
 		_, rest, _ = strings.Cut(rest, " ")
 		if id, user, three := strings.Cut(rest, " "); three && len(id) == 32 { // BunkerWeb: ident, request id, user
 			rest = user
@@ -195,6 +195,10 @@ func parseUser(s string, q *traffic.Request) string {
 }
 
 func isAddress(s string) bool {
+	// ParseAddr allocates its error: most of what is no address is seen before.
+	if s == "" || s[0] != ':' && hexDigit(s[0]) > 15 || !strings.ContainsAny(s, ".:") {
+		return false
+	}
 	_, err := netip.ParseAddr(s)
 	return err == nil
 }
@@ -547,8 +551,9 @@ func isAddressList(s string) bool {
 	if len(s) < 3 || len(s) > 512 {
 		return false
 	}
-	for part := range strings.SplitSeq(s, ",") {
-		if !isAddress(strings.TrimSpace(part)) {
+	for more := true; more; {
+		var part string
+		if part, s, more = strings.Cut(s, ","); !isAddress(strings.TrimSpace(part)) {
 			return false
 		}
 	}

@@ -121,7 +121,7 @@ func TestCombined(t *testing.T) {
 		{Line: 6, Time: sec("49"), Client: "10.0.0.3", Status: 400, BytesOut: zero},
 		{Line: 7, Time: sec("50"), Client: "10.0.0.4", Method: "GET", Target: "/slow", Protocol: "HTTP/1.1", Status: 200, BytesOut: 5, Agent: "curl/8.0", Latency: 1.234},
 		{Line: 8, Time: sec("51"), Client: "10.0.0.4", Method: "GET", Target: "/two", Protocol: "HTTP/1.1", Status: 200, BytesOut: 5, Agent: "curl/8.0"},
-		{Line: 9, Time: sec("52"), Client: "10.0.0.5", Host: "shop.example:443", Method: "GET", Target: "/vhost", Protocol: "HTTP/1.1", Status: 200, BytesOut: 5, Agent: "curl/8.0"},
+		{Line: 9, Time: sec("52"), Client: "10.0.0.5", Host: "shop.example", Method: "GET", Target: "/vhost", Protocol: "HTTP/1.1", Status: 200, BytesOut: 5, Agent: "curl/8.0"},
 		{Line: 14, Time: sec("56"), Client: "10.0.0.9", Target: "-", Status: 400, BytesOut: 5, Agent: "x"},
 		{Line: 15, Time: sec("57"), Client: "10.0.0.9", Method: "GET", Target: `/say"no"`, Protocol: "HTTP/1.1", Status: 200, BytesOut: 5, Agent: `x "y`},
 	})

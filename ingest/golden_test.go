@@ -98,7 +98,7 @@ func TestFormats(t *testing.T) {
 // TestLogFormat reads lines by templates of NGINX and Apache.
 func TestLogFormat(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "nginx.conf")
-	text := "http {\n  # log_format nothing '$pid';\n  log_format main '$remote_addr - $remote_user [$time_local] \"$request\" '\n    '$status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"';\n" +
+	text := "http {\n  # log_format nothing '$request';\n  log_format short '$request';\n  log_format main '$remote_addr - $remote_user [$time_local] \"$request\" '\n    '$status $body_bytes_sent \"$http_referer\" \"$http_user_agent\"';\n" +
 		"  log_format timed escape=json '$time_iso8601|$remote_addr|$request_method|$request_uri|$status|$request_time|$upstream_response_time|$upstream_cache_status';\n}\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

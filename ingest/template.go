@@ -375,7 +375,16 @@ func (t *lineTemplate) end(s, next string, quoted, request bool) int {
 
 // userTemplates are the formats that Options.LogFormat gives: a format, or the
 // path of an nginx.conf or httpd.conf with some.
+// path:name stands for the one of that name.
 func userTemplates(s string) ([]namedTemplate, error) {
+	name := ""
+	if _, err := os.Stat(s); err != nil && !strings.ContainsAny(s, "$%") {
+		if i := strings.LastIndexByte(s, ':'); i > 0 {
+			if _, err := os.Stat(s[:i]); err == nil {
+				s, name = s[:i], s[i+1:]
+			}
+		}
+	}
 	if fi, err := os.Stat(s); err == nil && fi.Mode().IsRegular() {
 		if fi.Size() > 4<<20 {
 			return nil, fmt.Errorf("%s: too large for a configuration", s)
@@ -385,10 +394,18 @@ func userTemplates(s string) ([]namedTemplate, error) {
 			return nil, err
 		}
 		var out []namedTemplate
+		var names []string
 		for _, f := range configFormats(string(b)) {
+			names = append(names, f.name)
+			if name != "" && f.name != name {
+				continue
+			}
 			if parts, err := parseTemplate(f.text); err == nil {
 				out = append(out, namedTemplate{f.name, parts})
 			}
+		}
+		if len(out) == 0 && name != "" {
+			return nil, fmt.Errorf("%s: no log format %q that names a request; there are %s", s, name, strings.Join(names, ", "))
 		}
 		if len(out) == 0 {
 			return nil, fmt.Errorf("%s: no log_format and no LogFormat that names a request", s)
@@ -413,6 +430,7 @@ type configFormat struct{ name, text string }
 // LogFormat "string" NAME of Apache.
 func configFormats(conf string) []configFormat {
 	var out []configFormat
+	conf = regexp.MustCompile(`(?m)^[ \t]*#.*$`).ReplaceAllString(conf, "") // what is commented out was never written
 	quoted := regexp.MustCompile(`'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"`)
 	for _, m := range regexp.MustCompile(`(?s)\blog_format\s+(\S+)\s+((?:[^;'"]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")*);`).FindAllStringSubmatch(conf, -1) {
 		text := ""
@@ -444,12 +462,14 @@ func templateFormat() format {
 				return nil, &nearMiss{err.Error()}
 			}
 			var best *decoder
-			most := -1
+			most, fields := -1, 0
 			for _, t := range all {
 				lt := &lineTemplate{parts: t.parts}
 				d := &decoder{request: lt.request}
-				if hits, _ := d.sample(head, false); hits > most {
-					most, best = hits, &decoder{request: (&lineTemplate{parts: t.parts}).request}
+				hits, _ := d.sample(head, false)
+				hits *= min(len(t.parts), 4) // '$request' alone fits everything and says nothing
+				if hits > most || hits == most && len(t.parts) > fields {
+					most, fields, best = hits, len(t.parts), &decoder{request: (&lineTemplate{parts: t.parts}).request}
 					if t.name != "" {
 						best.note = fmt.Sprintf(" (log_format %s of %s)", t.name, opt.LogFormat)
 					}
