@@ -74,6 +74,7 @@ func fuzzFormat(f *testing.F, name string, seeds ...string) {
 				t.Fatalf("%+v", j)
 			}
 		}
+		checkPlaces(t, text, name)
 		// Byte by byte and in batches of two.
 		r = open(&slow{text: text}, 2)
 		if r == nil {
@@ -84,6 +85,49 @@ func fuzzFormat(f *testing.F, name string, seeds ...string) {
 			t.Fatalf("in pieces %+v, whole %+v", again.cov, res.cov)
 		}
 	})
+}
+
+// checkPlaces: in a format of lines each line is at most one record or reject, in
+// order; a record's raw bytes are its line, and a reject stands where its line
+// begins.
+func checkPlaces(t *testing.T, text, name string) {
+	r, err := Open("-", strings.NewReader(text), Options{Format: name, NoRedact: true})
+	if err != nil || r.dec.split != nil {
+		return
+	}
+	var starts []int64
+	lines := strings.SplitAfter(text, "\n")
+	at := int64(0)
+	for _, l := range lines {
+		starts = append(starts, at)
+		at += int64(len(l))
+	}
+	plain := func(line int64) string {
+		l := lines[line-1]
+		if line == 1 {
+			l = strings.TrimPrefix(l, bom)
+		}
+		return trimEnd(l)
+	}
+	res := readAll(t, r)
+	seen := map[int64]bool{}
+	last := int64(0)
+	for _, q := range res.requests {
+		if q.Line <= last || q.Raw != plain(q.Line) {
+			t.Fatalf("record of line %d behind %d: %q, the line is %q", q.Line, last, q.Raw, plain(q.Line))
+		}
+		last, seen[q.Line] = q.Line, true
+	}
+	last = 0
+	for _, j := range res.rejects {
+		if j.Line <= last || seen[j.Line] || j.Offset != starts[j.Line-1] || !strings.HasPrefix(plain(j.Line), j.Raw) {
+			t.Fatalf("reject of line %d behind %d at %d: %q, the line is %q at %d", j.Line, last, j.Offset, j.Raw, plain(j.Line), starts[j.Line-1])
+		}
+		last, seen[j.Line] = j.Line, true
+	}
+	if int64(len(seen))+res.cov.Filtered != res.cov.Read {
+		t.Fatalf("%d lines are something, %d left out, %d read", len(seen), res.cov.Filtered, res.cov.Read)
+	}
 }
 
 // slow gives a text in pieces of 7 bytes, the first line at once.

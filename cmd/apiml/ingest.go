@@ -75,7 +75,7 @@ Formats:` + formats,
 	a.ruleFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
-	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
+	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf (path:NAME = one of its formats)")
 	f.BoolVar(&o.explain, "explain", false, "show for ten lines which part went into which field, and which models the log can feed; store nothing")
 	f.StringVar(&o.label, "label", "", "truth of all records that carry none: none, anomalous or an attack type")
 	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
