@@ -258,9 +258,13 @@ func nameBefore(s string, i int, own func(string) bool) (start int, sensitive bo
 			start--
 			continue
 		}
+		if c == '\\' && start+3 <= i && (s[start] == 'u' && isHex(s[start+1:i], 4) || s[start] == 'x' && isHex(s[start+1:i], 2)) {
+			start--
+			continue
+		}
 		if c == '%' && i-start >= 2 {
 			if v, ok := hexByte(s[start:]); ok {
-				if v == '[' || v == ']' {
+				if v == '[' || v == ']' || isWordByte(v) || v == '-' {
 					start--
 					continue
 				}
@@ -268,6 +272,9 @@ func nameBefore(s string, i int, own func(string) bool) (start int, sensitive bo
 			}
 		}
 		break
+	}
+	if start > 0 && s[start-1] == '\\' && i > start+1 && strings.IndexByte("nrtbf", s[start]) >= 0 && sensitiveName(s[start+1:i], own) {
+		return start + 1, true // behind a line break that is written \n
 	}
 	return start, i > start && sensitiveName(s[start:i], own)
 }
@@ -296,7 +303,8 @@ func keyBefore(s string, i int, own func(string) bool) (delim string, header, se
 	}
 	end -= len(delim)
 	start := end
-	for start > 0 && end-start < 128 && (isWordByte(s[start-1]) || s[start-1] == '-' || s[start-1] == '.') {
+	for start > 0 && end-start < 128 && (isWordByte(s[start-1]) || s[start-1] == '-' || s[start-1] == '.' ||
+		s[start-1] == '\\' && start+5 <= end && s[start] == 'u' && isHex(s[start+1:], 4)) {
 		start--
 	}
 	return delim, false, end > start && sensitiveName(s[start:end], own)
@@ -447,6 +455,14 @@ func sensitiveName(name string, own func(string) bool) bool {
 	}
 	for i := 0; i < len(name); i++ {
 		c := name[i]
+		if c == '%' || c == '\\' { // a letter may be written as an escape
+			if n := escapeLen(name[i:]); n > 0 {
+				if v := escapeChar(name[i : i+n]); v < 0x80 && isWordByte(v) {
+					c = v
+				}
+				i += n - 1
+			}
+		}
 		switch {
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
 		case c >= 'A' && c <= 'Z':
@@ -458,9 +474,6 @@ func sensitiveName(name string, own func(string) bool) bool {
 		default:
 			if check() {
 				return true
-			}
-			if c == '%' && i+2 < len(name) {
-				i += 2
 			}
 			continue
 		}
