@@ -20,6 +20,7 @@ type Options struct {
 	Label                traffic.Label     // for records without a label of their own
 	SkipBytes, SkipLines int64             // continue behind this offset of the decompressed input
 	NoRedact             bool
+	NoRaw                bool // leave Request.Raw empty, and save its redaction
 	RedactPII            bool // mask e-mail addresses and phone numbers too; without it they are counted
 	BatchSize            int  // units read per batch, 0 = 8192
 
@@ -113,7 +114,7 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 		r.opt.BatchSize = 8192
 	}
 	r.opt.Name = r.name
-	r.red.mask = opt.RedactPII
+	r.red.mask, r.red.noRaw = opt.RedactPII, opt.NoRaw
 	if opt.Verify != nil {
 		r.hash = newContentHash([]int64{opt.Verify.Size})
 	} else if opt.Hash {
@@ -398,6 +399,9 @@ func (r *Reader) room(unit int) int {
 func (r *Reader) clean(q *traffic.Request) {
 	if !r.opt.NoRedact {
 		r.red.record(q, r.dec)
+	}
+	if r.opt.NoRaw {
+		q.Raw = ""
 	}
 	if r.opt.Anonymize != nil {
 		r.opt.Anonymize.record(q)

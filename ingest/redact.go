@@ -56,6 +56,7 @@ type redactor struct {
 	tally
 	pii   piiCount
 	mask  bool            // mask personal data too
+	noRaw bool            // nobody will see the raw record
 	agent map[string]bool // agents that were looked at: whether one is suspect
 }
 
@@ -85,11 +86,11 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	for _, f := range []*string{
 		&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol,
 	} {
-		if *f != "" && suspect(*f, nil) {
+		if len(*f) > 3 && suspect(*f, nil) {
 			*f = r.text(*f, f == &q.Body && isJSON(*f), nil)
 		}
 	}
-	if !dirty {
+	if !dirty || r.noRaw {
 		return
 	}
 	after := r.tally

@@ -73,7 +73,7 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		return nil, err
 	}
 	l := store.Load{Input: store.Input{Name: path, Synthetic: o.synthetic}}
-	opt := ingest.Options{Label: label, Hash: true}
+	opt := ingest.Options{Label: label, Hash: true, NoRaw: true}
 	var reread int64
 	switch {
 	case m.Same >= 0:
@@ -223,7 +223,7 @@ type piece struct {
 // ingestStream puts standard input into the store, in several transactions: it
 // may never end, and cannot be read again. Ctrl-C ends it like its end does.
 func (a *app) ingestStream(st *store.Store, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
-	rd, err := a.openInput("-", o.from, o.noRedact, ingest.Options{Label: label, Hash: true})
+	rd, err := a.openInput("-", o.from, o.noRedact, ingest.Options{Label: label, Hash: true, NoRaw: true})
 	if err != nil {
 		return nil, err
 	}
