@@ -78,25 +78,39 @@ func (r *redactor) counts() map[string]int64 {
 // clears them all. A value counts once, not again for the raw record.
 func (r *redactor) record(q *traffic.Request, d *decoder) {
 	r.personal(q)
+	if r.noRaw {
+		if q.Agent != "" && r.agentSuspect(q.Agent) {
+			q.Agent = r.text(q.Agent, false, nil)
+		}
+		for _, f := range [...]*string{&q.Target, &q.Referrer, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol} {
+			r.field(f, f == &q.Body)
+		}
+		return
+	}
 	dirty := r.dirty(q, d)
 	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`)) {
 		return
 	}
 	before := r.tally
-	for _, f := range []*string{
+	for _, f := range [...]*string{
 		&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol,
 	} {
-		if len(*f) > 3 && suspect(*f, nil) {
-			*f = r.text(*f, f == &q.Body && isJSON(*f), nil)
-		}
+		r.field(f, f == &q.Body)
 	}
-	if !dirty || r.noRaw {
+	if !dirty {
 		return
 	}
 	after := r.tally
 	q.Raw = r.text(q.Raw, true, d.ownNames)
 	if after != before {
 		r.tally = after
+	}
+}
+
+// field redacts one field. The shortest secret is the one of "pw=x".
+func (r *redactor) field(f *string, body bool) {
+	if len(*f) > 3 && suspect(*f, nil) {
+		*f = r.text(*f, body && isJSON(*f), nil)
 	}
 }
 
@@ -107,15 +121,21 @@ func (r *redactor) dirty(q *traffic.Request, d *decoder) bool {
 	if at <= 0 || len(q.Agent) < 32 {
 		return suspect(q.Raw, d.ownNames)
 	}
-	hit, known := r.agent[q.Agent]
+	hit := r.agentSuspect(q.Agent)
+	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+}
+
+// agentSuspect is suspect for a user agent between quotes, which it remembers.
+func (r *redactor) agentSuspect(agent string) bool {
+	hit, known := r.agent[agent]
 	if !known {
-		hit = suspect(q.Raw[at-1:at+len(q.Agent)], nil)
+		hit = suspect(`"`+agent+`"`, nil)
 		if r.agent == nil || len(r.agent) >= 4096 {
 			r.agent = map[string]bool{}
 		}
-		r.agent[strings.Clone(q.Agent)] = hit
+		r.agent[strings.Clone(agent)] = hit
 	}
-	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+	return hit
 }
 
 // within returns where part, a substring, begins in s; -1 if part is another
