@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage kills transfer realism docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer realism docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -60,6 +60,10 @@ realism: build ## generated traffic beside four real logs (needs APIML_DATASETS)
 
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
+	$(GO) test -run '^$$' -bench ParseAndStore ./cmd/apiml
+
+bench-peers: build ## apiml, GoAccess and DuckDB's CSV reader on the same 5 million lines, CPU seconds
+	./docs/peers-ingest.sh $(BIN)
 
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
 	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml
@@ -78,4 +82,4 @@ clean: ## remove what the targets made
 	rm -rf bin demo coverage.out
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20

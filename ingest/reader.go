@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -20,8 +21,12 @@ type Options struct {
 	Label                traffic.Label     // for records without a label of their own
 	SkipBytes, SkipLines int64             // continue behind this offset of the decompressed input
 	NoRedact             bool
-	RedactPII            bool // mask e-mail addresses and phone numbers too; without it they are counted
-	BatchSize            int  // units read per batch, 0 = 8192
+	// Source opens the text of an input that is no text (Parquet); nil = the file.
+	Source func() (io.ReadCloser, error)
+
+	NoRaw     bool // leave Request.Raw empty, and save its redaction
+	RedactPII bool // mask e-mail addresses and phone numbers too; without it they are counted
+	BatchSize int  // units read per batch, 0 = 8192
 
 	Select    Selection   // which records count
 	RealIP    *RealIP     // nil = as the log has it
@@ -77,6 +82,7 @@ const (
 type Reader struct {
 	src    *source
 	name   string
+	path   string
 	opt    Options
 	format format
 	reason string
@@ -104,7 +110,7 @@ type Reader struct {
 // finds the format by the content unless opt names it. Errors are *InputError
 // and wrap ErrEmpty, ErrUnknownFormat or the cause.
 func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
-	r := &Reader{name: opt.Name, opt: opt, live: path == "-"}
+	r := &Reader{name: opt.Name, path: path, opt: opt, live: path == "-"}
 	if r.name == "" {
 		r.name = path
 	}
@@ -113,7 +119,7 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 		r.opt.BatchSize = 8192
 	}
 	r.opt.Name = r.name
-	r.red.mask = opt.RedactPII
+	r.red.mask, r.red.noRaw = opt.RedactPII, opt.NoRaw
 	if opt.Verify != nil {
 		r.hash = newContentHash([]int64{opt.Verify.Size})
 	} else if opt.Hash {
@@ -129,7 +135,7 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 		return fail(err)
 	}
 	var err error
-	if r.src, err = openSource(path, stdin); err != nil {
+	if r.src, err = openText(path, stdin, opt.Source); err != nil {
 		return fail(err)
 	}
 	r.opt.modified = r.src.modified
@@ -282,6 +288,19 @@ func (r *Reader) Coverage() Coverage {
 	return c
 }
 
+// Size is the length of the text in bytes if it is known beforehand: of a plain
+// file; else 0.
+func (r *Reader) Size() int64 {
+	if r.live || r.src.compression != "" || r.opt.Source != nil {
+		return 0
+	}
+	fi, err := os.Stat(r.path)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}
+
 // Close releases the input.
 func (r *Reader) Close() error { return r.src.Close() }
 
@@ -412,6 +431,9 @@ func (r *Reader) room(unit int) int {
 func (r *Reader) clean(q *traffic.Request) {
 	if !r.opt.NoRedact {
 		r.red.record(q, r.dec)
+	}
+	if r.opt.NoRaw {
+		q.Raw = ""
 	}
 	if r.opt.Anonymize != nil {
 		r.opt.Anonymize.record(q)

@@ -56,6 +56,7 @@ type redactor struct {
 	tally
 	pii   piiCount
 	mask  bool            // mask personal data too
+	noRaw bool            // nobody will see the raw record
 	agent map[string]bool // agents that were looked at: whether one is suspect
 }
 
@@ -77,17 +78,24 @@ func (r *redactor) counts() map[string]int64 {
 // clears them all. A value counts once, not again for the raw record.
 func (r *redactor) record(q *traffic.Request, d *decoder) {
 	r.personal(q)
+	if r.noRaw {
+		if q.Agent != "" && r.agentSuspect(q.Agent) {
+			q.Agent = r.text(q.Agent, false, nil)
+		}
+		for _, f := range [...]*string{&q.Target, &q.Referrer, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol} {
+			r.field(f, f == &q.Body)
+		}
+		return
+	}
 	dirty := r.dirty(q, d)
 	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`)) {
 		return
 	}
 	before := r.tally
-	for _, f := range []*string{
+	for _, f := range [...]*string{
 		&q.Target, &q.Referrer, &q.Agent, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol,
 	} {
-		if *f != "" && suspect(*f, nil) {
-			*f = r.text(*f, f == &q.Body && isJSON(*f), nil)
-		}
+		r.field(f, f == &q.Body)
 	}
 	if !dirty {
 		return
@@ -99,6 +107,13 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	}
 }
 
+// field redacts one field. The shortest secret is the one of "pw=x".
+func (r *redactor) field(f *string, body bool) {
+	if len(*f) > 3 && suspect(*f, nil) {
+		*f = r.text(*f, body && isJSON(*f), nil)
+	}
+}
+
 // dirty reports whether the raw record of q is suspect. Half of a line is the
 // user agent, of which a log has few: each is looked at once.
 func (r *redactor) dirty(q *traffic.Request, d *decoder) bool {
@@ -106,15 +121,21 @@ func (r *redactor) dirty(q *traffic.Request, d *decoder) bool {
 	if at <= 0 || len(q.Agent) < 32 {
 		return suspect(q.Raw, d.ownNames)
 	}
-	hit, known := r.agent[q.Agent]
+	hit := r.agentSuspect(q.Agent)
+	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+}
+
+// agentSuspect is suspect for a user agent between quotes, which it remembers.
+func (r *redactor) agentSuspect(agent string) bool {
+	hit, known := r.agent[agent]
 	if !known {
-		hit = suspect(q.Raw[at-1:at+len(q.Agent)], nil)
+		hit = suspect(`"`+agent+`"`, nil)
 		if r.agent == nil || len(r.agent) >= 4096 {
 			r.agent = map[string]bool{}
 		}
-		r.agent[strings.Clone(q.Agent)] = hit
+		r.agent[strings.Clone(agent)] = hit
 	}
-	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+	return hit
 }
 
 // within returns where part, a substring, begins in s; -1 if part is another
@@ -258,9 +279,13 @@ func nameBefore(s string, i int, own func(string) bool) (start int, sensitive bo
 			start--
 			continue
 		}
+		if c == '\\' && start+3 <= i && (s[start] == 'u' && isHex(s[start+1:i], 4) || s[start] == 'x' && isHex(s[start+1:i], 2)) {
+			start--
+			continue
+		}
 		if c == '%' && i-start >= 2 {
 			if v, ok := hexByte(s[start:]); ok {
-				if v == '[' || v == ']' {
+				if v == '[' || v == ']' || isWordByte(v) || v == '-' {
 					start--
 					continue
 				}
@@ -268,6 +293,9 @@ func nameBefore(s string, i int, own func(string) bool) (start int, sensitive bo
 			}
 		}
 		break
+	}
+	if start > 0 && s[start-1] == '\\' && i > start+1 && strings.IndexByte("nrtbf", s[start]) >= 0 && sensitiveName(s[start+1:i], own) {
+		return start + 1, true // behind a line break that is written \n
 	}
 	return start, i > start && sensitiveName(s[start:i], own)
 }
@@ -296,7 +324,8 @@ func keyBefore(s string, i int, own func(string) bool) (delim string, header, se
 	}
 	end -= len(delim)
 	start := end
-	for start > 0 && end-start < 128 && (isWordByte(s[start-1]) || s[start-1] == '-' || s[start-1] == '.') {
+	for start > 0 && end-start < 128 && (isWordByte(s[start-1]) || s[start-1] == '-' || s[start-1] == '.' ||
+		s[start-1] == '\\' && start+5 <= end && s[start] == 'u' && isHex(s[start+1:], 4)) {
 		start--
 	}
 	return delim, false, end > start && sensitiveName(s[start:end], own)
@@ -447,6 +476,14 @@ func sensitiveName(name string, own func(string) bool) bool {
 	}
 	for i := 0; i < len(name); i++ {
 		c := name[i]
+		if c == '%' || c == '\\' { // a letter may be written as an escape
+			if n := escapeLen(name[i:]); n > 0 {
+				if v := escapeChar(name[i : i+n]); v < 0x80 && isWordByte(v) {
+					c = v
+				}
+				i += n - 1
+			}
+		}
 		switch {
 		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
 		case c >= 'A' && c <= 'Z':
@@ -458,9 +495,6 @@ func sensitiveName(name string, own func(string) bool) bool {
 		default:
 			if check() {
 				return true
-			}
-			if c == '%' && i+2 < len(name) {
-				i += 2
 			}
 			continue
 		}

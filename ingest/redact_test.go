@@ -62,6 +62,9 @@ func TestRedact(t *testing.T) {
 		{"Bearer " + hs, "Bearer [jwt alg=HS256 len=69]"},
 		{"eyJhbGciOiJIUzI1NiJ9.x", ""},
 		{"eyJnotjson_at_all.eyJub3Q.sig", "[jwt alg=? len=29]"},
+		// Names that hide behind escapes.
+		{`/?p%61ssword=ab1&%70wd=c&x%5Bto%6ben%5D=a`, `/?p%61ssword=xx0&%70wd=x&x%5Bto%6ben%5D=x`},
+		{`{"\u0070ass\u0077ord":"ab1","\u0061":"ab1"}`, `{"\u0070ass\u0077ord":"xx0","\u0061":"ab1"}`},
 		// Known by their form.
 		{"/?k=AKIAIOSFODNN7EXAMPLE&x=1 XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE9", "/?k=AKIAxxxxxxxx0xxxxxxx&x=1 XAKIAIOSFODNN7EXAMPLE AKIAIOSFODNN7EXAMPLE9"},
 		{"a ghp_16C7e42F292c6912E7710c838347Ae178B4a b", "a ghp_00x0x00x000x0000x0000x000000xx000x0x b"},

@@ -52,17 +52,30 @@ type Match struct {
 // Identify compares path with the known inputs. It reads the first line only,
 // unless a known input has the same one. A truncated archive is compared as far
 // as it can be read. Standard input cannot be read twice: an error.
-func (k Knowns) Identify(ctx context.Context, path string) (Match, error) {
+// source is that of Options, nil for a file.
+func (k Knowns) Identify(ctx context.Context, path string, source func() (io.ReadCloser, error)) (Match, error) {
 	m := Match{Same: -1, Grown: -1}
 	if path == "-" {
 		return m, &InputError{File: path, Err: errors.New("standard input cannot be identified before it is read")}
 	}
-	src, err := openSource(path, nil)
+	src, err := openText(path, nil, source)
 	if err != nil {
 		return m, &InputError{File: path, Err: err}
 	}
 	defer src.Close()
 	return k.match(ctx, src)
+}
+
+// openText opens the text of an input.
+func openText(path string, stdin io.Reader, from func() (io.ReadCloser, error)) (*source, error) {
+	if from == nil {
+		return openSource(path, stdin)
+	}
+	rc, err := from()
+	if err != nil {
+		return nil, err
+	}
+	return &source{Reader: rc, closers: []func() error{rc.Close}}, nil
 }
 
 // Knowns are the inputs that a store holds.

@@ -68,7 +68,7 @@ func TestMatch(t *testing.T) {
 		{file("changed", full[:10]+"9"+full[11:], false), -1, -1},
 		{file("late", full[:len(full)-9]+"9"+full[len(full)-8:], false), -1, 0},
 	} {
-		m, err := k.Identify(context.Background(), c.path)
+		m, err := k.Identify(context.Background(), c.path, nil)
 		if err != nil || m.Same != c.same || m.Grown != c.grown {
 			t.Errorf("%s: %+v, %v", filepath.Base(c.path), m, err)
 		}
@@ -77,12 +77,12 @@ func TestMatch(t *testing.T) {
 	path := file("cut.gz", full, true)
 	b, _ := os.ReadFile(path)
 	os.WriteFile(path, b[:len(b)-4], 0o600)
-	if m, err := k.Identify(context.Background(), path); err != nil || m.Same != -1 || m.Grown != 2 {
+	if m, err := k.Identify(context.Background(), path, nil); err != nil || m.Same != -1 || m.Grown != 2 {
 		t.Errorf("cut archive: %+v, %v", m, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := k.Identify(ctx, path); !errors.Is(err, context.Canceled) {
+	if _, err := k.Identify(ctx, path, nil); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

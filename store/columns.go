@@ -124,6 +124,16 @@ func texts[T any](b *builder, rows []T, f func(*T) string, null func(*T, string)
 	}
 	c.Reserve(len(rows))
 	c.ReserveData(n)
+	if n == 0 && null != nil && len(rows) > 0 && null(&rows[0], "") { // most columns that a log has not got
+		for i := range rows {
+			if null(&rows[i], "") {
+				c.AppendNull()
+			} else {
+				c.Append("")
+			}
+		}
+		return
+	}
 	for i := range rows {
 		s := f(&rows[i])
 		if null != nil && null(&rows[i], s) {

@@ -463,7 +463,7 @@ func requestSchema() *arrow.Schema {
 		field("seq", i64), field("input", i64), field("line", i64), field("time", timeType()),
 		field("status", arrow.PrimitiveTypes.Int32), field("bytes_in", i64), field("bytes_out", i64),
 		field("latency", arrow.PrimitiveTypes.Float64), field("size", arrow.PrimitiveTypes.Int32),
-		field("label", str), field("template", str), field("principal", str),
+		field("label", str), field("template", str),
 	}
 	for _, c := range requestText() {
 		fs = append(fs, field(c.name, str))
@@ -525,10 +525,6 @@ func (s *source) requestRecord() (arrow.Record, error) {
 	derived := make([]string, len(rows))
 	for i := range rows {
 		derived[i] = traffic.Template(rows[i].Method, rows[i].Target)
-	}
-	texts(b, derived, func(s *string) string { return *s }, nil)
-	for i := range rows {
-		derived[i] = rows[i].Principal()
 	}
 	texts(b, derived, func(s *string) string { return *s }, nil)
 	for _, c := range cols {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +46,9 @@ func storeError(err error) error {
 	var schema *store.SchemaError
 	if errors.As(err, &locked) || errors.As(err, &schema) || errors.Is(err, store.ErrNotStore) {
 		return withCode(exitState, err)
+	}
+	if strings.Contains(err.Error(), "No space left on device") || errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("the disk is full: what was committed before is kept, nothing of this step is; make room and run again (%w)", err)
 	}
 	return withCode(exitFailed, err)
 }

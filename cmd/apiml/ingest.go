@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"apiml/ingest"
+	"apiml/store"
 	"apiml/traffic"
 )
 
@@ -21,6 +22,7 @@ type ingestOptions struct {
 	replace   bool
 	replaceID int64
 	wait      time.Duration
+	dryRun    bool
 }
 
 func (a *app) ingestCommand() *cobra.Command {
@@ -35,7 +37,8 @@ func (a *app) ingestCommand() *cobra.Command {
 		Long: `Ingest reads access logs and data sets into one DuckDB file. The format is
 recognised by the content, .gz, .zst, .bz2 and .xz are read directly, - is standard
 input. Patterns are expanded, and of a rotated set the oldest file is read first.
-A line that is no record is kept as a reject with file, line and reason.
+A line that is no record is kept as a reject with file, line and reason. Parquet
+files hold the columns of the apiml CSV, or are exported tables.
 
 Files are known by their content: the same one again, rotated, renamed or packed,
 adds nothing; one that has grown adds its new lines, and a last line that was cut
@@ -82,6 +85,7 @@ Formats:` + formats,
 	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
 	f.BoolVar(&o.replace, "replace", false, "a file with other content under a known name takes the place of what it was")
 	f.Int64Var(&o.replaceID, "replace-input", 0, "the same for the input with this ID, whatever its name")
+	f.BoolVar(&o.dryRun, "dry-run", false, "read everything, print the coverage, store nothing")
 	f.DurationVar(&o.wait, "wait", 0, "how long to wait for another apiml that writes to the database; 0 = leave with exit 4")
 	f.BoolVar(&o.synthetic, "synthetic", false, "mark the input as generated traffic: reports say so")
 	return cmd
@@ -116,20 +120,26 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 		}
 		rd.Close()
 	}
-	st, err := a.waitForStore(o.wait)
-	if err != nil {
-		return nil, err
+	var st *store.Store
+	run := &entry{}
+	if !o.dryRun {
+		if st, err = a.waitForStore(o.wait); err != nil {
+			return nil, err
+		}
+		defer st.Close()
+		if run, err = a.ledger(st, "ingest", paths); err != nil {
+			return nil, err
+		}
+		defer run.end(&err)
 	}
-	defer st.Close()
-	run, err := a.ledger(st, "ingest", paths)
-	if err != nil {
-		return nil, err
-	}
-	defer run.end(&err)
 	res = &ingestResult{DB: a.cfg.DB}
 	var partial error
 	for _, p := range paths {
-		cov, err := a.ingestFile(st, p, label, o)
+		read := a.ingestFile
+		if o.dryRun {
+			read = a.dryFile
+		}
+		cov, err := read(st, p, label, o)
 		if cov != nil {
 			res.Files = append(res.Files, *cov)
 		}
@@ -164,9 +174,13 @@ func (a *app) ingest(paths []string, o ingestOptions) (res *ingestResult, err er
 	if err != nil {
 		return nil, err
 	}
-	a.sayf("%s records into %s in %s", count(t.Parsed), a.cfg.DB, seconds(res.Seconds))
+	if o.dryRun {
+		a.sayf("%s records in %s; a dry run stores nothing", count(t.Parsed), seconds(res.Seconds))
+	} else {
+		a.sayf("%s records into %s in %s", count(t.Parsed), a.cfg.DB, seconds(res.Seconds))
+	}
 	a.sayFiltered(res.Files)
-	if t.Rejected > 0 {
+	if t.Rejected > 0 && !o.dryRun {
 		a.sayf(`%s lines are no records; see them: apiml query "SELECT reason, count(*) FROM rejects GROUP BY 1 ORDER BY 2 DESC"`, count(t.Rejected))
 	}
 	gate := *t // a file that is known already counts with what it was then: the gate must not trip once only

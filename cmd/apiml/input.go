@@ -82,6 +82,7 @@ func (a *app) openInput(path, from string, noRedact bool, opt ingest.Options) (*
 			return nil, inputf("%s: is a directory; name the files in it", path)
 		}
 	}
+	opt.Source = a.textSource(path)
 	rd, err := ingest.Open(path, a.in, opt)
 	if err != nil {
 		return nil, withCode(exitInput, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		return nil, err
 	}
 	l := store.Load{Input: store.Input{Name: path, Synthetic: o.synthetic}}
-	opt := ingest.Options{Label: label, Hash: true}
+	opt := ingest.Options{Label: label, Hash: true, NoRaw: true}
 	var reread int64
 	switch {
 	case m.Same >= 0:
@@ -113,6 +114,7 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 	a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
 	p := a.progress("reading "+path, 0)
 	defer p.done()
+	size := rd.Size()
 	var units, n int64
 	var broken error
 	l.Next = func() (*traffic.Batch, error) {
@@ -120,7 +122,11 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		if err == nil {
 			units += b.Read
 			n += int64(b.Len())
-			p.set(n)
+			if size > 0 && b.Offset > opt.SkipBytes {
+				p.stage("reading "+path, n, n*(size-opt.SkipBytes)/(b.Offset-opt.SkipBytes)) // as many lines as there will be, if they are as long
+			} else {
+				p.set(n)
+			}
 			return b, nil
 		}
 		if !errors.Is(err, io.EOF) && isInputError(err) && (units > 0 || l.Input.ID != 0) {
@@ -153,6 +159,28 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 	return cov, broken
 }
 
+// dryFile reads one file and keeps nothing.
+func (a *app) dryFile(_ *store.Store, path string, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
+	rd, err := a.openInput(path, o.from, o.noRedact, ingest.Options{Label: label, NoRaw: true})
+	if err != nil {
+		return nil, err
+	}
+	defer rd.Close()
+	a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
+	for {
+		if err := a.ctx.Err(); err != nil {
+			return nil, err
+		}
+		_, err := rd.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return coverageOf(path, rd), nil
+		case err != nil:
+			return coverageOf(path, rd), withCode(exitInput, err)
+		}
+	}
+}
+
 // putState notes how far an input was read.
 func putState(in *store.Input, s ingest.State) {
 	in.SHA256, in.Size, in.Lines, in.FirstLine = s.SHA256, s.Size, s.Lines, s.FirstLine
@@ -172,7 +200,7 @@ func (a *app) loadError(err error) error {
 
 // identify finds out whether the file, or its beginning, is in the store.
 func (a *app) identify(k ingest.Knowns, path string) (ingest.Match, error) {
-	m, err := k.Identify(a.ctx, path)
+	m, err := k.Identify(a.ctx, path, a.textSource(path))
 	switch {
 	case err == nil || a.ctx.Err() != nil:
 		return m, err
@@ -223,7 +251,7 @@ type piece struct {
 // ingestStream puts standard input into the store, in several transactions: it
 // may never end, and cannot be read again. Ctrl-C ends it like its end does.
 func (a *app) ingestStream(st *store.Store, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
-	rd, err := a.openInput("-", o.from, o.noRedact, ingest.Options{Label: label, Hash: true})
+	rd, err := a.openInput("-", o.from, o.noRedact, ingest.Options{Label: label, Hash: true, NoRaw: true})
 	if err != nil {
 		return nil, err
 	}
@@ -359,4 +387,22 @@ func (a *app) sayFiltered(files []fileCoverage) {
 	if len(parts) > 0 {
 		a.sayf("left out on purpose: %s", strings.Join(parts, ", "))
 	}
+}
+
+// textSource opens a Parquet file as CSV text; nil for other files, known by
+// the first bytes.
+func (a *app) textSource(path string) func() (io.ReadCloser, error) {
+	if path == "-" {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	magic := make([]byte, 4)
+	if _, err := io.ReadFull(f, magic); err != nil || string(magic) != "PAR1" {
+		return nil
+	}
+	return func() (io.ReadCloser, error) { return store.ParquetText(a.ctx, path) }
 }

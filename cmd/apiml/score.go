@@ -440,7 +440,7 @@ func (r *scoreRun) files(paths []string) error {
 }
 
 func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
-	rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{})
+	rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{NoRaw: true})
 	if err != nil {
 		return nil, err
 	}
