@@ -7,6 +7,11 @@ func benignRules() source {
 	return source{
 		{"query", `
 18~«q»
+4~«loan»
+2~«loan» «loan»
+1~«loan» «loan» «loan» «nn»
+1~«!noun» «!word»
+1~«?loan»
 4~«hardtext»
 2~«foreign»
 1~«hardtext» «noun»
@@ -16,7 +21,13 @@ func benignRules() source {
 1~«alnumtext»
 1~«tricky»`},
 		{"q", `
-6~«word»
+5~«word»
+3~«loan»
+2~«loan» «loan»
+1~«loan»-«loan»
+1~«!word»
+1~«?word»
+1~«!noun» «!loan»
 6~«adj» «noun»
 4~«product»
 2~«noun» for «noun»
@@ -175,6 +186,8 @@ smörgåsbord
 παπούτσια
 ไทย «nn»`},
 		{"short", `
+2~«loan»
+1~«!word»
 8~«word»
 4~«noun»
 2~«adj»-«noun»
@@ -271,6 +284,9 @@ America/Argentina/Buenos_Aires`},
 1~«n».50
 1~«nn»,«nn»`},
 		{"name", `
+2~«first» «loan»
+1~«!first» «!last»
+1~«loan»
 7~«first» «last»
 1~«first» «oddname»
 1~«last», «first»
@@ -452,6 +468,9 @@ docker run --rm -v $(pwd):/app «slugnoun»:latest
 WHERE name LIKE '%«word»%' OR name IS NULL`},
 		{"text", `
 5~«sentence»
+2~«loan» «loan» «loan» «loan», «loan» «loan» «loan». «loan» «loan»?
+1~«!sentence»
+1~«sentence» «loan» «loan» «loan»
 3~«sentence» «sentence»
 2~«phrase»
 2~«opinion»

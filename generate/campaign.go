@@ -148,6 +148,7 @@ type campaign struct {
 	next    int    // of ids and pages
 	fixed   []byte // a password or an address that is tried everywhere
 	recon   float64
+	open    bool // the service has the hole that it looks for
 }
 
 type attacker struct {
@@ -201,6 +202,7 @@ func (g *generator) newCampaign(p planned, end int64) *campaign {
 	if r.IntN(3) > 0 {
 		c.recon = r.Float64() * .25
 	}
+	c.open = r.IntN(7) == 0
 	if r.IntN(4) == 0 { // something stands in front and refuses
 		c.posture[r.IntN(3)] = .2 + .5*r.Float64()
 	}
@@ -467,8 +469,16 @@ func (c *campaign) step(g *generator) (int64, bool) {
 				inj.text = append([]byte("/static"), inj.text...)
 			}
 		}
-		if tech.delay && r.IntN(5) == 0 {
+		if tech.delay && (c.open || r.IntN(8) == 0) {
 			q.delay = float64(2 + r.IntN(9))
+		}
+		if q.outcome == noStatus {
+			switch {
+			case c.open && r.IntN(3) > 0: // it gets what it wants, or a part of it
+				q.grow = logNormal(r, 1.1, .5)
+			case inj.place == inPath && r.IntN(3) == 0: // there is no such object
+				q.outcome = 404
+			}
 		}
 		q.inj = &inj
 	}

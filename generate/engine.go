@@ -514,6 +514,7 @@ type request struct {
 	method   string // "" = that of the operation
 	outcome  int32
 	delay    float64
+	grow     float64 // factor on the size of the answer, 0 = 1
 	inj      *injection
 	label    traffic.Label
 	campaign string
@@ -539,6 +540,9 @@ func (g *generator) send(r *rand.Rand, q *request) (answer, bool) {
 		g.build(r, o, c.enc, inj)
 	}
 	a := g.respond(r, o, c, q.outcome, q.delay)
+	if q.grow > 0 {
+		a.size = int64(float64(a.size) * q.grow)
+	}
 	if benign && q.campaign == "" {
 		g.remember(q)
 	}
@@ -620,6 +624,10 @@ func (g *generator) newSession() *session {
 	s := &session{client: g.draw(r, k, g.now/86400e6), cur: -1}
 	spec := &g.kinds[k]
 	s.left = 1 + int(min(logNormal(r, spec.length, spec.sigma), 3000))
+	if k != monitor && k != partner && chance(r, .35) { // a passer-by: never here before, soon gone
+		s.client = g.client(k, g.people(k)+r.IntN(1<<24), g.now/86400e6)
+		s.left = 1 + int(.8*r.ExpFloat64())
+	}
 	s.loggedIn = k == partner || k == app && chance(r, .85) || k == script && chance(r, .6)
 	if k == partner && r.IntN(3) == 0 {
 		s.order = 1 + zipf(r, 60000)
