@@ -26,8 +26,13 @@ func benignRules() source {
 2~«loan» «loan»
 1~«loan»-«loan»
 1~«!word»
-1~«?word»
-1~«!noun» «!loan»
+2~«?word»
+1~«?loan»
+2~«!noun» «!loan»
+2~«loan» «a1»«n» «nn»GB («tok»)
+1~«noun» «a1»«nn»-«n» (20«nn»)
+1~«loan» («loan») «nn»x«nn»
+1~«noun» [«noun»] «n»
 6~«adj» «noun»
 4~«product»
 2~«noun» for «noun»
@@ -274,6 +279,7 @@ UTC
 GMT+«n»
 America/Argentina/Buenos_Aires`},
 		{"slug", `
+1~«model»
 3~«slugnoun»
 2~«slugword»-«slugnoun»
 2~«slugproduct»
@@ -288,13 +294,14 @@ America/Argentina/Buenos_Aires`},
 1~«!first» «!last»
 1~«loan»
 7~«first» «last»
-1~«first» «oddname»
+2~«first» «oddname»
+1~«oddname»
 1~«last», «first»
 1~«first» «a1». «last»
 1~Dr. «first» «last»
 1~«first» "«adj»" «last»`},
 		{"oddname", `
-2~O'Brien
+4~O'Brien
 2~O'Connor
 1~O'«last»
 1~D'«last»
@@ -516,16 +523,33 @@ Where do I drop off the parcel? It's too «adj»...`},
 		{"gridfilter", `
 3~[{"op":"eq","field":"«slugword»","val":"«noun»"}]
 3~[{"op":"in","field":"«slugnoun»","val":["«slugword»","«slugnoun»"]},{"op":"gt","field":"price","val":«nn»}]
-3~[{op:'inSession', field:'id', val:'«slugnoun»'},{op:'eq', field:'«slugword»', val:«n»}]
+2~[{op:'between', field:'«slugword»', val:['«date»','«date»']},{op:'eq', field:'«slugnoun»', val:«n»}]
+6~«anyjson»
 2~{"groupOp":"AND","rules":[{"field":"«slugnoun»","op":"cn","data":"«slugword»"},{"field":"«slugword»","op":"eq","data":"«nn»"}]}
 2~{"where":{"status":"«slugword»","total":{"lt":«nnn»}},"order":["-id","«slugnoun»"],"limit":«nn»}
 1~{"$and":[{"status":{"$in":["«slugword»","«slugnoun»"]}},{"qty":{"$gte":«n»}}]}`},
 		{"gridcols", `
 [{"name":"«slugnoun»","width":«nnn»},{"name":"«slugword»","width":«nn»,"align":"right"}]
 [{"name":"id","hidden":true},{"name":"«slugnoun»","title":"«noun»"},{"name":"total","formatter":"currency"}]
-["id","«slugnoun»","«slugword»"]`},
+["id","«slugnoun»","«slugword»"]
+«anyjson»`},
 		// Page names as a shop in another script writes them.
+		{"model", `
+«loan»-«a1»«n»-«nn»GB-(«tok»)
+«slugnoun»-«Slug»-(«yyyy»)-«nn»gb
+«loan»_«a1»«nnn»_(«n»)
+«slugword»-«nn»-«nn»cm-(«loan»)
+«loan»-«a3»-«n»x«nn»-[«slugword»]
+«slugnoun»+«slugword»+(«nn»-pack)
+«loan»,-«slugnoun»,-«nnn»-ml
+«slugnoun»--«slugword»--«n»
+«loan»-Plus-«yyyy»-Dual-«nn»GB-(«a1»«nnn»«a1»)`},
 		{"intlslug", `
+бесплатно-«loan»-(«yyyy»)-«nn»GB-(«tok»)
+یخچال-(«n»)-«loan»-«nn»
+文庫-«slugword»-(«nn»巻)
+«loan»-«loan»-«model»
+دليل-«slugnoun»-(«yyyy»)
 бесплатная-доставка-«n»
 ноутбук-«slugnoun»-«nn»
 купить-«slugword»

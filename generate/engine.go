@@ -296,6 +296,10 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 	offices := r.Float64() < .2
 	crowd := .8 + 5*r.Float64()*r.Float64() // how large its largest rushes are
 	noise, burst, down := 0., 0., 0
+	trend, long := 0., us >= 8*86400*1e6
+	if long {
+		trend = .3 * r.NormFloat64() / 28 // per day
+	}
 	for i := range n {
 		t := c.origin + int64(i)*c.step
 		h := float64(((t/1e6)%86400+86400)%86400) / 3600
@@ -309,6 +313,15 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 			w *= .82
 		case 1:
 			w *= 1.06
+		}
+		if long { // it grows or shrinks, and has its holidays
+			w *= math.Exp(min(max(trend*float64(t-start)/86400e6, -1.5), 1.5))
+			switch mix64(uint64(t/86400e6)^seed*0x9e3779b97f4a7c15) % 24 {
+			case 0:
+				w *= .55
+			case 1:
+				w *= 1.6
+			}
 		}
 		noise = .97*noise + .035*r.NormFloat64()
 		if burst *= .9; r.Float64() < .003 { // a newsletter, a link that is passed around, a sale

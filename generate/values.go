@@ -123,6 +123,79 @@ func appendLoan(dst []byte, r *rand.Rand, p *pools) []byte {
 	return append(dst, pick(r, t[2])...)
 }
 
+// appendLiteral appends an object or list as programs write it: JSON, or
+// JavaScript's looser form with single quotation marks (q) or bare names (q 0).
+func appendLiteral(dst []byte, r *rand.Rand, p *pools, q byte, spaced bool, depth int) []byte {
+	str := func(s string, name bool) {
+		mark := q
+		if mark == 0 && !name {
+			mark = '\''
+		}
+		if mark != 0 {
+			dst = append(dst, mark)
+		}
+		for _, c := range []byte(s) {
+			if c == mark || c == '\\' {
+				dst = append(dst, '\\')
+			}
+			dst = append(dst, c)
+		}
+		if mark != 0 {
+			dst = append(dst, mark)
+		}
+	}
+	value := func() {
+		switch x := r.IntN(20); {
+		case x < 5 && depth > 0:
+			dst = appendLiteral(dst, r, p, q, spaced, depth-1)
+		case x < 9:
+			dst = strconv.AppendInt(dst, int64(zipf(r, 100000)), 10)
+		case x < 10:
+			dst = append(dst, [...]string{"true", "false", "null", "-1", "0.5", "[]", "{}", "\"\""}[r.IntN(8)]...)
+		case x < 12:
+			str(string(appendLetters(nil, r, hexLow, 8+8*r.IntN(4))), false)
+		case x < 14:
+			str(pick(r, p.first)+[...]string{"'s ", " & ", " / ", ", ", " (", " - "}[r.IntN(6)]+pick(r, p.noun), false)
+		case x < 15:
+			str(pick(r, p.sentence), false)
+		case x < 16:
+			str(string(appendLoan(nil, r, p)), false)
+		default:
+			str(pick(r, p.noun), false)
+		}
+	}
+	list := r.IntN(3) == 0
+	dst = append(dst, "{["[b2i(list)])
+	for i := range 1 + r.IntN(5) {
+		if i > 0 {
+			dst = append(dst, ',')
+			if spaced {
+				dst = append(dst, ' ')
+			}
+		}
+		if !list {
+			name := string(appendSlug(nil, pick(r, p.word)))
+			if r.IntN(3) == 0 {
+				name = camel(name + "_" + [...]string{"id", "name", "type", "at", "count", "key", "value", "code"}[r.IntN(8)])
+			}
+			str(name, true)
+			dst = append(dst, ':')
+			if spaced {
+				dst = append(dst, ' ')
+			}
+		}
+		value()
+	}
+	return append(dst, "}]"[b2i(list)])
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // appendJWT appends a token as an honest issuer makes it: header, claims and
 // a signature.
 func appendJWT(dst []byte, r *rand.Rand, header, claims string) []byte {
@@ -174,6 +247,10 @@ func valueBuiltins() []builtin {
 		{"x2", letters(hexLow, 2, 3)}, {"x4", letters(hexLow, 4, 5)}, {"hex8", letters(hexLow, 8, 9)}, {"hex32", letters(hexLow, 32, 33)}, {"hex40", letters(hexLow, 40, 41)},
 		{"tok", letters(alnum, 8, 16)}, {"tok22", letters(alnum+"-_", 20, 44)},
 		{"loan", appendLoan},
+		{"anyjson", func(dst []byte, r *rand.Rand, p *pools) []byte {
+			q := [...]byte{'"', '"', '"', '\'', 0}[r.IntN(5)]
+			return appendLiteral(dst, r, p, q, r.IntN(3) == 0, 1+r.IntN(3))
+		}},
 		{"uuid", func(dst []byte, r *rand.Rand, _ *pools) []byte { return appendUUID(dst, r) }},
 		{"id", func(dst []byte, r *rand.Rand, _ *pools) []byte {
 			return strconv.AppendInt(dst, int64(1+zipf(r, 60000)), 10)
