@@ -391,6 +391,13 @@ func (c *campaign) behave(g *generator) {
 		one(g.any(r, ro.pages, ro.reads))
 		c.posture = [5]float64{.02, .08 * r.Float64(), .75 + .2*r.Float64(), .01, 0}
 		c.recon *= .3
+		if c.mode%3 == 2 { // it walks over what is there and tries marks in every parameter
+			c.posture = [5]float64{.05 * r.Float64(), .05 * r.Float64(), .3 * r.Float64(), .06 * r.Float64(), 0}
+			c.gap, c.spread = logNormal(r, .15, .8), .5
+			for range 2 + r.IntN(12) {
+				one(g.any(r, [][]int{ro.pages, ro.reads, ro.writes, ro.searches}[r.IntN(4)], ro.reads))
+			}
+		}
 	}
 }
 
@@ -676,6 +683,28 @@ func (c *campaign) abuse(g *generator, q *request) {
 
 func (c *campaign) scan(g *generator, q *request) {
 	r := c.r
+	if x := r.IntN(100); c.mode%3 == 2 && x < 70 {
+		inj := injection{place: inParam, enc: q.client.enc, rawly: true, text: g.grammar.expand(nil, r, g.payload.canary)}
+		if q.op.bodied && q.op.flags&form == 0 {
+			inj.rawly = false
+		}
+		switch n := len(q.op.params); {
+		case x < 20: // the page as it is
+			inj.place = inNothing
+		case n > 0 && x < 55:
+			inj.param = r.IntN(n)
+		case x < 62:
+			inj.place = inPath
+		default:
+			inj.place = inExtra
+		}
+		q.inj = &inj
+		return
+	}
+	q.op = c.targets[0].op // a page
+	if c.mode%3 == 2 && q.outcome == noStatus && r.IntN(8) > 0 {
+		q.outcome = 404
+	}
 	q.inj = &injection{place: inTarget, text: g.grammar.expand(nil, r, g.payload.scAny)}
 	switch x := r.IntN(100); {
 	case x < 6:
