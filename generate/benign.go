@@ -7,6 +7,11 @@ func benignRules() source {
 	return source{
 		{"query", `
 18~«q»
+4~«loan»
+2~«loan» «loan»
+1~«loan» «loan» «loan» «nn»
+1~«!noun» «!word»
+1~«?loan»
 4~«hardtext»
 2~«foreign»
 1~«hardtext» «noun»
@@ -16,7 +21,18 @@ func benignRules() source {
 1~«alnumtext»
 1~«tricky»`},
 		{"q", `
-6~«word»
+5~«word»
+3~«loan»
+2~«loan» «loan»
+1~«loan»-«loan»
+1~«!word»
+2~«?word»
+1~«?loan»
+2~«!noun» «!loan»
+2~«loan» «a1»«n» «nn»GB («tok»)
+1~«noun» «a1»«nn»-«n» (20«nn»)
+1~«loan» («loan») «nn»x«nn»
+1~«noun» [«noun»] «n»
 6~«adj» «noun»
 4~«product»
 2~«noun» for «noun»
@@ -175,6 +191,8 @@ smörgåsbord
 παπούτσια
 ไทย «nn»`},
 		{"short", `
+2~«loan»
+1~«!word»
 8~«word»
 4~«noun»
 2~«adj»-«noun»
@@ -261,6 +279,7 @@ UTC
 GMT+«n»
 America/Argentina/Buenos_Aires`},
 		{"slug", `
+1~«model»
 3~«slugnoun»
 2~«slugword»-«slugnoun»
 2~«slugproduct»
@@ -271,14 +290,18 @@ America/Argentina/Buenos_Aires`},
 1~«n».50
 1~«nn»,«nn»`},
 		{"name", `
+2~«first» «loan»
+1~«!first» «!last»
+1~«loan»
 7~«first» «last»
-1~«first» «oddname»
+2~«first» «oddname»
+1~«oddname»
 1~«last», «first»
 1~«first» «a1». «last»
 1~Dr. «first» «last»
 1~«first» "«adj»" «last»`},
 		{"oddname", `
-2~O'Brien
+4~O'Brien
 2~O'Connor
 1~O'«last»
 1~D'«last»
@@ -452,6 +475,9 @@ docker run --rm -v $(pwd):/app «slugnoun»:latest
 WHERE name LIKE '%«word»%' OR name IS NULL`},
 		{"text", `
 5~«sentence»
+2~«loan» «loan» «loan» «loan», «loan» «loan» «loan». «loan» «loan»?
+1~«!sentence»
+1~«sentence» «loan» «loan» «loan»
 3~«sentence» «sentence»
 2~«phrase»
 2~«opinion»
@@ -497,16 +523,33 @@ Where do I drop off the parcel? It's too «adj»...`},
 		{"gridfilter", `
 3~[{"op":"eq","field":"«slugword»","val":"«noun»"}]
 3~[{"op":"in","field":"«slugnoun»","val":["«slugword»","«slugnoun»"]},{"op":"gt","field":"price","val":«nn»}]
-3~[{op:'inSession', field:'id', val:'«slugnoun»'},{op:'eq', field:'«slugword»', val:«n»}]
+2~[{op:'between', field:'«slugword»', val:['«date»','«date»']},{op:'eq', field:'«slugnoun»', val:«n»}]
+6~«anyjson»
 2~{"groupOp":"AND","rules":[{"field":"«slugnoun»","op":"cn","data":"«slugword»"},{"field":"«slugword»","op":"eq","data":"«nn»"}]}
 2~{"where":{"status":"«slugword»","total":{"lt":«nnn»}},"order":["-id","«slugnoun»"],"limit":«nn»}
 1~{"$and":[{"status":{"$in":["«slugword»","«slugnoun»"]}},{"qty":{"$gte":«n»}}]}`},
 		{"gridcols", `
 [{"name":"«slugnoun»","width":«nnn»},{"name":"«slugword»","width":«nn»,"align":"right"}]
 [{"name":"id","hidden":true},{"name":"«slugnoun»","title":"«noun»"},{"name":"total","formatter":"currency"}]
-["id","«slugnoun»","«slugword»"]`},
+["id","«slugnoun»","«slugword»"]
+«anyjson»`},
 		// Page names as a shop in another script writes them.
+		{"model", `
+«loan»-«a1»«n»-«nn»GB-(«tok»)
+«slugnoun»-«Slug»-(«yyyy»)-«nn»gb
+«loan»_«a1»«nnn»_(«n»)
+«slugword»-«nn»-«nn»cm-(«loan»)
+«loan»-«a3»-«n»x«nn»-[«slugword»]
+«slugnoun»+«slugword»+(«nn»-pack)
+«loan»,-«slugnoun»,-«nnn»-ml
+«slugnoun»--«slugword»--«n»
+«loan»-Plus-«yyyy»-Dual-«nn»GB-(«a1»«nnn»«a1»)`},
 		{"intlslug", `
+бесплатно-«loan»-(«yyyy»)-«nn»GB-(«tok»)
+یخچال-(«n»)-«loan»-«nn»
+文庫-«slugword»-(«nn»巻)
+«loan»-«loan»-«model»
+دليل-«slugnoun»-(«yyyy»)
 бесплатная-доставка-«n»
 ноутбук-«slugnoun»-«nn»
 купить-«slugword»

@@ -148,6 +148,7 @@ type campaign struct {
 	next    int    // of ids and pages
 	fixed   []byte // a password or an address that is tried everywhere
 	recon   float64
+	open    bool // the service has the hole that it looks for
 }
 
 type attacker struct {
@@ -201,6 +202,7 @@ func (g *generator) newCampaign(p planned, end int64) *campaign {
 	if r.IntN(3) > 0 {
 		c.recon = r.Float64() * .25
 	}
+	c.open = r.IntN(7) == 0
 	if r.IntN(4) == 0 { // something stands in front and refuses
 		c.posture[r.IntN(3)] = .2 + .5*r.Float64()
 	}
@@ -389,6 +391,13 @@ func (c *campaign) behave(g *generator) {
 		one(g.any(r, ro.pages, ro.reads))
 		c.posture = [5]float64{.02, .08 * r.Float64(), .75 + .2*r.Float64(), .01, 0}
 		c.recon *= .3
+		if c.mode%3 == 2 { // it walks over what is there and tries marks in every parameter
+			c.posture = [5]float64{.05 * r.Float64(), .05 * r.Float64(), .3 * r.Float64(), .06 * r.Float64(), 0}
+			c.gap, c.spread = logNormal(r, .15, .8), .5
+			for range 2 + r.IntN(12) {
+				one(g.any(r, [][]int{ro.pages, ro.reads, ro.writes, ro.searches}[r.IntN(4)], ro.reads))
+			}
+		}
 	}
 }
 
@@ -467,8 +476,16 @@ func (c *campaign) step(g *generator) (int64, bool) {
 				inj.text = append([]byte("/static"), inj.text...)
 			}
 		}
-		if tech.delay && r.IntN(5) == 0 {
+		if tech.delay && (c.open || r.IntN(8) == 0) {
 			q.delay = float64(2 + r.IntN(9))
+		}
+		if q.outcome == noStatus {
+			switch {
+			case c.open && r.IntN(3) > 0: // it gets what it wants, or a part of it
+				q.grow = logNormal(r, 1.1, .5)
+			case inj.place == inPath && r.IntN(3) == 0: // there is no such object
+				q.outcome = 404
+			}
 		}
 		q.inj = &inj
 	}
@@ -666,6 +683,28 @@ func (c *campaign) abuse(g *generator, q *request) {
 
 func (c *campaign) scan(g *generator, q *request) {
 	r := c.r
+	if x := r.IntN(100); c.mode%3 == 2 && x < 70 {
+		inj := injection{place: inParam, enc: q.client.enc, rawly: true, text: g.grammar.expand(nil, r, g.payload.canary)}
+		if q.op.bodied && q.op.flags&form == 0 {
+			inj.rawly = false
+		}
+		switch n := len(q.op.params); {
+		case x < 20: // the page as it is
+			inj.place = inNothing
+		case n > 0 && x < 55:
+			inj.param = r.IntN(n)
+		case x < 62:
+			inj.place = inPath
+		default:
+			inj.place = inExtra
+		}
+		q.inj = &inj
+		return
+	}
+	q.op = c.targets[0].op // a page
+	if c.mode%3 == 2 && q.outcome == noStatus && r.IntN(8) > 0 {
+		q.outcome = 404
+	}
 	q.inj = &injection{place: inTarget, text: g.grammar.expand(nil, r, g.payload.scAny)}
 	switch x := r.IntN(100); {
 	case x < 6:

@@ -296,6 +296,10 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 	offices := r.Float64() < .2
 	crowd := .8 + 5*r.Float64()*r.Float64() // how large its largest rushes are
 	noise, burst, down := 0., 0., 0
+	trend, long := 0., us >= 8*86400*1e6
+	if long {
+		trend = .3 * r.NormFloat64() / 28 // per day
+	}
 	for i := range n {
 		t := c.origin + int64(i)*c.step
 		h := float64(((t/1e6)%86400+86400)%86400) / 3600
@@ -309,6 +313,15 @@ func newClock(seed uint64, start int64, d time.Duration) clock {
 			w *= .82
 		case 1:
 			w *= 1.06
+		}
+		if long { // it grows or shrinks, and has its holidays
+			w *= math.Exp(min(max(trend*float64(t-start)/86400e6, -1.5), 1.5))
+			switch mix64(uint64(t/86400e6)^seed*0x9e3779b97f4a7c15) % 24 {
+			case 0:
+				w *= .55
+			case 1:
+				w *= 1.6
+			}
 		}
 		noise = .97*noise + .035*r.NormFloat64()
 		if burst *= .9; r.Float64() < .003 { // a newsletter, a link that is passed around, a sale
@@ -514,6 +527,7 @@ type request struct {
 	method   string // "" = that of the operation
 	outcome  int32
 	delay    float64
+	grow     float64 // factor on the size of the answer, 0 = 1
 	inj      *injection
 	label    traffic.Label
 	campaign string
@@ -539,6 +553,9 @@ func (g *generator) send(r *rand.Rand, q *request) (answer, bool) {
 		g.build(r, o, c.enc, inj)
 	}
 	a := g.respond(r, o, c, q.outcome, q.delay)
+	if q.grow > 0 {
+		a.size = int64(float64(a.size) * q.grow)
+	}
 	if benign && q.campaign == "" {
 		g.remember(q)
 	}
@@ -620,6 +637,10 @@ func (g *generator) newSession() *session {
 	s := &session{client: g.draw(r, k, g.now/86400e6), cur: -1}
 	spec := &g.kinds[k]
 	s.left = 1 + int(min(logNormal(r, spec.length, spec.sigma), 3000))
+	if k != monitor && k != partner && chance(r, .35) { // a passer-by: never here before, soon gone
+		s.client = g.client(k, g.people(k)+r.IntN(1<<24), g.now/86400e6)
+		s.left = 1 + int(.8*r.ExpFloat64())
+	}
 	s.loggedIn = k == partner || k == app && chance(r, .85) || k == script && chance(r, .6)
 	if k == partner && r.IntN(3) == 0 {
 		s.order = 1 + zipf(r, 60000)

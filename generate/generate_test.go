@@ -48,7 +48,7 @@ func collect(t testing.TB, cfg Config) []record {
 			if r.Target == "" || r.Target[0] != '/' || strings.ContainsAny(r.Target, " \n\r\t#") {
 				t.Fatalf("target %q", r.Target)
 			}
-			if strings.ContainsAny(r.Body, "\n\r") {
+			if strings.ContainsAny(r.Body, "\n\r") != strings.HasPrefix(r.Body, "----") {
 				t.Fatalf("body %q", r.Body)
 			}
 			counts[r.Label.Attack()]++

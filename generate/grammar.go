@@ -12,7 +12,7 @@ import (
 // another rule or for a builtin; "3~text" gives it weight 3, "∅" is the empty
 // text, «%name», «64name», «&name», «^name» and «?name» are what name writes in
 // percent escapes, in base64, with HTML entities, with JavaScript's escapes, and in
-// letters of random case, and \n, \t and \r in it are the control characters. Benign values and
+// letters of random case («!name»: in capitals), and \n, \t and \r in it are the control characters. Benign values and
 // attack payloads are written by the same machinery, so that neither has a
 // texture of its own.
 type grammar struct {
@@ -113,7 +113,7 @@ func (g *grammar) compile(line string) ([]token, error) {
 		switch {
 		case strings.HasPrefix(name, "64"):
 			name, mode = name[2:], '6'
-		case name != "" && strings.IndexByte("%&^?", name[0]) >= 0:
+		case name != "" && strings.IndexByte("%&^?!", name[0]) >= 0:
 			name, mode = name[1:], name[0]
 		}
 		id, ok := g.index[name]
@@ -176,9 +176,9 @@ func rewrite(dst []byte, from int, r *rand.Rand, mode byte) []byte {
 		return base64.StdEncoding.AppendEncode(dst, text)
 	case '%':
 		return appendEncoded(dst, text, encURI, false)
-	case '?':
+	case '?', '!':
 		for _, c := range text {
-			if c >= 'a' && c <= 'z' && r.IntN(2) == 0 {
+			if c >= 'a' && c <= 'z' && (mode == '!' || r.IntN(2) == 0) {
 				c -= 32
 			}
 			dst = append(dst, c)

@@ -43,7 +43,7 @@ func hardRules() source {
 1~https://github.example/«slugname»/«slugnoun»/issues/«nnn»#issuecomment-«big»
 1~https://«slugnoun».example/?q=«slugword»%20%26%20«slugnoun»&x='«n»'
 1~«adurl»`},
-		{"title", "3~«Word»_«word»\n2~«Word»\n1~«Word»_%26_«Word»\n1~C%2B%2B_«word»\n1~«first»'s_«noun»\n1~Help:«Word»/«slugword»\n1~«Word»_(«word»)\n1~Special:Search\n1~«Word»:_a_«noun»%3F\n1~«foreign»"},
+		{"title", "2~«model»\n2~«loan»_(«loan»)\n3~«Word»_«word»\n2~«Word»\n1~«Word»_%26_«Word»\n1~C%2B%2B_«word»\n1~«first»'s_«noun»\n1~Help:«Word»/«slugword»\n1~«Word»_(«word»)\n1~Special:Search\n1~«Word»:_a_«noun»%3F\n1~«foreign»"},
 		{"Word", "«adj»\n«noun»\n«first»\n«city»\n«company»"},
 		{"html", `
 4~<p>«text»</p>
@@ -353,6 +353,7 @@ query=«slugword»&paged=«n»`},
 		{"Slugs", "«Slug»s\nProducts\nCustomers\nOrders\nEmployees"},
 		// What scripts, trackers and frameworks put into parameters.
 		{"json", `
+8~«anyjson»
 {"«slugword»":"«noun»","«slugnoun»":«n»}
 {"id":«id»,"name":"«name»","tags":["«slugword»","«slugnoun»"],"note":"«sentence»"}
 [{"k":"«slugword»","v":null},{"k":"«slugnoun»","v":true}]
@@ -579,7 +580,13 @@ proc self «noun»`},
 2~«inurl»
 1~«envvars»
 2~«cron»
-2~«gridfilter»
+3~«gridfilter»
+2~«gridcols»
+5~«anyjson»
+3~«model»
+3~«intlslug»
+6~«q»
+4~«loan» «loan»
 2~«opaque»
 2~«expr»
 2~«math»

@@ -849,7 +849,7 @@ type technique struct {
 type payloads struct {
 	byLabel                                           [16][]technique
 	ptFile, ptSuf, dd, cracked, jwt, scAny, roleparam int
-	rolejs, deepgql, email                            int
+	rolejs, deepgql, email, canary                    int
 }
 
 func newPayloads(g *grammar) (*payloads, error) {
@@ -881,7 +881,7 @@ func newPayloads(g *grammar) (*payloads, error) {
 	p.ptFile, p.ptSuf, p.dd = id("ptFile"), id("ptSuf"), id("dd")
 	p.cracked, p.jwt, p.scAny = id("cracked"), id("badjwt"), id("scAny")
 	p.roleparam, p.rolejs, p.deepgql = id("roleparam"), id("rolejs"), id("deepgql")
-	p.email = id("email")
+	p.email, p.canary = id("email"), id("canary")
 	p.moreTechniques(id)
 	return p, err
 }

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -21,17 +22,18 @@ type opSpec struct {
 }
 
 const (
-	site     = 1 << iota // a page on the web host, else an API on the api host
-	form                 // body is a form, else JSON
-	auth                 // needs a user
-	static               // a file: revalidated with 304
-	login                // checks a password
-	page                 // loads assets after it
-	raw                  // the path rule is the whole target, encoded as it stands
-	assetFor             // loaded by a page, its referrer is the page
-	open                 // answered alike to everyone, costs nothing
-	typing               // asked at each keystroke
-	whole                // the first parameter is the body, as it stands
+	site      = 1 << iota // a page on the web host, else an API on the api host
+	form                  // body is a form, else JSON
+	auth                  // needs a user
+	static                // a file: revalidated with 304
+	login                 // checks a password
+	page                  // loads assets after it
+	raw                   // the path rule is the whole target, encoded as it stands
+	assetFor              // loaded by a page, its referrer is the page
+	open                  // answered alike to everyone, costs nothing
+	typing                // asked at each keystroke
+	multipart             // the form is sent in parts, as a form with files is
+	whole                 // the first parameter is the body, as it stands
 )
 
 // pathRules are the rules that only paths use.
@@ -231,6 +233,10 @@ func (g *generator) build(r *rand.Rand, o *op, enc uint8, inj *injection) {
 			sep = '{'
 		}
 	}
+	if o.flags&multipart != 0 && body {
+		g.parts(r, o, inj)
+		return
+	}
 	if o.flags&whole != 0 {
 		g.value = gr.expand(g.value[:0], r, o.params[0].rule)
 		if inj.place == inParam || inj.place == inName || inj.place == inExtra {
@@ -317,6 +323,50 @@ func (g *generator) build(r *rand.Rand, o *op, enc uint8, inj *injection) {
 		return
 	}
 	g.target = dst
+}
+
+// parts writes the body as multipart/form-data.
+func (g *generator) parts(r *rand.Rand, o *op, inj *injection) {
+	var tail [16]byte
+	boundary := append([]byte("----WebKitFormBoundary"), appendLetters(tail[:0], r, alnum, 16)...)
+	if r.IntN(4) == 0 {
+		boundary = append([]byte("------------------------"), appendLetters(tail[:0], r, hexLow, 16)...)
+	}
+	dst := g.bodyText
+	part := func(name, value []byte, file bool) {
+		dst = append(append(append(dst, "--"...), boundary...), "\r\nContent-Disposition: form-data; name=\""...)
+		dst = append(append(dst, name...), '"')
+		if file {
+			dst = append(append(dst, "; filename=\""...), bytes.ReplaceAll(value, []byte{'"'}, []byte("%22"))...)
+			dst = append(dst, "\"\r\nContent-Type: application/octet-stream"...)
+			value = nil
+		}
+		dst = append(append(append(dst, "\r\n\r\n"...), value...), "\r\n"...)
+	}
+	var name []byte
+	for i := range o.params {
+		p := &o.params[i]
+		hit := inj.place == inParam && inj.param == i
+		if !hit && p.prob < 1 && r.Float64() >= p.prob {
+			continue
+		}
+		g.value = g.grammar.expand(g.value[:0], r, p.rule)
+		if hit {
+			g.inject(inj)
+		}
+		name = g.grammar.write(name[:0], r, p.name)
+		part(name, g.value, g.ruleIs(p.rule, "file"))
+	}
+	if inj.place == inExtra || inj.place == inName {
+		g.value = g.value[:0]
+		name = g.grammar.expand(name[:0], r, g.rulePname)
+		if g.inject(inj); inj.place == inName {
+			name, g.value = bytes.ReplaceAll(g.value, []byte{'"'}, []byte("%22")), append(g.value[:0:0], '1')
+		}
+		part(name, g.value, false)
+	}
+	dst = append(append(append(dst, "--"...), boundary...), "--\r\n"...)
+	g.bodyText = dst
 }
 
 // inject puts the injected text into the value at hand.

@@ -432,6 +432,8 @@ func (s *specReader) operation(base string, path *yaml.Node, method string, node
 			case n.rule >= 0:
 			case o.bodied && o.flags&form == 0:
 				n.text = string(appendJSONText(nil, n.text))
+			case o.flags&multipart != 0:
+				n.text = strings.NewReplacer("\"", "%22", "\r", "%0D", "\n", "%0A").Replace(n.text)
 			default:
 				n.text = strings.ReplaceAll(string(appendEncoded(nil, []byte(n.text), encLenient, false)), "=", "%3D")
 			}
@@ -440,6 +442,12 @@ func (s *specReader) operation(base string, path *yaml.Node, method string, node
 	for _, w := range [...]string{"suggest", "autocomplete", "typeahead"} {
 		if strings.Contains(low, w) {
 			o.flags |= typing
+		}
+	}
+	if s.vary != nil && o.bodied && o.flags&form != 0 && o.flags&login == 0 {
+		o.flags &^= multipart
+		if s.vary.r.IntN(5) == 0 {
+			o.flags |= multipart
 		}
 	}
 	o.leaves = strings.Contains(low, "logout") || strings.Contains(low, "signout")
@@ -547,6 +555,9 @@ func (s *specReader) body(o *op, b *yaml.Node) error {
 				media = s.follow(content.Content[i+1])
 				if want != "json" {
 					o.flags |= form
+				}
+				if want == "multipart/form-data" {
+					o.flags |= multipart
 				}
 			}
 		}

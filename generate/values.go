@@ -14,6 +14,7 @@ import (
 // costs 30 ns, one from gofakeit 5 µs.
 type pools struct {
 	first, last, city, street, company, word, noun, adj, verb, product, sentence, phrase, user []string
+	tongues                                                                                    [][3][]string
 }
 
 func newPools(seed uint64) *pools {
@@ -31,6 +32,9 @@ func newPools(seed uint64) *pools {
 		noun: fill(500, f.Noun), adj: fill(300, f.Adjective), verb: fill(300, f.Verb),
 		product: fill(400, f.ProductName), user: fill(500, f.Username),
 		sentence: fill(300, func() string { return f.Sentence() }), phrase: fill(200, f.Phrase),
+	}
+	for _, t := range tongues() {
+		p.tongues = append(p.tongues, [3][]string{strings.Fields(t[0]), strings.Fields(t[1]), strings.Fields(t[2])})
 	}
 	// Names that rules trip over are as common in a customer base as they are
 	// in life.
@@ -92,6 +96,106 @@ func appendSlug(dst []byte, s string) []byte {
 	return dst
 }
 
+// tongues are the syllables of words in some languages: beginning, middle and
+// end. Nobody's customers all write English.
+func tongues() [][3]string {
+	return [][3]string{
+		{"a al can des en es gra mar per pre re san tra ven con vi po lu", "ci da di ga la li ma men na pa ra ri sa ta ti va quil ble jo", "ción dor mente dad oso ito ales ería ando eza ura illo ar"},
+		{"ab an auf be er ge hand hoch kin land mit schul stra ver vor wun zu", "ar bei den er ge heit lich schaf stel ter wan der ling", "ung keit lich er en chen haus bar schaft los stein"},
+		{"a bon ch con dé en fro jar mai par plu pré qu sou tra vou l'a d'é", "ai bi di eu fé ge lan mi na ou rai ri so ti va", "eur ment tion ette age ière oux ais eau ique er"},
+		{"am ba bel ca con di for gio in lu mi pro ri stra ven", "ci da gi li lo ma na pi ra ri sse ta ti vo", "zione mente etto ino are ezza aggio issimo"},
+		{"ba bes dru go ja ko kra ma na od po pri roz sta wie za", "bo cho da ga ko li lo mi ni ra ro sta to wa", "ski nie ość ka ovat nik ova ych ami czek"},
+		{"a bil çi dü el gö ha ka kap o öğ sa te yol", "ba da di kı la le lı ma me na ra ri ya", "lar ler mak mek cı siz lik dan"},
+		{"a chi fu ha hi ka ki ko ma mi na no sa shi ta to yo", "chi ga gi ka ki ko ma mi na ra ri ru sa shi ta", "ra ri n shi ka ma ya su tsu"},
+		{"a bha cha di gu ha jo ka lak ma na pra ra sha su vi", "da di ga ja ka la ma na pu ra ri sha ta ya", "jee wala pur kar an i ra"},
+		{"an ble da de ge hui kin le mo on ste uit ver wo", "de den ge kke le lij ma ne pe ste ten", "ing heid lijk tje en er baar"},
+		{"а бе во го до за кра ма на по при со у", "бо ва го да ка ла ло ма ни ра ро та ти", "ний ство ка ать ция ок ный"},
+	}
+}
+
+// appendLoan appends a word that looks like one of some language.
+func appendLoan(dst []byte, r *rand.Rand, p *pools) []byte {
+	t := &p.tongues[r.IntN(len(p.tongues))]
+	dst = append(dst, pick(r, t[0])...)
+	for range r.IntN(3) {
+		dst = append(dst, pick(r, t[1])...)
+	}
+	return append(dst, pick(r, t[2])...)
+}
+
+// appendLiteral appends an object or list as programs write it: JSON, or
+// JavaScript's looser form with single quotation marks (q) or bare names (q 0).
+func appendLiteral(dst []byte, r *rand.Rand, p *pools, q byte, spaced bool, depth int) []byte {
+	str := func(s string, name bool) {
+		mark := q
+		if mark == 0 && !name {
+			mark = '\''
+		}
+		if mark != 0 {
+			dst = append(dst, mark)
+		}
+		for _, c := range []byte(s) {
+			if c == mark || c == '\\' {
+				dst = append(dst, '\\')
+			}
+			dst = append(dst, c)
+		}
+		if mark != 0 {
+			dst = append(dst, mark)
+		}
+	}
+	value := func() {
+		switch x := r.IntN(20); {
+		case x < 5 && depth > 0:
+			dst = appendLiteral(dst, r, p, q, spaced, depth-1)
+		case x < 9:
+			dst = strconv.AppendInt(dst, int64(zipf(r, 100000)), 10)
+		case x < 10:
+			dst = append(dst, [...]string{"true", "false", "null", "-1", "0.5", "[]", "{}", "\"\""}[r.IntN(8)]...)
+		case x < 12:
+			str(string(appendLetters(nil, r, hexLow, 8+8*r.IntN(4))), false)
+		case x < 14:
+			str(pick(r, p.first)+[...]string{"'s ", " & ", " / ", ", ", " (", " - "}[r.IntN(6)]+pick(r, p.noun), false)
+		case x < 15:
+			str(pick(r, p.sentence), false)
+		case x < 16:
+			str(string(appendLoan(nil, r, p)), false)
+		default:
+			str(pick(r, p.noun), false)
+		}
+	}
+	list := r.IntN(3) == 0
+	dst = append(dst, "{["[b2i(list)])
+	for i := range 1 + r.IntN(5) {
+		if i > 0 {
+			dst = append(dst, ',')
+			if spaced {
+				dst = append(dst, ' ')
+			}
+		}
+		if !list {
+			name := string(appendSlug(nil, pick(r, p.word)))
+			if r.IntN(3) == 0 {
+				name = camel(name + "_" + [...]string{"id", "name", "type", "at", "count", "key", "value", "code"}[r.IntN(8)])
+			}
+			str(name, true)
+			dst = append(dst, ':')
+			if spaced {
+				dst = append(dst, ' ')
+			}
+		}
+		value()
+	}
+	return append(dst, "}]"[b2i(list)])
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // appendJWT appends a token as an honest issuer makes it: header, claims and
 // a signature.
 func appendJWT(dst []byte, r *rand.Rand, header, claims string) []byte {
@@ -142,6 +246,11 @@ func valueBuiltins() []builtin {
 		{"a1", letters(lower, 1, 2)}, {"a3", letters(lower, 2, 5)}, {"a6", letters(lower, 4, 9)},
 		{"x2", letters(hexLow, 2, 3)}, {"x4", letters(hexLow, 4, 5)}, {"hex8", letters(hexLow, 8, 9)}, {"hex32", letters(hexLow, 32, 33)}, {"hex40", letters(hexLow, 40, 41)},
 		{"tok", letters(alnum, 8, 16)}, {"tok22", letters(alnum+"-_", 20, 44)},
+		{"loan", appendLoan},
+		{"anyjson", func(dst []byte, r *rand.Rand, p *pools) []byte {
+			q := [...]byte{'"', '"', '"', '\'', 0}[r.IntN(5)]
+			return appendLiteral(dst, r, p, q, r.IntN(3) == 0, 1+r.IntN(3))
+		}},
 		{"uuid", func(dst []byte, r *rand.Rand, _ *pools) []byte { return appendUUID(dst, r) }},
 		{"id", func(dst []byte, r *rand.Rand, _ *pools) []byte {
 			return strconv.AppendInt(dst, int64(1+zipf(r, 60000)), 10)

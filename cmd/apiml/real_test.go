@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"apiml/generate"
 )
 
 // The tests of this file run the commands on real data, found by
@@ -167,5 +170,27 @@ func TestRealLogs(t *testing.T) {
 	cli(t, &rules, "score", scan)
 	if rules.Hits < rules.Requests/2 {
 		t.Errorf("the rules hit %d of %d requests of a scanner", rules.Hits, rules.Requests)
+	}
+}
+
+// TestRealRealism: generated traffic is no farther from a real log than real logs
+// are from each other.
+func TestRealRealism(t *testing.T) {
+	realData(t, "logs")
+	var out, errs bytes.Buffer
+	a := &app{ctx: t.Context(), streams: streams{strings.NewReader(""), &out, &errs}, log: slog.New(slog.DiscardHandler), cfg: &config{}}
+	a.cfg.Seed, a.cfg.InputFormat = 1, ""
+	res, err := a.realism(os.Getenv("APIML_DATASETS"), generate.Profiles())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", out.String())
+	for _, p := range generate.Profiles() {
+		if res.within[p] < 9 {
+			t.Errorf("%s: %d of %d measures, want at least 9", p, res.within[p], int(realismMeasures))
+		}
+		if res.apart[p] > res.between+.05 {
+			t.Errorf("%s: a forest tells its sessions from real ones with AUC %.3f, real logs from each other with %.3f", p, res.apart[p], res.between)
+		}
 	}
 }
