@@ -18,7 +18,8 @@ import (
 // the class shares, weighted by rows (Coppersmith, Hong, Hosking 1999).
 //
 // Deviation: the order uses all rows of the fit, so that out-of-bag figures of a
-// column with very many rare categories are somewhat too good.
+// column with very many rare categories are somewhat too good; such a column may
+// do better as numbers.
 
 // order is the order of the categories of a column: codes, ascending, and the
 // rank of each. Without codes the column is numeric.
@@ -35,10 +36,6 @@ func (o *order) rank(v float32) float32 {
 	}
 	return o.ranks[i]
 }
-
-// smoothing is how many rows of the mean are added to each category (Micci-Barreca
-// 2001), so that one seen once or twice does not stand at an end for that reason.
-const smoothing = 5
 
 // maxCategories bounds what a column of names for everything would cost.
 const maxCategories = 1 << 20
@@ -80,17 +77,9 @@ func findOrders(x *frame.Matrix, names []string, classes int) ([]order, error) {
 				sums[k] += x.Target[i]
 			}
 		}
-		all := make([]float64, width)
-		seen := 0.0
-		for k, n := range rows {
-			seen += n
-			for c := range width {
-				all[c] += sums[k*width+c]
-			}
-		}
 		for k, n := range rows {
 			for c := range width {
-				sums[k*width+c] = (sums[k*width+c] + float64(smoothing*all[c]/seen)) / (n + smoothing)
+				sums[k*width+c] /= n
 			}
 		}
 		score := make([]float64, len(codes))
