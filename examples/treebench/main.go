@@ -1,6 +1,6 @@
 // Command treebench measures the forests of apiml in CPU seconds, on data that
 // it writes itself, so that another library can be measured on the same files:
-// peer.py does that for scikit-learn, peers.sh prints the ratios.
+// peer.py does that for scikit-learn, peers.sh runs both and prints the ratios.
 //
 //	treebench data DIR [SCALE]     write the data sets, with SCALE times the rows (1)
 //	treebench TASK DIR [SEED [WORKERS]]
@@ -36,7 +36,6 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	defer profile()()
 	if err := run(os.Args[1:], os.Stdout); err != nil {
 		log.Fatal(err)
 	}
