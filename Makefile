@@ -58,7 +58,12 @@ transfer: build ## a classifier of generated traffic alone, judged on real reque
 realism: build ## generated traffic beside four real logs (needs APIML_DATASETS)
 	$(BIN) models realism -q $${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets}
 
+.PHONY: bench-trees
+bench-trees: ## forests beside scikit-learn, CPU-second ratios (SCALE=0.1 SEEDS=5 WORKERS=1; from PyPI into .peers/)
+	GO="$(GO)" ./examples/treebench/peers.sh $(or $(SCALE),0.1) $(or $(SEEDS),5) $(or $(WORKERS),1)
+
 bench: ## benchmarks of the hot paths
+	$(GO) run ./examples/treebench data .peers/trees-$(or $(SCALE),0.1) $(or $(SCALE),0.1)
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
 	$(GO) test -run '^$$' -bench ParseAndStore ./cmd/apiml
 

@@ -10,6 +10,7 @@ import (
 
 	"apiml/internal/atomicfile"
 	"apiml/model"
+	"apiml/model/catalog"
 )
 
 // exportFormats are the formats that other programs read, each with what a
@@ -37,7 +38,8 @@ func (a *app) exportCommand() *cobra.Command {
 		Long: `Write a model for another runtime. ONNX files hold Random Forests (outputs "label" and
 "probabilities") and Isolation Forests (output "output", the score); their input is one row of
 features per request, in the order of ` + "`apiml models inspect`" + `. They carry neither thresholds nor
-the features' fitted state: who runs them computes the features. A model that the format cannot
+the features' fitted state nor what ` + "`apiml score`" + ` joins to a forest (text model, signature rules): who
+runs them computes the features. A model that the format cannot
 hold is refused with exit code 5.`,
 		Example: `  apiml models export --format onnx attack -o attack.onnx`,
 		Args:    cobra.ExactArgs(1),
@@ -61,12 +63,20 @@ func (a *app) modelsExport(what, format, out string) error {
 	if err != nil {
 		return err
 	}
-	b, err, ok := exportFormats()[format](lm.model, lm.spec.Name)
+	// The model of the file, without what this program adds to it when it scores.
+	m, err := catalog.Decode(lm.file)
+	if err != nil {
+		return withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
+	}
+	b, err, ok := exportFormats()[format](m, lm.spec.Name)
 	if !ok {
 		return withCode(exitFailed, fmt.Errorf("export %q: a %s (%s) has no form in %s", lm.spec.Name, lm.spec.Title, lm.spec.Algorithm, format))
 	}
 	if err != nil {
 		return withCode(exitFailed, fmt.Errorf("export %q: %w", lm.spec.Name, err))
+	}
+	if _, classifies := m.(model.Classifier); classifies && lm.state != nil && lm.state.Text() != nil {
+		a.sayf("%s", "note: score joins the text model and the signature rules to these probabilities; the export is the forest alone")
 	}
 	if out == "-" {
 		_, err := a.out.Write(b)

@@ -1,6 +1,6 @@
 // Command treebench measures the forests of apiml in CPU seconds, on data that
 // it writes itself, so that another library can be measured on the same files:
-// peer.py does that for scikit-learn, peers.sh prints the ratios.
+// peer.py does that for scikit-learn, peers.sh runs both and prints the ratios.
 //
 //	treebench data DIR [SCALE]     write the data sets, with SCALE times the rows (1)
 //	treebench TASK DIR [SEED [WORKERS]]
@@ -36,7 +36,6 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	defer profile()()
 	if err := run(os.Args[1:], os.Stdout); err != nil {
 		log.Fatal(err)
 	}
@@ -96,11 +95,7 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		return err
-	}
-	result["rss_mib"] = usage.Maxrss / 1024
+	result["rss_mib"] = rss()
 	return json.NewEncoder(out).Encode(result)
 }
 
@@ -112,6 +107,15 @@ func cpu() float64 {
 	}
 	s := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)*1e-6 }
 	return s(u.Utime) + s(u.Stime)
+}
+
+// rss is the largest memory of the process so far in MiB.
+func rss() int64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return -1
+	}
+	return u.Maxrss / 1024
 }
 
 func fitForest(dir, name string, seed uint64, workers int) (map[string]any, error) {
@@ -126,6 +130,7 @@ func fitForest(dir, name string, seed uint64, workers int) (map[string]any, erro
 		return nil, err
 	}
 	fitted := cpu()
+	fitRSS := rss()
 	pred := make([]int32, test.N)
 	f.Predict(pred, test, 0, test.N)
 	predicted := cpu()
@@ -137,7 +142,7 @@ func fitForest(dir, name string, seed uint64, workers int) (map[string]any, erro
 		return nil, err
 	}
 	return map[string]any{"fit": fitted - start, "predict": predicted - fitted, "proba": probed - predicted,
-		"macro_f1": evaluate.Confuse(test.Classes, test.Class, pred).MacroF1(), "model_bytes": size, "leaves": f.Size()}, nil
+		"macro_f1": evaluate.Confuse(test.Classes, test.Class, pred).MacroF1(), "model_bytes": size, "leaves": f.Size(), "rss_fit_mib": fitRSS}, nil
 }
 
 // config is what scikit-learn does by default.

@@ -18,7 +18,8 @@ import (
 // the class shares, weighted by rows (Coppersmith, Hong, Hosking 1999).
 //
 // Deviation: the order uses all rows of the fit, so that out-of-bag figures of a
-// column with very many rare categories are somewhat too good.
+// column with very many rare categories are somewhat too good; such a column may
+// do better as numbers.
 
 // order is the order of the categories of a column: codes, ascending, and the
 // rank of each. Without codes the column is numeric.
