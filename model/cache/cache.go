@@ -116,6 +116,8 @@ func newPolicy(name string, n int, sized bool, capacity int64) policy {
 		return &sieve{space: s, l: newLists(n, 1), head: int32(n), hand: int32(n), visited: make([]bool, n)}
 	case "s3fifo":
 		return newS3FIFO(s, n)
+	case "value":
+		return newValue(s, n, float64(min(int64(n), capacity)), 1)
 	case "wtinylfu":
 		return newTinyLFU(s, n)
 	}

@@ -186,7 +186,7 @@ func TestAccounting(t *testing.T) {
 			}
 		}
 		for _, policy := range []string{"experts", "lecar"} {
-			m := mustNew(t, Config{Policy: policy, Experts: Default().Experts, Epoch: 0.05, Share: 0.3, Guard: 0.1})
+			m := mustNew(t, Config{Policy: policy, Experts: Default().Experts, Epoch: 0.05, Share: 0.3})
 			caches = append(caches, m.newCache(tr, capacity, m.prior[:len(m.config.arms())]))
 		}
 		for i, k := range tr.Keys {

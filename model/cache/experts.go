@@ -19,19 +19,20 @@ type experts struct {
 	mean   []float64 // sum of the weights over the epochs so far
 	log    []float64 // scratch of update
 	hits   []int64   // per shadow, in this epoch
-	own    int64     // hits of the real cache in this epoch
 	lead   int
-	lru    int // the expert that the guard watches, −1 = none
 
 	l       lists  // of what is stored: rest and other
 	rest    int32  // what the leader holds too, newest first
 	other   int32  // what it does not hold
 	strange []bool // per key: it is in the list other
 
-	rate, share, discount float64
-	epoch, left           int64   // requests
-	guard, behind         float64 // hits behind LRU: allowed, and counted
-	guarded               bool
+	rate, share     float64
+	epoch, left     int64     // requests
+	score           []float64 // decayed hits of each expert
+	seen            int64     // requests
+	memory, objects float64
+	split           int64   // requests of this epoch on which the experts disagree
+	dispute         float64 // the same per epoch, decayed
 }
 
 // newExperts makes an empty cache with room for about so many objects, whose
@@ -41,16 +42,17 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 	c := &experts{
 		space: s, l: newLists(n, 2), rest: h, other: h + 1, strange: make([]bool, n),
 		weight: slices.Clone(weight), log: make([]float64, len(weight)), mean: make([]float64, len(weight)),
-		hits: make([]int64, len(weight)), lru: slices.Index(cfg.Experts, "lru"),
-		share: cfg.Share, discount: cfg.Discount, guard: float64(cfg.Guard * objects),
+		hits:  make([]int64, len(weight)),
+		share: cfg.Share,
 	}
 	for _, name := range cfg.Experts {
 		c.shadow = append(c.shadow, newPolicy(name, n, s.size != nil, s.capacity))
 	}
 	c.epoch = max(minEpoch, int64(cfg.Epoch*objects))
 	c.left = c.epoch
-	c.rate = cfg.LearningRate / math.Sqrt(float64(c.epoch))
+	c.rate, c.objects, c.memory = cfg.LearningRate, objects, memoryTurns*objects
 	c.lead = best(c.weight)
+	c.score = make([]float64, len(weight))
 	c.shadow[c.lead].stock().watched = true
 	return c
 }
@@ -70,10 +72,15 @@ func best(w []float64) int {
 }
 
 func (c *experts) access(k int32, size int64) bool {
+	n := 0
 	for i, p := range c.shadow {
 		if p.access(k, size) {
 			c.hits[i]++
+			n++
 		}
+	}
+	if n > 0 && n < len(c.shadow) {
+		c.split++
 	}
 	lead := c.shadow[c.lead].stock()
 	for _, v := range lead.out { // what the leader gave up is to go first
@@ -86,7 +93,6 @@ func (c *experts) access(k int32, size int64) bool {
 	lead.out = lead.out[:0]
 	hit := c.in[k]
 	if hit {
-		c.own++
 		c.l.remove(k)
 	} else if lead.in[k] {
 		c.shrink(c.capacity - lead.of(k))
@@ -133,9 +139,17 @@ func (c *experts) resize(k int32) {
 // update weighs the experts by what they hit in the epoch that ends, and
 // changes the leader.
 func (c *experts) update() {
+	// Hits are forgotten slowly: the memory is a third of the past, but some turns
+	// of the cache at least, so that a loop is seen whole.
+	c.seen += c.epoch
+	keep := math.Exp(-float64(c.epoch) / max(c.memory, float64(c.seen)/3))
+	c.dispute = float64(c.dispute*keep) + float64(c.split)
+	c.split = 0
+	rate := c.rate / math.Sqrt(1+c.dispute)
 	top := math.Inf(-1)
 	for i, h := range c.hits {
-		c.log[i] = float64(c.discount*math.Log(c.weight[i])) + float64(c.rate*float64(h))
+		c.score[i] = float64(c.score[i]*keep) + float64(h)
+		c.log[i] = float64(rate * c.score[i])
 		top = max(top, c.log[i])
 	}
 	sum := 0.0
@@ -148,29 +162,15 @@ func (c *experts) update() {
 		c.weight[i] = float64((1-c.share)*(c.weight[i]/sum)) + c.share/n
 		c.mean[i] += c.weight[i]
 	}
-	next := best(c.weight)
-	if c.lru >= 0 && c.guard > 0 {
-		c.behind = max(0, c.behind+float64(c.hits[c.lru]-c.own))
-		if c.behind > c.guard {
-			c.guarded = true
-		}
-		if c.guarded {
-			next = c.lru
-			// LRU is followed for as many epochs as it takes to halve what was lost.
-			c.behind *= guardDecay
-			c.guarded = c.behind > c.guard/2
-		}
+	next := best(c.score)
+	if c.score[next]-c.score[c.lead] < float64(lazyShare*c.objects)+math.Sqrt(c.dispute) {
+		next = c.lead
 	}
-	c.own = 0
 	clear(c.hits)
 	if next != c.lead {
 		c.follow(next)
 	}
 }
-
-// guardDecay is by how much the hits behind LRU are forgotten per epoch in
-// which LRU is followed: half of them in about seven.
-const guardDecay = 0.9
 
 // follow changes the leader and sorts what is stored anew.
 func (c *experts) follow(next int) {
@@ -216,3 +216,10 @@ func (c *experts) meanWeights() []float64 {
 	}
 	return normal(slices.Clone(c.mean))
 }
+
+// How far ahead of the leader another must be, as a share of the objects, and
+// for how many requests hits are remembered at least, as a multiple of them.
+const (
+	lazyShare   = 0.05
+	memoryTurns = 20
+)
