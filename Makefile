@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results cache-table docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -48,6 +48,9 @@ pretrained: build ## train the built-in models on generated traffic into score/b
 results: build ## cross-validated figures on the real data sets, printed
 	./docs/results.sh $(BIN)
 
+cache-table: build ## all cache policies on the real traces and logs, printed
+	./docs/cache-table.sh $(BIN)
+
 bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
 
@@ -65,4 +68,4 @@ clean: ## remove what the targets made
 	rm -rf bin demo coverage.out
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
