@@ -384,13 +384,18 @@ func (a *analyser) evidence(an *analysis, v []byte, st stats, rounds int, path b
 	}
 }
 
-// telling reports whether the scanner found any mark of an attack but words. A
+// telling reports whether the scanner found a mark of an attack that is more than a
+// word. A
 // path without one says nothing to the text model, however odd it looks: what is
 // odd at one service is the front page of another.
 func telling(ev *evidence) bool {
-	for _, n := range ev[1:] {
-		if n > 0 {
-			return true
+	for i, n := range ev {
+		switch cSQLWords + i {
+		case cSQLWords, cSQLFunctions, cSQLComment: // "dual", "row", "--": slugs are full of them
+		default:
+			if n > 0 {
+				return true
+			}
 		}
 	}
 	return false

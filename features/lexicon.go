@@ -84,7 +84,7 @@ func newLexicon() *lexicon {
 	l.add(wEtc, `passwd shadow hosts group gshadow issue crontab sudoers apache2 apache nginx httpd ssh mysql my fstab motd resolv hostname init profile
 		environment security redhat-release debian_version services self version cmdline cpuinfo mounts net environ meminfo sched_debug php5 php nsswitch pam logrotate vsftpd`)
 	l.add(wFile, `htaccess htpasswd id_rsa id_dsa authorized_keys bash_history known_hosts system32 inetpub access_log error_log wp_config localsettings proftpd winnt
-		win32k ntds sysprep unattend`)
+		win32k ntds`)
 
 	l.events = strings.Fields(`abort activate after animation auxclick before begin blur bounce canplay cellchange change click close contextmenu copy cuechange cut dataavailable
 		dblclick deactivate drag drop durationchange emptied end error filterchange finish focus formdata fullscreen gotpointer hashchange help input invalid key layoutcomplete load

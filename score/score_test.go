@@ -74,7 +74,18 @@ func TestBuiltin(t *testing.T) {
 		want := f.Header.Schema.ID() // forecast and cache: no columns that could change
 		switch f.Header.Name {
 		case "attack", "anomaly":
-			want = features.HTTPSchema(features.Online(nil)).ID()
+			b, err := f.U8("features.state")
+			if err != nil {
+				t.Fatal(err)
+			}
+			state, err := features.ParseState(b)
+			if err != nil {
+				t.Fatalf("%s: %v: run make pretrained", n, err)
+			}
+			if state.Text() == nil {
+				t.Errorf("%s has no text model", n)
+			}
+			want = features.HTTPSchema(features.Online(state.Text())).ID()
 		case "behavior":
 			want = features.BehaviorSchema().ID()
 		case "latency":
