@@ -17,6 +17,10 @@ import (
 // 80 % of the machine, would crowd out the nightly job's neighbours.
 const storeMemory = "2GiB"
 
+// ingestMemory is the same for ingest, which writes one row group after the
+// other: without a bound DuckDB keeps in memory what it has written.
+const ingestMemory = "256MiB"
+
 // openStore opens the configured database with errors that carry their exit
 // code. For reading, a database that does not exist is an input error that
 // names the next step.
@@ -26,7 +30,11 @@ func (a *app) openStore(readOnly bool) (*store.Store, error) {
 			return nil, inputf("%s: no such database: run `apiml ingest FILE` first, or name one with --db", a.cfg.DB)
 		}
 	}
-	st, err := store.Open(a.ctx, store.Options{Path: a.cfg.DB, ReadOnly: readOnly, MemoryLimit: storeMemory})
+	return a.openStoreWith(readOnly, storeMemory)
+}
+
+func (a *app) openStoreWith(readOnly bool, memory string) (*store.Store, error) {
+	st, err := store.Open(a.ctx, store.Options{Path: a.cfg.DB, ReadOnly: readOnly, MemoryLimit: memory})
 	if err != nil {
 		return nil, storeError(err)
 	}

@@ -29,7 +29,7 @@ const (
 func (a *app) waitForStore(wait time.Duration) (*store.Store, error) {
 	var told bool
 	for until := time.Now().Add(wait); ; {
-		st, err := a.openStore(false)
+		st, err := a.openStoreWith(false, ingestMemory)
 		var locked *store.LockedError
 		if err == nil || !errors.As(err, &locked) || !time.Now().Before(until) {
 			if told && err != nil {
