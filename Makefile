@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer realism docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results cache-table coverage bench-peers kills transfer realism docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -61,6 +61,9 @@ realism: build ## generated traffic beside four real logs (needs APIML_DATASETS)
 .PHONY: bench-trees
 bench-trees: ## forests beside scikit-learn, CPU-second ratios (SCALE=0.1 SEEDS=5 WORKERS=1; from PyPI into .peers/)
 	GO="$(GO)" ./examples/treebench/peers.sh $(or $(SCALE),0.1) $(or $(SEEDS),5) $(or $(WORKERS),1)
+
+cache-table: build ## all cache policies on the real traces and logs, printed
+	./docs/cache-table.sh $(BIN)
 
 bench: ## benchmarks of the hot paths
 	$(GO) run ./examples/treebench data .peers/trees-$(or $(SCALE),0.1) $(or $(SCALE),0.1)

@@ -41,6 +41,8 @@ func Policies() []Info {
 		{"lru", "LRU", "least recently used", false},
 		{"lfu", "LFU", "least frequently used since it was stored; of equals the least recently used", false},
 		{"fifo", "FIFO", "first in, first out", false},
+		{"slru", "SLRU", "Karedla, Love & Wherry 1994", false},
+		{"2q", "2Q", "Johnson & Shasha 1994", false},
 		{"arc", "ARC", "Megiddo & Modha 2003", false},
 		{"sieve", "SIEVE", "Zhang et al. 2024", false},
 		{"s3fifo", "S3-FIFO", "Yang et al. 2023", false},
@@ -110,6 +112,10 @@ func newPolicy(name string, n int, sized bool, capacity int64) policy {
 		return &queue{space: s, l: newLists(n, 1), head: int32(n)}
 	case "lfu":
 		return &lfu{space: s, f: newFreqs(n)}
+	case "slru":
+		return newSLRU(s, n)
+	case "2q":
+		return newTwoQ(s, n)
 	case "arc":
 		return newARC(s, n)
 	case "sieve":

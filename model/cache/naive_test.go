@@ -22,6 +22,10 @@ func naive(name string, t *frame.Trace, capacity int64) []bool {
 		step = naiveLFU(capacity)
 	case "sieve":
 		step = naiveSieve(capacity)
+	case "slru":
+		step = naiveSLRU(capacity)
+	case "2q":
+		step = naive2Q(capacity)
 	case "arc":
 		step = naiveARC(capacity)
 	case "s3fifo":
@@ -106,6 +110,71 @@ func naiveLFU(capacity int64) func(int, int32, int64) bool {
 			q.take(least)
 		}
 		q = append(q, item{key: k, size: size, n: 1})
+		return false
+	}
+}
+
+func naiveSLRU(capacity int64) func(int, int32, int64) bool {
+	var probation, protected items
+	return func(_ int, k int32, size int64) bool {
+		at, safe := probation.find(k), protected.find(k)
+		switch {
+		case safe >= 0:
+			protected = append(protected, protected.take(safe))
+			return true
+		case at >= 0:
+			protected = append(protected, probation.take(at))
+			for protected.sum() > capacity*4/5 {
+				probation = append(probation, protected.take(0))
+			}
+			return true
+		case size > capacity:
+			return false
+		}
+		for probation.sum()+protected.sum()+size > capacity {
+			if len(probation) > 0 {
+				probation.take(0)
+			} else {
+				protected.take(0)
+			}
+		}
+		probation = append(probation, item{key: k, size: size})
+		return false
+	}
+}
+
+func naive2Q(capacity int64) func(int, int32, int64) bool {
+	var a1in, a1out, am items
+	return func(_ int, k int32, size int64) bool {
+		if at := am.find(k); at >= 0 {
+			am = append(am, am.take(at))
+			return true
+		}
+		if a1in.find(k) >= 0 {
+			return true
+		}
+		if size > capacity {
+			return false
+		}
+		hot := a1out.find(k) >= 0
+		for a1in.sum()+am.sum()+size > capacity {
+			if a1in.sum() > max(1, capacity/4) || len(am) == 0 {
+				a1out = append(a1out, a1in.take(0))
+				for a1out.sum() > max(1, capacity/2) {
+					a1out.take(0)
+				}
+			} else {
+				am.take(0)
+			}
+		}
+		if at := a1out.find(k); at >= 0 {
+			a1out.take(at)
+		}
+		if x := (item{key: k, size: size}); hot {
+			am = append(am, x)
+		} else {
+			a1in = append(a1in, x)
+		}
 		return false
 	}
 }
