@@ -45,7 +45,7 @@ const Kind = "cache_policy"
 // want: the zero value is not valid.
 type Config struct {
 	Policy       string   `json:"policy"`        // "experts" or "lecar", default "experts"
-	Experts      []string `json:"experts"`       // of "experts": names of Policies but no bound, and "value"; at equal weight the first leads; default arc, value, lru, s3fifo, sieve, wtinylfu, lfu
+	Experts      []string `json:"experts"`       // of "experts": names of Policies but no bound, and "value"; at equal weight the first leads; default arc, value, lru, s3fifo, sieve, wtinylfu, lfu, 2q, slru
 	LearningRate float64  `json:"learning_rate"` // weight of a hit, or of a regret; 0 = 0.2 for "experts", 0.45 (the paper's) for "lecar"; default 0
 	Discount     float64  `json:"discount"`      // "lecar": part of a regret that is left after as many requests as the cache holds objects; without meaning for "experts"; 0 = 0.005 (the paper's); default 0
 	Epoch        float64  `json:"epoch"`         // of "experts": requests between two updates, as a multiple of the objects that the cache holds, at least 50; default 0.1
@@ -55,7 +55,7 @@ type Config struct {
 // Default is the default configuration. Fit puts the policy's own values in
 // place of the zeros.
 func Default() Config {
-	return Config{Policy: "experts", Experts: []string{"arc", "value", "lru", "s3fifo", "sieve", "wtinylfu", "lfu"}, Epoch: 0.1, Share: 0.02}
+	return Config{Policy: "experts", Experts: []string{"arc", "value", "lru", "s3fifo", "sieve", "wtinylfu", "lfu", "2q", "slru"}, Epoch: 0.1, Share: 0.02}
 }
 
 const maxExperts = 16
