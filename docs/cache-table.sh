@@ -11,8 +11,8 @@ trap 'rm -rf "$tmp"' EXIT
 for f in "$APIML_DATASETS"/cache/*.keys.gz "$APIML_DATASETS"/cache/*IO.csv.gz; do
 	"$apiml" -q advise cache --trace "$f" --after 0.5
 done
-# A log goes through the store, as a user's would. Without models, so that the
-# learned policy begins with nothing that it could have seen.
+# A log goes through the store, as a user's would. The learned policy begins with
+# the built-in prior, which is of generated traffic.
 for f in "$APIML_DATASETS"/logs/*combined*.log.gz; do
 	rm -f "$tmp"/log.duckdb*
 	"$apiml" -q --db "$tmp/log.duckdb" ingest "$f" >/dev/null
