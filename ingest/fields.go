@@ -61,7 +61,6 @@ type builder struct {
 	arena  arena
 	v      [numFields]string
 	set    [numFields]bool
-	dashed bool // an empty body field is "-"
 	splits bool // the log makes whole URLs out of paths, in request lines too
 }
 

@@ -20,7 +20,6 @@ type knownForm struct {
 	least  int
 	upper  bool // capitals and digits only
 	points bool // may hold . ~ + / = too
-	keep   bool // the prefix says nothing and stays
 }
 
 func knownForms() [22]knownForm {

@@ -313,7 +313,6 @@ func (t *lineTemplate) read(s string) string {
 		end := t.end(s, next, i > 0 && strings.HasSuffix(t.parts[i-1].text, `"`), p.field == fRequest)
 		if end < 0 {
 			if i+2 == len(t.parts) && strings.TrimSpace(next) == "" {
-				end = len(s)
 				t.b.put(p.field, s)
 				return ""
 			}

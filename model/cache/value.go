@@ -89,7 +89,6 @@ type value struct {
 	newest int32
 
 	horizon       float64 // requests in which the cache turns over
-	misses        float64 // decayed number of insertions per request
 	turnover      float64
 	nextFit, left int32
 	m             ensemble
