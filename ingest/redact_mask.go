@@ -37,7 +37,7 @@ func mask(v string) string {
 			m.at += n
 			m.before, m.prev = m.prev, c
 			if c != ' ' && c != '+' {
-				m.mark = c
+				m.mark, m.ofTable = c, false
 			}
 		}
 	}
@@ -59,6 +59,8 @@ type masker struct {
 	prev   byte // the character before at, 0 at the beginning
 	before byte // and the one before that
 	mark   byte // the last punctuation, a space does not count
+
+	ofTable bool // the word before it wants a table: from, into
 }
 
 // char returns the character at text[i] and the length of its form.
@@ -143,11 +145,16 @@ func (m *masker) word(b []byte) []byte {
 		n     int
 		end   = m.at
 		long  bool
+		// Where the first control character is: scr%00ipt is one word, any%0ASet two.
+		gap, letters int
 	)
 	for end < len(m.text) {
 		c, k := m.char(end)
 		if (c < ' ' || c == 0x7f) && k > 1 && n > 0 && m.letterAt(end+k) && !m.keep(buf[:n]) {
-			end += k // scr%00ipt
+			if gap == 0 {
+				gap, letters = end, n
+			}
+			end += k
 			continue
 		}
 		if !isLetter(c) && c != '_' {
@@ -163,6 +170,9 @@ func (m *masker) word(b []byte) []byte {
 			long = true
 		}
 		end += k
+	}
+	if gap > 0 && (long || !m.keep(buf[:n])) {
+		end, n, long = gap, letters, letters == len(buf)
 	}
 	emit := func(from, to int, keep bool) {
 		if keep {
@@ -203,6 +213,7 @@ func (m *masker) word(b []byte) []byte {
 			i = j
 		}
 	}
+	m.ofTable = !long && wantsTable(buf[:n])
 	m.at = end
 	m.before, m.prev = 0, 'x'
 	return b
@@ -237,6 +248,9 @@ func (m *masker) mixedWord(w []byte, end int) int {
 // do something: tags behind <, commands behind what ends a command.
 func (m *masker) keep(w []byte) bool {
 	if isKeyword(w) || len(w) > 4 && w[0] == 'o' && w[1] == 'n' && isEvent(w[2:]) {
+		return true
+	}
+	if m.ofTable && isTable(w) {
 		return true
 	}
 	switch m.prev {
@@ -389,6 +403,25 @@ func isKeyword(w []byte) bool {
 		return true
 	// headers that an injected line break begins
 	case "content", "type", "length", "host", "status", "refresh":
+		return true
+	}
+	return false
+}
+
+// wantsTable: behind these words of SQL the name of a table stands.
+func wantsTable(w []byte) bool {
+	switch string(w) {
+	case "from", "into", "update", "table", "join":
+		return true
+	}
+	return false
+}
+
+// isTable: names of tables that attacks guess.
+func isTable(w []byte) bool {
+	switch string(w) {
+	case "users", "user", "members", "accounts", "account", "customers", "admins", "administrators", "login", "logins", "passwords",
+		"sessions", "tokens", "orders", "products", "employees", "test", "tables", "columns", "tablename", "mytable":
 		return true
 	}
 	return false

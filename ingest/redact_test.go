@@ -30,7 +30,7 @@ func TestRedact(t *testing.T) {
 		{"/login?user=ann&password=hunter2&x=1", "/login?user=ann&password=xxxxxx0&x=1"},
 		{"pwd=' OR '1'='1", "pwd=' OR '0'='0"},
 		{"pwd=%27+OR+%271%27%3D%271&next=/a1", "pwd=%27+OR+%270%27%3D%270&next=/a1"},
-		{"pin=1%20UNION%20SELECT%20name,pw%20FROM%20users--", "pin=0%20UNION%20SELECT%20xxxx,xx%20FROM%20xxxxx--"},
+		{"pin=1%20UNION%20SELECT%20name,pw%20FROM%20users--", "pin=0%20UNION%20SELECT%20xxxx,xx%20FROM%20users--"},
 		{"token=<script>alert(1)</script>", "token=<script>alert(0)</script>"},
 		{"secret=;cat /etc/passwd;id hunter", "secret=;cat /etc/passwd;id xxxxxx"},
 		{"pwd=%253C%2573%2563%2572%2569%2570%2574%253E%2561%2562&pin=0x3c62|0x3cz", "pwd=%253C%2573%2563%2572%2569%2570%2574%253E%2578%2578&pin=0x0000|0x0xx"},

@@ -37,7 +37,7 @@ func signatures() []signature {
 		{"sql-keywords", traffic.SQLInjection, []string{"union select", "union all select", "' or '", "\" or \"", "' or 1=1", " or 1=1", " or 0=0", "sleep(", "benchmark(", "waitfor delay", "information_schema", "xp_cmdshell", "pg_sleep(", "extractvalue(", "updatexml("}},
 		{"xml-entity", traffic.OtherAttack, []string{"<!entity", "<!doctype foo"}},
 		{"ssrf-target", traffic.OtherAttack, []string{"169.254.169.254", "metadata.google.internal", "gopher://", "file:///etc", "dict://"}},
-		{"header-injection", traffic.OtherAttack, []string{"\r\nset-cookie:", "\r\nlocation:"}},
+		{"header-injection", traffic.OtherAttack, []string{"\nset-cookie:", "\r\nlocation:"}},
 		{"unsigned-token", traffic.BrokenAuth, []string{"alg=none", "eyjhbgcioijub25lii"}},
 	}
 }
