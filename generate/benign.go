@@ -408,6 +408,16 @@ shared/../«slugnoun»/«file»
 1~/«slug»?next=«%url»`},
 		// Addresses of advertising and tracking: long, dense, full of separators.
 		{"adurl", `
+1~http://ad.«slugnoun».example/adi/«a1»«n».«a3»/«a3»/«a3»;sz=«nnn»x«nn»;click=http://ads.g.«slugnoun».example/aclk%3Fsa%3Dl%26ai%3D«tok22»
+1~http://ad.«slugnoun».example/ad/N«n4».«Word»/B«big».«nnn»;sz=1x1;ord=«big»«n4»?
+1~http://view.«slugnoun».example/«a3»/view/«big»/direct/01/
+1~http://static.«a3».«slugnoun».example.net/rsrc.php/z«x4»/hash/«tok».js
+1~__utma=«big».«big».«big».«big».«big».«n»;+__utmz=«big».«big».«n».«n».utmcsr=«slugnoun»|utmccn=(referral)|utmcmd=referral|utmcct=/«slug»;
+1~utmcsr=«slugnoun»|utmccn=(organic)|utmcmd=organic|utmctr=«slugword»%20«slugnoun»
+1~;«n»;«nn»;«nnn»;«nnn»;«n4»;«n4»
+1~|«nn»|«nnn»|«n4»|
+1~http://«slugnoun».example/%
+1~http://«slugnoun».example/«slug»%3
 2~https://ads.«slugnoun».example/click?cid=«big»&pub=«n6»&pos=«slugword»&rnd=«big»&size=«nnn»x«nnn»&url=https%3A%2F%2Fwww.«slugnoun».example%2F«slug»
 1~http://«slugnoun».example/ad/«a3»/«slugword»;sz=«nnn»x«nnn»;ord=«big»;click=http://«slugword».example/r?ai=«opaque»
 1~https://«slugnoun».example/sig=«tok»/M=«n6».«big»/D=«slugword»/S=«big»:«a3»/_ylt=«tok22»/B=«tok22»/J=«big»/A=«n6»/R=«n»/*https://«slugword».example/«slug»
@@ -536,7 +546,7 @@ Where do I drop off the parcel? It's too «adj»...`},
 		// Page names as a shop in another script writes them.
 		{"model", `
 «loan»-«a1»«n»-«nn»GB-(«tok»)
-«slugnoun»-«Slug»-(«yyyy»)-«nn»gb
+«slugnoun»-«!slugword»-(«yyyy»)-«nn»gb
 «loan»_«a1»«nnn»_(«n»)
 «slugword»-«nn»-«nn»cm-(«loan»)
 «loan»-«a3»-«n»x«nn»-[«slugword»]
@@ -752,6 +762,20 @@ k«n»`},
 1~/blog/«slug»%20(«slugword»)
 1~/«slug»/javascript:;
 1~/«slug»/javascript:void(0)
+1~/static/js/document.location.protocol
+1~/static/js/location.href
+1~/«slugnoun»/window.location.host
+1~/static/js/).length,«a1».«slugword»=!!«a1».getElementsByTagName(
+1~/static/js/))+%22«slugword»%22+(«a1»?%22«a3»%22:%22
+1~/«slugnoun»/+this.«slugword»+
+1~/«slug»/this.href
+1~/p/«n»/&lt;«slugword»&gt;true&lt;/«slugword»&gt;
+1~/docs/class_«slugnoun»%3C!DOCTYPE%20html%20PUBLIC
+1~/«slugnoun»/%22file://$file/%22
+1~/«slugnoun»/undefined
+1~/«slugnoun»/[object%20Object]
+1~/«slugnoun»/${«slugword»}
+1~/«slugnoun»/«slugword»-???????????????/
 1~/«slug»/mailto:«slugname»@«slugnoun».example
 1~/«slugnoun»/%5C%22/«slug»%5C%22
 1~/%7B%7B%20«slugword».url%20%7D%7D

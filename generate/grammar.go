@@ -94,7 +94,7 @@ func newGrammar(p *pools, builtins []builtin, sources ...source) (*grammar, erro
 
 // compile cuts one alternative into tokens.
 func (g *grammar) compile(line string) ([]token, error) {
-	line = strings.NewReplacer(`∅`, "", `\n`, "\n", `\t`, "\t", `\r`, "\r", `\0`, "\x00").Replace(line)
+	line = strings.NewReplacer(`∅`, "", `\\`, `\`, `\n`, "\n", `\t`, "\t", `\r`, "\r", `\0`, "\x00", `\xbc`, "\xbc", `\xbe`, "\xbe", `\xa2`, "\xa2", `\xc0`, "\xc0").Replace(line)
 	var out []token
 	for {
 		i := strings.Index(line, "«")

