@@ -115,6 +115,8 @@ const (
 	cLengthUnder
 	cLengthZ
 	cValueNotInSet
+	cFormSurprise
+	cMarksSurprise
 	cMethodUnseen
 	cStatusSurprise
 	cBytesZ
@@ -244,18 +246,20 @@ func columns() [numColumns]frame.Column {
 		cLengthOver:        {Name: "length_over", Unit: nats, Doc: "ln of the value's length over the longest ever seen of its parameter, largest; 0 inside"},
 		cLengthUnder:       {Name: "length_under", Unit: nats, Doc: "ln of the shortest ever seen over the value's length, largest; 0 inside"},
 		cLengthZ:           {Name: "length_z", Unit: "sd", Doc: "largest distance of a value's ln length from its parameter's mean, in shrunk standard deviations, at most 50"},
+		cFormSurprise:      {Name: "form_surprise", Unit: nats, Doc: "−ln of the probability that a value of this parameter has a new form, if one has: a letter among the digits of a number; 0 if all forms are known"},
+		cMarksSurprise:     {Name: "marks_surprise", Unit: nats, Doc: "the same for how often a punctuation character stands in it: a second @ in an address"},
 		cValueNotInSet:     {Name: "value_not_in_set", Unit: "count", Doc: "values outside a small closed set of their parameter; tampering"},
 		cMethodUnseen:      {Name: "method_unseen", Doc: "1 if the template never got this class of method"},
 		cStatusSurprise:    {Name: "status_surprise", Unit: nats, Doc: "−ln of the smoothed share of this status class at the template"},
 		cBytesZ:            {Name: "bytes_z", Unit: "sd", Doc: "distance of the ln response size from the template's mean, in shrunk standard deviations, within ±50"},
 		cLatencyZ:          {Name: "latency_z", Unit: "sd", Doc: "distance of the ln latency from the template's mean, likewise"},
 
-		cTextAttack:    {Name: "text_attack", Unit: nats, Doc: "log-odds of an attack in the strongest value, by the text model; -12 if no value says anything or its form is the custom at this template"},
-		cTextSQL:       {Name: "text_sql_injection", Unit: nats, Doc: "the same for SQL injection against benign text"},
-		cTextXSS:       {Name: "text_xss", Unit: nats, Doc: "the same for cross-site scripting"},
-		cTextTraversal: {Name: "text_path_traversal", Unit: nats, Doc: "the same for path traversal"},
-		cTextCommand:   {Name: "text_command_injection", Unit: nats, Doc: "the same for command and template injection"},
-		cTextOther:     {Name: "text_other_attack", Unit: nats, Doc: "the same for other payloads"},
+		cTextAttack:    {Name: "text_attack", Unit: nats, Doc: "how much the strongest value reads like an attack: log-odds by the text model, -12 if none says anything or its form is the custom at this template"},
+		cTextSQL:       {Name: "text_sql_injection", Unit: nats, Doc: "log-odds that the strongest value is SQL injection rather than honest text"},
+		cTextXSS:       {Name: "text_xss", Unit: nats, Doc: "log-odds that the strongest value is cross-site scripting rather than honest text"},
+		cTextTraversal: {Name: "text_path_traversal", Unit: nats, Doc: "log-odds that the strongest value is path traversal rather than honest text"},
+		cTextCommand:   {Name: "text_command_injection", Unit: nats, Doc: "log-odds that the strongest value is command or template injection rather than honest text"},
+		cTextOther:     {Name: "text_other_attack", Unit: nats, Doc: "log-odds that the strongest value is another kind of payload rather than honest text"},
 	}
 }
 

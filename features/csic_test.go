@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,9 +87,12 @@ func csic(t testing.TB, name string, label traffic.Label) []traffic.Request {
 
 // TestCSIC holds the profile against the bar for CSIC 2010: fitted on the normal
 // training file only, a request is flagged if anything about it was never seen
-// there. Bar of 20 lines of per-parameter classes and lengths, on distinct
-// decoded path + parameters without PUT: TPR 98.54 % (8,522 of 8,648), FPR
-// 0.31 % (15 of 4,821).
+// there, or a graded measure passes its threshold. The thresholds come from the
+// training rows out of fold: a false positive rate of 0.3 % of the distinct rows
+// is shared out among the graded measures, and each takes the lowest step of a
+// fixed ladder that keeps to its share. Bar of
+// 20 lines of per-parameter classes and lengths, on distinct decoded path +
+// parameters without PUT: TPR 98.54 % (8,522 of 8,648), 15 false of 4,821.
 func TestCSIC(t *testing.T) {
 	b := NewBuilder(Config{Profile: Frozen})
 	train := csic(t, "normalTrafficTraining.txt.zst", traffic.None)
@@ -120,7 +124,37 @@ func TestCSIC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := []int{cTemplateUnknown, cShapeUnknown, cParametersUnknown, cParametersMissing, cClassesUnseen, cLengthOver, cLengthUnder, cValueNotInSet}
+	rules := []int{cTemplateUnknown, cShapeUnknown, cParametersUnknown, cParametersMissing, cClassesUnseen, cLengthOver, cLengthUnder, cValueNotInSet, cFormSurprise, cMarksSurprise}
+	threshold := make([]float32, len(rules))
+	firsts := 0
+	first := make([]bool, len(fit))
+	known := map[uint64]bool{}
+	for i := range fit {
+		if first[i] = !known[d.Groups[i]]; first[i] {
+			known[d.Groups[i]] = true
+			firsts++
+		}
+	}
+	graded := []int{cLengthOver, cLengthUnder, cFormSurprise, cMarksSurprise}
+	allowed := int(0.003 * float64(firsts) / float64(len(graded)))
+	for k, c := range rules {
+		if !slices.Contains(graded, c) {
+			continue
+		}
+		for _, step := range []float32{0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 2, 3, 4, 5, 6, 7, 8} {
+			threshold[k] = step
+			n := 0
+			for i := range fit {
+				if first[i] && f.Fit.Cols[c][i] > step {
+					n++
+				}
+			}
+			if n <= allowed {
+				break
+			}
+		}
+	}
+	t.Logf("%d distinct training rows, %d allowed per measure out of fold: thresholds %v", firsts, allowed, threshold)
 	type tally struct{ rows, hits int }
 	var all, distinct [2]tally
 	var byRule [2][]int
@@ -133,7 +167,7 @@ func TestCSIC(t *testing.T) {
 		}
 		hit := 0
 		for k, c := range rules {
-			if f.Eval.Cols[c][i] > 0 {
+			if f.Eval.Cols[c][i] > threshold[k] {
 				hit = 1
 				if methods[r] != "PUT" && !seen[d.Groups[r]] {
 					byRule[class][k]++
@@ -155,11 +189,11 @@ func TestCSIC(t *testing.T) {
 	for k, c := range rules {
 		t.Logf("%-22s anomalous %5d normal %4d", f.Eval.Schema.Columns[c].Name, byRule[1][k], byRule[0][k])
 	}
-	if got := distinct[1]; 10000*got.hits < 9850*got.rows || got.rows < 8600 {
-		t.Errorf("distinct anomalies found: %d of %d, want at least 98.5 %%", got.hits, got.rows)
+	if got := distinct[1]; 10000*got.hits < 9900*got.rows || got.rows < 8600 {
+		t.Errorf("distinct anomalies found: %d of %d, want at least 99 %%", got.hits, got.rows)
 	}
-	if got := distinct[0]; got.hits > 15 || got.rows < 4800 {
-		t.Errorf("distinct normal requests flagged: %d of %d, want at most 15", got.hits, got.rows)
+	if got := distinct[0]; got.hits > 10 || got.rows < 4800 {
+		t.Errorf("distinct normal requests flagged: %d of %d, want at most 10", got.hits, got.rows)
 	}
 	// And out of fold, on the training rows themselves.
 	counts := make([]int, len(rules)+1)
@@ -168,7 +202,7 @@ func TestCSIC(t *testing.T) {
 	for i := range fit {
 		any := 0
 		for k, c := range rules {
-			if f.Fit.Cols[c][i] > 0 {
+			if f.Fit.Cols[c][i] > threshold[k] {
 				any = 1
 				counts[k]++
 				if !seen[d.Groups[i]] {

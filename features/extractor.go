@@ -28,6 +28,7 @@ type lastRow struct {
 	shape     *shape
 	out       outcome
 	principal uint64
+	client    uint64
 }
 
 // agent is what a User-Agent header says.
@@ -70,6 +71,12 @@ func (e *Extractor) Extract(dst *frame.Matrix, reqs []traffic.Request) {
 	e.lastReqs = reqs
 }
 
+// Keys are hashes of the client (user, session or address) and of the endpoint
+// (method and template) of row i of the latest Extract, 0 if unknown.
+func (e *Extractor) Keys(i int) (client, endpoint uint64) {
+	return e.last[i].client, e.last[i].shape.template
+}
+
 // extract computes e.row.
 func (e *Extractor) extract(r *traffic.Request) lastRow {
 	an := e.analyser.analyse(r)
@@ -78,6 +85,9 @@ func (e *Extractor) extract(r *traffic.Request) lastRow {
 	out := e.rest(r, ag)
 
 	l := lastRow{shape: &an.shape, out: out, principal: principal(r, ag.hash)}
+	if l.client = l.principal; !named(r.User) && !named(r.Session) {
+		l.client = address(r)
+	}
 	window := e.row[numRequest:numWindow]
 	if r.Time == traffic.NoTime {
 		for i := range window {

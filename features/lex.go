@@ -52,6 +52,7 @@ type analyser struct {
 	text    *TextModel
 	collect *TextSamples // nil but while the material of a text model is collected
 	ts      textScan
+	watch   *watch
 	junk    bool // the target is no request line's: bytes of another protocol
 }
 
@@ -136,13 +137,16 @@ func (a *analyser) compute(r *traffic.Request) *analysis {
 	a.pairs = a.pairs[:0]
 
 	lex[cTargetLength] = ln1p(len(r.Target))
+	a.at("path", nil)
 	a.path(an, path)
 	if query != "" {
+		a.at("query", nil)
 		a.form(an, clip(query, maxQuery), true)
 	}
 	lex[cBodyLength] = nan32()
 	if r.HasBody {
 		lex[cBodyLength] = ln1p(len(r.Body))
+		a.at("body", nil)
 		a.body(an, clip(r.Body, maxQuery))
 	}
 	if an.id < 0 && template != path {
@@ -165,6 +169,17 @@ func (a *analyser) compute(r *traffic.Request) *analysis {
 	// NaN is the only missing value; counters of hostile input stay small.
 	an.shape.params = slices.Clip(an.shape.params)
 	return an
+}
+
+// at says which part and name are analysed next, to whoever wants to know.
+func (a *analyser) at(part string, name []byte) {
+	if a.watch == nil {
+		return
+	}
+	if part != "" {
+		a.watch.part = part
+	}
+	a.watch.name = string(name)
 }
 
 // clip cuts s to n bytes: head and tail.
@@ -299,6 +314,7 @@ func (a *analyser) name(an *analysis, raw []byte) uint64 {
 	top(&an.lex[cNameSpecial], float32(odd))
 	an.lex[cEscapeDamage] += float32(d.damage)
 	h := hashOf(d.out, 3)
+	a.at("", d.out)
 	if odd > 0 || bytes.IndexByte(d.out, '[') >= 0 || bytes.IndexByte(d.out, '$') >= 0 {
 		out, rounds, _ := a.names.fully(d.out, int(flag(d.changed)))
 		top(&an.lex[cDecodeRounds], float32(rounds))
@@ -320,7 +336,8 @@ func (a *analyser) value(an *analysis, name uint64, raw []byte, encoded bool) {
 	}
 	st := a.measure(d.out)
 	h := hashOf(d.out, 4)
-	an.shape.params = append(an.shape.params, observation{name: name, value: h, mask: st.mask, length: uint32(len(d.out))})
+	form, marks := a.formOf(d.out, nil)
+	an.shape.params = append(an.shape.params, observation{name: name, value: h, mask: st.mask, form: form, marks: marks, length: uint32(len(d.out))})
 	a.pairs = append(a.pairs, mix(name, h))
 	if an.id < 0 {
 		an.id = number(d.out)
@@ -377,6 +394,9 @@ func (a *analyser) evidence(an *analysis, v []byte, st stats, rounds int, path b
 				an.shape.form = a.ts.form()
 			}
 		}
+	}
+	if a.watch != nil {
+		a.watch.see(v, an.shape.odds[0], telling(&ev))
 	}
 	if n, none := tokens(v); n > 0 {
 		top(&lex[cToken], float32(n))

@@ -97,7 +97,7 @@ func newLexicon() *lexicon {
 	l.logins = strings.Fields("login logon signin sign-in sign_in log-in log_in authenticate authn oauth token session password passwd otp mfa 2fa sso xmlrpc")
 	for _, p := range strings.Fields(`.env .git .svn .hg/ .aws .ssh .ds_store .htpasswd .htaccess .vscode .idea wp-login wp-admin wp-config wp-content/plugins xmlrpc.php
 		pma/ myadmin mysqladmin adminer phpinfo info.php server-status server-info cgi-bin/ manager/html jmx-console web-console invoker/ actuator
-		console/ solr/ jenkins hudson struts vendor/phpunit boaform hnap1 setup.cgi shell cmd.php c99 r57 webshell backup dump.sql
+		console/ solr/ jenkins hudson struts vendor/phpunit boaform wls-wsat asyncresponseservice fgt_lang dana-na/ mgmt/tm/ hnap1 setup.cgi shell cmd.php c99 r57 webshell backup dump.sql
 		web.config config.php config.json config.yml composer.json package.json id_rsa debug trace.axd elmah.axd owa/ autodiscover
 		nmaplowercheck sdk evox gponform cgi/ ecp/ telescope _profiler .travis.yml credentials _ignition druid/ muieblackcat
 		w00tw00t sqlite administrator/ scripts/setup.php _vti_bin crossdomain.xml swagger v2/_catalog portal/redlion`) {

@@ -52,6 +52,8 @@ type observation struct {
 	name   uint64
 	value  uint64
 	mask   uint64 // character classes, numClasses bits
+	form   uint64
+	marks  []uint64
 	length uint32 // bytes
 }
 
@@ -265,6 +267,9 @@ type param struct {
 	lo, hi   int32   // known lengths, hi < lo while there are none
 	enum     []seenHash
 	open     bool // too many values for a closed set
+	forms    forms
+	marks    forms
+	values   registers
 }
 
 func newProfile() *profile { return &profile{templates: map[uint64]*template{}} }
@@ -405,6 +410,11 @@ func (q *param) observe(o *observation, principal uint32, trusted, again bool) {
 			}
 		}
 	}
+	q.values.add(o.value)
+	q.forms.observe(o.form, o.value, principal, trusted)
+	for _, m := range o.marks {
+		q.marks.observe(m, o.value, principal, trusted)
+	}
 	q.length.add(math.Log1p(float64(o.length)))
 	l := int32(min(o.length, math.MaxInt32))
 	if q.hi < q.lo || l > q.hi || l < q.lo {
@@ -491,7 +501,8 @@ func (p *profile) scoreParams(dst []float32, t *template, s *shape, shapeKnown b
 	const base = numWindow
 	var unknown, missing, classes, values, outside int
 	var rare float32
-	var over, under, z float64
+	var over, under, z, news, marked float64
+	formed := false
 	measured, closed := len(s.params) == 0, len(s.params) == 0
 	for i := range s.params {
 		o := &s.params[i]
@@ -522,6 +533,15 @@ func (p *profile) scoreParams(dst []float32, t *template, s *shape, shapeKnown b
 			under = max(under, math.Log(float64(q.lo+1)/float64(l+1)))
 		}
 		z = max(z, math.Abs(q.length.z(math.Log1p(float64(o.length)), 0.1)))
+		if q.n >= minEnum {
+			n := min(q.values.count(), float64(q.n))
+			if v, ok := q.forms.surprise(o.form, n); ok {
+				news, formed = max(news, v), true
+			}
+			if v, ok := q.marks.marksSurprise(o.marks, q.n, n); ok {
+				marked, formed = max(marked, v), true
+			}
+		}
 		if !q.open && q.n >= minEnum {
 			closed = true
 			if !slices.ContainsFunc(q.enum, func(e seenHash) bool { return e.hash == o.value && e.sup.known() }) {
@@ -548,6 +568,10 @@ func (p *profile) scoreParams(dst []float32, t *template, s *shape, shapeKnown b
 		dst[cLengthOver-base] = float32(over)
 		dst[cLengthUnder-base] = float32(under)
 		dst[cLengthZ-base] = float32(min(z, maxZ))
+	}
+	if formed {
+		dst[cFormSurprise-base] = float32(news)
+		dst[cMarksSurprise-base] = float32(marked)
 	}
 	if closed {
 		dst[cValueNotInSet-base] = float32(outside)
@@ -593,6 +617,8 @@ func (p *profile) finish() {
 			if q.enum = slices.DeleteFunc(q.enum, unknown); len(q.enum) == 0 {
 				q.open = true
 			}
+			q.forms.finish()
+			q.marks.finish()
 			if q.hi < q.lo { // few principals, each with lengths of its own: nothing is usual yet
 				q.lo, q.hi = 0, -1
 			}

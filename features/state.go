@@ -35,7 +35,7 @@ type State struct {
 // its meaning, so that models fitted on the old one refuse the new one.
 const (
 	stateMagic   = "apimlst1"
-	stateVersion = 2
+	stateVersion = 3
 	kindOnline   = 0
 	kindFrozen   = 1
 )
@@ -87,7 +87,8 @@ func (s *State) MarshalBinary() ([]byte, error) { return slices.Clone(s.bytes), 
 //	squares f64) · customary forms u8, u64 each, ascending · shapes u8, u64 each, ascending · parameters u8, then per
 //	parameter in ascending order: name u64 · n u32 · known u64 · seen u64 (bit set
 //	of classes with a count) · u32 per class seen · length sum f64, squares f64 ·
-//	shortest i32 · longest i32 · values u8 (255 = open), u64 each, ascending.
+//	shortest i32 · longest i32 · registers of the number of values 32×u8 · forms, then marks: u8 (255 = open),
+//	hash u64 and count u32 (highest bit: of several values) each, ascending, once u32 · values u8 (255 = open), u64 each, ascending.
 func encodeState(p *profile, text *TextModel) []byte {
 	le := binary.LittleEndian
 	b := append([]byte(nil), stateMagic...)
@@ -163,10 +164,30 @@ func encodeParam(b []byte, q *param) []byte {
 	b = appendFloats(b, q.length.sum, q.length.sq)
 	b = le.AppendUint32(b, uint32(q.lo))
 	b = le.AppendUint32(b, uint32(q.hi))
+	b = append(b, q.values[:]...)
+	b = appendForms(appendForms(b, &q.forms), &q.marks)
 	if q.open {
 		return append(b, 255)
 	}
 	return appendHashes(b, q.enum)
+}
+
+func appendForms(b []byte, f *forms) []byte {
+	if f.open {
+		return append(b, 255)
+	}
+	set := slices.Clone(f.seen)
+	slices.SortFunc(set, func(a, b seenForm) int { return cmp.Compare(a.hash, b.hash) })
+	b = append(b, byte(len(set)))
+	le := binary.LittleEndian
+	for _, s := range set {
+		n := s.n &^ (1 << 31)
+		if s.many {
+			n |= 1 << 31
+		}
+		b = le.AppendUint32(le.AppendUint64(b, s.hash), n)
+	}
+	return le.AppendUint32(b, f.once)
 }
 
 func appendFloats(b []byte, vs ...float64) []byte {
@@ -377,6 +398,33 @@ func (r *stateReader) profile() *profile {
 	return p
 }
 
+// forms reads the forms of n values.
+func (r *stateReader) forms(n uint32, marks bool) forms {
+	k := r.u8()
+	switch {
+	case k == 255:
+		return forms{open: true}
+	case k == 0 || k > maxForms:
+		r.fail("impossible forms")
+		return forms{}
+	}
+	var f forms
+	for i := range int(k) {
+		s := seenForm{hash: r.u64(), sup: support{n: knownBy}}
+		c := r.u32()
+		s.n, s.many = c&^(1<<31), c>>31 == 1
+		if s.n == 0 || s.n > n || i > 0 && s.hash <= f.seen[i-1].hash || marks && s.hash>>8 >= numClasses {
+			r.fail("impossible forms")
+			return f
+		}
+		f.seen = append(f.seen, s)
+	}
+	if f.once = r.u32(); f.once > n || f.once > maxForms {
+		r.fail("impossible forms")
+	}
+	return f
+}
+
 func (r *stateReader) param() *param {
 	q := &param{n: r.u32(), sup: support{n: knownBy}}
 	q.known = r.u64()
@@ -397,6 +445,14 @@ func (r *stateReader) param() *param {
 	if !(q.lo >= 0 && q.hi >= q.lo) && !(q.lo == 0 && q.hi == -1) {
 		r.fail("impossible lengths")
 	}
+	for i, v := range r.take(len(q.values)) {
+		if v > 59 {
+			r.fail("impossible count of values")
+			return q
+		}
+		q.values[i] = v
+	}
+	q.forms, q.marks = r.forms(q.n, false), r.forms(q.n, true)
 	n := r.u8()
 	switch {
 	case n == 255:

@@ -107,6 +107,13 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	}
 }
 
+// RedactRequest redacts the fields of a request that comes from no log, as a
+// Reader does those of a log.
+func RedactRequest(q *traffic.Request) {
+	r := redactor{noRaw: true, agent: map[string]bool{}}
+	r.record(q, nil)
+}
+
 // field redacts one field. The shortest secret is the one of "pw=x".
 func (r *redactor) field(f *string, body bool) {
 	if len(*f) > 3 && suspect(*f, nil) {

@@ -14,6 +14,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type Reason struct {
 	Feature      string  `json:"feature"`
 	Value        float64 `json:"value"`        // in the unit of the feature's column
 	Contribution float64 `json:"contribution"` // to the attack probability, in probability
+	Text         string  `json:"text"`         // what the feature is, in words
 }
 
 // Result is what is known of one request after scoring.
@@ -45,8 +47,10 @@ type Result struct {
 	Anomaly     float64  `json:"anomaly"`     // [0,1], higher = odder; -1 without a detector
 	Rules       []string `json:"rules"`
 	Reasons     []Reason `json:"reasons"`
-	Incident    string   `json:"incident,omitempty"`
-	Late        bool     `json:"late,omitempty"` // came behind the reorder buffer
+	// Where the payload stands, of a flagged request in which there is one.
+	Where    *features.Place `json:"where,omitempty"`
+	Incident string          `json:"incident,omitempty"`
+	Late     bool            `json:"late,omitempty"` // came behind the reorder buffer
 
 	At    int64         `json:"-"` // microseconds UTC or traffic.NoTime
 	Truth traffic.Label `json:"-"` // label of the record, Unlabelled if it had none or was seen in training
@@ -72,6 +76,8 @@ type Config struct {
 	RateLimit        RateLimit
 	// Reasons is the number of features named per flagged request, 0 = none.
 	Reasons int
+	// ExplainAll names them for requests that are not flagged too.
+	ExplainAll bool
 	// Seen reports whether the classifier was fitted on the row with this
 	// features.RowHash; nil = none. Such rows are scored like all others but
 	// left out of the figures against the truth, which would flatter the model.
@@ -85,6 +91,7 @@ type Scorer struct {
 	ext2      *features.Extractor // of the detector, nil if it shares ext
 	rules     *Rules
 	incidents *incidents
+	campaigns *campaigns
 	order     features.Reorder
 	none      int // index of "none" among the classes, -1 if the model has none
 	labels    []string
@@ -135,8 +142,8 @@ func New(cfg Config) (*Scorer, error) {
 	classes := cfg.Attack.Classes()
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(),
-		none:      slices.Index(classes, traffic.None.String()), labels: classes,
+		incidents: newIncidents(), campaigns: newCampaigns(classes),
+		none: slices.Index(classes, traffic.None.String()), labels: classes,
 		proba:   make([]float32, features.BlockRows*len(classes)),
 		odd:     make([]float32, features.BlockRows),
 		contrib: make([]float64, len(schema.Columns)),
@@ -194,21 +201,40 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			res.Probability = withSignature(probability)
 		}
 		s.flagged[i] = attack >= 0 && res.Probability >= s.cfg.Threshold
+		class, campaign := "", ""
 		if s.flagged[i] {
-			res.Class = s.labels[attack]
+			class = s.labels[attack]
 			if probability < s.cfg.Threshold && slices.Contains(s.labels, res.Rule.String()) {
-				res.Class = res.Rule.String() // the rule decided, so it names the type
+				class = res.Rule.String() // the rule decided, so it names the type
 			}
+		}
+		client, endpoint := s.ext.Keys(i)
+		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, r.Time)
+		alone := res.Probability
+		if part && !s.flagged[i] {
+			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)
+			res.Probability = max(alone, v.probability(s.cfg.Threshold))
+		}
+		if s.flagged[i] {
+			res.Class = class
+		}
+		if s.cfg.Reasons > 0 && (s.flagged[i] || s.cfg.ExplainAll) {
 			res.Reasons = s.reasons(x, i)
-			if signature && s.cfg.Reasons > 0 {
-				why := Reason{Feature: "signature_rule", Value: float64(len(res.Rules)), Contribution: res.Probability - probability}
-				at := slices.IndexFunc(res.Reasons, func(x Reason) bool { return x.Contribution < why.Contribution })
-				if at < 0 {
-					at = len(res.Reasons)
-				}
-				res.Reasons = slices.Insert(res.Reasons, at, why)
+			if res.Probability > alone {
+				res.Reasons = withReason(res.Reasons, v.reason(res.Probability-alone))
 			}
-			res.Incident = s.incidents.add(r, &res)
+			if signature {
+				res.Reasons = withReason(res.Reasons, Reason{
+					Feature: "signature_rule", Value: float64(len(res.Rules)), Contribution: alone - probability,
+					Text: "rules that know this payload: " + strings.Join(res.Rules, ", "),
+				})
+			}
+			if p, ok := s.ext.Where(r); ok {
+				res.Where = &p
+			}
+		}
+		if s.flagged[i] {
+			res.Incident = s.incidents.add(r, &res, campaign)
 		}
 		s.count(&res)
 		s.results = append(s.results, res)
@@ -284,12 +310,22 @@ func (s *Scorer) reasons(x *frame.Matrix, row int) []Reason {
 		if at >= s.cfg.Reasons {
 			continue
 		}
-		out = slices.Insert(out, at, Reason{Feature: x.Schema.Columns[j].Name, Value: v, Contribution: -c})
+		col := &x.Schema.Columns[j]
+		out = slices.Insert(out, at, Reason{Feature: col.Name, Value: v, Contribution: -c, Text: col.Doc})
 		if len(out) > s.cfg.Reasons {
 			out = out[:s.cfg.Reasons]
 		}
 	}
 	return out
+}
+
+// withReason inserts a reason where its contribution belongs.
+func withReason(list []Reason, why Reason) []Reason {
+	at := slices.IndexFunc(list, func(x Reason) bool { return x.Contribution < why.Contribution })
+	if at < 0 {
+		at = len(list)
+	}
+	return slices.Insert(list, at, why)
 }
 
 // Push takes the next records of the stream. emit is called with results in

@@ -125,6 +125,8 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 	if c := sets[0].thresholdRows(causal, labelled, opt.AlertRate); len(c) > 0 {
 		b := evaluate.BudgetThreshold(c, opt.AlertRate)
 		r.Threshold = &b
+		op := evaluate.NewOperating(c, sets[0].bestOf(p.Groups, r.Predictions.Rows))
+		r.Operating = &op
 		if !b.Supported() {
 			r.Notes = append(r.Notes, fmt.Sprintf("%d benign rows are too few to promise a false-positive rate of %g: all that is known (95 %%) is that it is below %.2g", b.Rows, b.Rate, b.Upper))
 		}

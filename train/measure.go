@@ -404,3 +404,23 @@ func (q *predictions) thresholdRows(causal, labelled bool, rate float64) []float
 	score, positive := q.binary(0, rows, labelled)
 	return clean(nil, score, positive)
 }
+
+// bestOf returns the highest score of an attack row of each group; rows[i] is the
+// row of the problem behind prediction i. nil without labels or groups.
+func (q *predictions) bestOf(groups []uint64, rows []int) []float64 {
+	if groups == nil || !q.labelled() || q.score == nil {
+		return nil
+	}
+	best := make(map[uint64]float64)
+	for i, t := range q.truth {
+		if t >= 0 && int(t) != q.benign {
+			g := groups[rows[i]]
+			best[g] = max(best[g], q.score[i])
+		}
+	}
+	out := make([]float64, 0, len(best))
+	for _, v := range best {
+		out = append(out, v)
+	}
+	return out
+}

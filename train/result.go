@@ -136,10 +136,13 @@ type Result struct {
 	// Threshold is suggested for the alert budget from out-of-fold scores of
 	// clean rows (CrossValidate), or the one that was applied (Evaluate); nil if
 	// there were no clean rows.
-	Threshold  *evaluate.Budget `json:"threshold,omitempty"`
-	Curves     *Curves          `json:"curves,omitempty"`
-	Importance []Importance     `json:"importance,omitempty"`
-	Notes      []string         `json:"notes"` // footnotes: what was left out, what fell back, small classes
+	Threshold *evaluate.Budget `json:"threshold,omitempty"`
+	// Operating keeps the scores behind Threshold, for other alert budgets. Set
+	// by CrossValidate where some rows are known to be benign.
+	Operating  *evaluate.Operating `json:"operating,omitempty"`
+	Curves     *Curves             `json:"curves,omitempty"`
+	Importance []Importance        `json:"importance,omitempty"`
+	Notes      []string            `json:"notes"` // footnotes: what was left out, what fell back, small classes
 
 	// Predictions behind the pooled metrics, for whoever wants to set something
 	// beside them (rules, worst mistakes). Not stored.

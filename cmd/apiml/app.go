@@ -183,7 +183,7 @@ Exit codes: 0 done, 1 a gate tripped, 2 usage or configuration, 3 input,
 		}
 	}
 	add("main", a.nightlyCommand(), a.demoCommand(), a.generateCommand(), a.ingestCommand(), a.trainCommand(), a.evaluateCommand(),
-		a.scoreCommand(), a.forecastCommand(), a.reportCommand())
+		a.scoreCommand(), a.analyzeCommand(), a.forecastCommand(), a.reportCommand())
 	add("advise", a.adviseCommand())
 	add("look", a.predictCommand(), a.queryCommand())
 	add("manage", a.modelsCommand(), a.datasetsCommand(), a.dbCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())

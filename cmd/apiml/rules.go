@@ -160,24 +160,35 @@ func relative(text string) bool {
 
 // newestRecord is the time of the newest record of the files, microseconds UTC.
 func (a *app) newestRecord(paths []string, from string) (int64, error) {
-	newest := int64(traffic.NoTime)
+	_, newest, _, err := a.spanOf(paths, from)
+	return newest, err
+}
+
+// spanOf reads the files once: the times of the oldest and the newest record,
+// microseconds UTC or traffic.NoTime, and the number of records.
+func (a *app) spanOf(paths []string, from string) (first, last, n int64, err error) {
+	first, last = traffic.NoTime, traffic.NoTime
 	for _, p := range paths {
-		rd, err := a.openInput(p, from, true, ingest.Options{})
+		rd, err := a.openInput(p, from, true, ingest.Options{NoRaw: true})
 		if err != nil {
-			return 0, err
+			return 0, 0, 0, err
 		}
 		for err == nil {
 			if err = a.ctx.Err(); err == nil {
 				_, err = rd.Next()
 			}
 		}
-		newest = max(newest, rd.Coverage().Last)
+		c := rd.Coverage()
+		if first == traffic.NoTime || c.First != traffic.NoTime && c.First < first {
+			first = c.First
+		}
+		last, n = max(last, c.Last), n+c.Parsed
 		rd.Close()
 		if !errors.Is(err, io.EOF) && !isInputError(err) {
-			return 0, err
+			return 0, 0, 0, err
 		}
 	}
-	return newest, nil
+	return first, last, n, nil
 }
 
 // prefixes reads addresses and networks; an address is a network of one.

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apiml/evaluate"
 	"apiml/features"
 	"apiml/ingest"
 	"apiml/model"
@@ -28,12 +28,16 @@ type scoreOptions struct {
 	format    string
 	from      string
 	threshold float64
+	budget    string  // --alert-budget
+	targetFPR float64 // --target-fpr
+	by        string  // request or incident
 	minParsed float64
 	failOn    []string
 	maxAlerts int64
 	reasons   int
 	noRedact  bool
 	flagged   bool
+	all       bool // reasons for what is not flagged too
 }
 
 func (a *app) scoreCommand() *cobra.Command {
@@ -51,10 +55,15 @@ there, for the report.`,
   apiml score access.log.gz -o scores.jsonl
   zcat access.log.*.gz | apiml score - -o - --format csv --flagged
   apiml score --db apiml.duckdb
+  apiml score access.log --alert-budget 5/day --by incident -o incidents.jsonl
+  apiml score access.log -o apiml.sarif
   apiml score access.log --fail-on 'incidents[sql_injection]>0'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("threshold") && !(o.threshold > 0 && o.threshold <= 1) {
 				return usagef("--threshold %v: want a probability above 0 and at most 1", o.threshold)
+			}
+			if err := o.check(cmd.Flags().Changed); err != nil {
+				return err
 			}
 			if !cmd.Flags().Changed("max-alerts") {
 				o.maxAlerts = -1
@@ -75,8 +84,11 @@ there, for the report.`,
 	}
 	a.ruleFlags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl or FILE.csv, repeatable, - = standard output")
-	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl or csv")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl, .csv, .parquet or .sarif, repeatable, - = standard output")
+	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl, csv or sarif")
+	f.StringVar(&o.by, "by", "request", "what a line of -o is: request or incident")
+	f.StringVar(&o.budget, "alert-budget", "", "false alerts that are acceptable, such as 20/day: sets the threshold from clean traffic of the training")
+	f.Float64Var(&o.targetFPR, "target-fpr", 0, "share of clean requests that may be flagged, such as 1e-5: sets the threshold likewise")
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
 	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
 	f.Float64Var(&o.threshold, "threshold", 0, "attack probability from which a request is flagged (default: the model's own)")
@@ -87,85 +99,6 @@ there, for the report.`,
 	f.BoolVar(&o.flagged, "flagged", false, "write only flagged requests to -o")
 	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
 	return cmd
-}
-
-// resultWriter writes results in one format to one sink.
-type resultWriter struct {
-	sink
-	format string
-	csv    *csv.Writer
-}
-
-func resultFormat(path, format string) (string, error) {
-	if path != "-" {
-		format = strings.TrimPrefix(filepath.Ext(path), ".")
-	}
-	switch format {
-	case "jsonl", "ndjson", "":
-		return "jsonl", nil
-	case "csv":
-		return "csv", nil
-	}
-	return "", usagef("output %q: format %q is none of jsonl, csv", path, format)
-}
-
-func (a *app) resultWriters(o scoreOptions) ([]*resultWriter, error) {
-	var ws []*resultWriter
-	for _, path := range o.outputs {
-		format, err := resultFormat(path, o.format)
-		if err != nil {
-			return ws, err
-		}
-		s, err := a.create(path, 0o600)
-		if err != nil {
-			return ws, err
-		}
-		w := &resultWriter{sink: s, format: format}
-		ws = append(ws, w)
-		if format == "csv" {
-			w.csv = csv.NewWriter(s)
-			if err := w.csv.Write([]string{"file", "line", "time", "principal", "method", "target", "body", "status", "class",
-				"probability", "anomaly", "rules", "reasons", "incident"}); err != nil {
-				return ws, err
-			}
-		}
-	}
-	return ws, nil
-}
-
-func (w *resultWriter) write(rs []score.Result) error {
-	if w.format == "jsonl" {
-		enc := json.NewEncoder(w.sink)
-		enc.SetEscapeHTML(false)
-		for i := range rs {
-			if err := enc.Encode(&rs[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for i := range rs {
-		r := &rs[i]
-		body := ""
-		if r.Body != nil {
-			body = *r.Body
-		}
-		var reasons []string
-		for _, x := range r.Reasons {
-			reasons = append(reasons, fmt.Sprintf("%s=%.6g", x.Feature, x.Value))
-		}
-		row := []string{r.File, strconv.FormatInt(r.Line, 10), r.Time, r.Principal, r.Method, r.Target, body,
-			strconv.Itoa(int(r.Status)), r.Class, strconv.FormatFloat(r.Probability, 'f', 6, 64),
-			strconv.FormatFloat(r.Anomaly, 'f', 6, 64), strings.Join(r.Rules, " "), strings.Join(reasons, " "), r.Incident}
-		for j := range row {
-			row[j] = formulaGuard(row[j])
-		}
-		if err := w.csv.Write(row); err != nil {
-			return err
-		}
-	}
-	w.csv.Flush()
-	return w.csv.Error()
 }
 
 // formulaGuard keeps a spreadsheet from running a cell of a log as a formula.
@@ -183,6 +116,7 @@ type scoreSummary struct {
 	jsonHead
 	score.Summary
 	Incidents      int              `json:"incidents"`
+	Expected       *expectedAlerts  `json:"expected,omitempty"` // nil: the classifier's file says nothing of it
 	TopIncidents   []score.Incident `json:"top_incidents"`
 	LinesPerSecond float64          `json:"lines_per_second"`
 	Coverage       float64          `json:"coverage"`
@@ -192,7 +126,7 @@ type scoreSummary struct {
 	Warnings       []string         `json:"warnings"`
 
 	maxProbability, maxAnomaly float64
-	incidentsByClass           map[string]int
+	incidentsByClass           map[string]int // with at least one request of the type
 	flowsOnly                  bool
 }
 
@@ -238,7 +172,7 @@ func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
 		return nil, err
 	}
 	for _, w := range run.ws {
-		if err := w.Commit(); err != nil {
+		if err := w.finish(a.ctx, &run.sum, run.incidents); err != nil {
 			return nil, err
 		}
 	}
@@ -286,6 +220,10 @@ type scoreRun struct {
 	flowSeen         func(uint64) bool
 	anomalyThreshold float64
 	p                *progress
+	incidents        []score.Incident
+	perDay           float64                    // requests a day in the input, 0 = not known
+	extrapolated     bool                       // the threshold lies beyond all clean scores
+	operating        *evaluate.Operating        // of the classifier, nil if its file has none
 	keep             func([]score.Result) error // extra receiver (the store)
 }
 
@@ -299,9 +237,13 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 		return nil, err
 	}
 	r.use(attack, anomaly)
+	threshold, err := r.threshold(attack)
+	if err != nil {
+		return nil, err
+	}
 	cfg := score.Config{
-		State: attack.state, Attack: attack.model.(model.Classifier), Threshold: r.threshold(attack),
-		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons,
+		State: attack.state, Attack: attack.model.(model.Classifier), Threshold: threshold,
+		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
 	}
 	if anomaly != nil {
 		cfg.Anomaly, cfg.AnomalyState = anomaly.model.(model.Detector), anomaly.state
@@ -330,13 +272,15 @@ func (r *scoreRun) flowScorer() (*score.Flows, error) {
 	if r.flowSeen, err = attack.trainedOn(); err != nil {
 		return nil, err
 	}
-	r.sum.Threshold = r.threshold(attack)
+	if r.sum.Threshold, err = r.threshold(attack); err != nil {
+		return nil, err
+	}
 	var det model.Detector
 	if anomaly != nil {
 		det = anomaly.model.(model.Detector)
 		r.anomalyThreshold = r.a.anomalyThreshold(anomaly)
 	}
-	if r.flows, err = score.NewFlows(attack.model.(model.Classifier), det, r.threshold(attack)); err != nil {
+	if r.flows, err = score.NewFlows(attack.model.(model.Classifier), det, r.sum.Threshold); err != nil {
 		return nil, withCode(exitState, err)
 	}
 	return r.flows, nil
@@ -362,16 +306,6 @@ func appendOnce(list []string, s string) []string {
 	return append(list, s)
 }
 
-func (r *scoreRun) threshold(attack *loadedModel) float64 {
-	switch {
-	case r.o.threshold > 0:
-		return r.o.threshold
-	case r.a.cfg.Threshold > 0:
-		return r.a.cfg.Threshold
-	}
-	return attack.threshold("attack", defaultThreshold)
-}
-
 // anomalyThreshold is security.anomaly_threshold if it was set, else the
 // detector's own, which comes from an alert budget.
 func (a *app) anomalyThreshold(m *loadedModel) float64 {
@@ -395,7 +329,7 @@ func (r *scoreRun) take(rs []score.Result) error {
 	if r.o.flagged {
 		rs = slices.DeleteFunc(rs, func(x score.Result) bool { return !x.Flagged() })
 	}
-	for i := 0; i < len(r.ws); i++ {
+	for i := 0; i < len(r.ws) && r.o.by != "incident"; i++ {
 		err := r.ws[i].write(rs)
 		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 { // the reader has seen enough; the files go on
 			r.ws = slices.Delete(r.ws, i, i+1)
@@ -411,6 +345,11 @@ func (r *scoreRun) take(rs []score.Result) error {
 
 // files scores log files, one stream over all of them.
 func (r *scoreRun) files(paths []string) error {
+	if r.o.budget != "" {
+		if err := r.countPerDay(paths); err != nil {
+			return err
+		}
+	}
 	r.p = r.a.progress("scoring", 0)
 	defer r.p.done()
 	var partial error
@@ -437,6 +376,19 @@ func (r *scoreRun) files(paths []string) error {
 		return inputf("nothing parsed: no line of the input is a record; `apiml ingest --help` lists the formats")
 	}
 	return partial
+}
+
+// countPerDay reads the files once to see how many requests come a day.
+func (r *scoreRun) countPerDay(paths []string) error {
+	if slices.Contains(paths, "-") {
+		return usagef("--alert-budget %s: how many requests standard input brings a day is known at its end only: use --target-fpr", r.o.budget)
+	}
+	first, last, n, err := r.a.spanOf(paths, r.o.from)
+	if err != nil {
+		return err
+	}
+	r.perDay = perDay(n, first, last)
+	return nil
 }
 
 func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
@@ -536,15 +488,28 @@ func (r *scoreRun) finish() {
 		r.sum.TopIncidents = list[:min(20, len(list))]
 		r.sum.incidentsByClass = map[string]int{}
 		for _, in := range list {
-			r.sum.incidentsByClass[in.Class]++
+			for class := range in.Classes {
+				r.sum.incidentsByClass[class]++
+			}
 		}
+		r.incidents = list
 	}
 	r.sum.flowsOnly = r.http == nil && r.flows != nil
 	var read, parsed, filtered int64
+	first, last := int64(math.MaxInt64), int64(traffic.NoTime)
 	for _, f := range r.sum.Files {
+		if f.first != traffic.NoTime {
+			first, last = min(first, f.first), max(last, f.last)
+		}
 		read += f.Read
 		parsed += f.Parsed
 		filtered += f.Filtered
+	}
+	if len(r.sum.Files) > 0 {
+		r.perDay = perDay(parsed, first, last)
+	}
+	if r.http != nil {
+		r.expect()
 	}
 	r.sum.Coverage = 1
 	if read > filtered {
@@ -570,6 +535,9 @@ func (r *scoreRun) store() (err error) {
 	total := rowsOf(info, "requests")
 	if total == 0 {
 		return inputf("%s holds no requests: run `apiml ingest FILE` first", r.a.cfg.DB)
+	}
+	if info.First != traffic.NoTime {
+		r.perDay = perDay(total, info.First, info.Last)
 	}
 	r.p = r.a.progress("scoring", total)
 	defer r.p.done()
@@ -647,6 +615,9 @@ func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
 	}
 	fmt.Fprintf(w, "%s records, %s flagged (%s), %s incidents, threshold %.3f\n", count(s.Requests), count(s.Flagged),
 		percent(float64(s.Flagged)/float64(max(1, s.Requests))), count(int64(s.Incidents)), s.Threshold)
+	if s.Expected != nil {
+		fmt.Fprintln(w, s.Expected.sentence())
+	}
 	if s.Flagged > 0 {
 		var rows [][]string
 		for _, l := range traffic.Labels() {

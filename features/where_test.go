@@ -1,0 +1,32 @@
+package features
+
+import (
+	"strings"
+	"testing"
+
+	"apiml/traffic"
+)
+
+// TestWhere finds a payload wherever it stands, and nothing in honest text.
+func TestWhere(t *testing.T) {
+	e := NewExtractor(Online(nil))
+	for _, c := range []struct {
+		target, body, part, name, value string
+	}{
+		{"/a?x=1&q=1%27%20union%20select%20password%20from%20users--&y=2", "", "query", "q", "1' union select password from users--"},
+		{"/a?q=hello", `{"user":{"name":"bob","bio":"<script>alert(1)</script>"}}`, "body", "bio", "<script>alert(1)</script>"},
+		{"/files/..%2f..%2f..%2fetc/passwd?x=1", "", "path", "", "/files/../../../etc/passwd"},
+		{"/a", "name=bob&cmd=;cat+/etc/passwd", "body", "cmd", ";cat /etc/passwd"},
+		{"/products/12?sort=price", "", "", "", ""},
+	} {
+		r := traffic.Request{Method: "POST", Target: c.target, Body: c.body, HasBody: c.body != "", Time: traffic.NoTime}
+		p, ok := e.Where(&r)
+		if ok != (c.part != "") || p.Part != c.part || p.Name != c.name || p.Value != c.value {
+			t.Errorf("%s %s: %+v %v", c.target, c.body, p, ok)
+		}
+	}
+	long := "/a?q=" + strings.Repeat("é", 300) + "';drop table users"
+	if p, _ := e.Where(&traffic.Request{Method: "GET", Target: long, Time: traffic.NoTime}); len(p.Value) > placeBytes || strings.ToValidUTF8(p.Value, "?") != p.Value {
+		t.Errorf("%q", p.Value)
+	}
+}
