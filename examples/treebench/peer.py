@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scikit-learn on the files of treebench: peer.py TASK DIR [SEED [WORKERS]],
+"""scikit-learn and XGBoost on the files of treebench: peer.py TASK DIR [SEED [WORKERS]],
 the same tasks and the same line of JSON."""
 import json, os, resource, sys, tempfile
 for k in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
@@ -54,6 +54,19 @@ def main(task, d, seed=1, workers=1):
         m = IsolationForest(n_estimators=100, max_samples=256, random_state=seed, n_jobs=workers).fit(X)
         s = -m.score_samples(X)
         out["fit"], out["auc"], out["model_bytes"] = cpu() - t, roc_auc_score(y, s), size(m)
+    elif task in ("boost", "boostcat"):
+        import xgboost as xgb
+        s = json.load(open(os.path.join(d, task + ".json")))
+        X = np.ascontiguousarray(np.fromfile(os.path.join(d, task + ".f32"), "<f4").reshape(s["columns"], s["rows"]).T)
+        y, n = np.fromfile(os.path.join(d, task + ".y"), "<f4"), s["fit"]
+        out = {"xgboost": xgb.__version__}
+        t = cpu()
+        m = xgb.XGBRegressor(tree_method="hist", max_bin=256, n_estimators=300, max_depth=6, learning_rate=.1, random_state=seed, n_jobs=workers).fit(X[:n], y[:n])
+        out["fit"], t = cpu() - t, cpu()
+        p = m.predict(X[n:])
+        out["predict"] = cpu() - t
+        out["rmse"] = float(np.sqrt(np.mean((p - y[n:]) ** 2)))
+        out["model_bytes"] = len(m.get_booster().save_raw("ubj"))
     elif task == "onnx":
         import onnx, onnxruntime as ort
         X = np.ascontiguousarray(np.fromfile(os.path.join(d, "onnx.f32"), "<f4").reshape(6, -1).T)
