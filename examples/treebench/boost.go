@@ -158,7 +158,7 @@ func readRegression(dir, name string) (fit, test *frame.Matrix, err error) {
 func boostConfig(rounds int) boost.Config {
 	c := boost.Default()
 	c.Rounds, c.LearningRate, c.MaxDepth, c.MinChildWeight, c.Lambda = rounds, .1, 6, 1, 1
-	c.Subsample, c.ColSample, c.Bins, c.EarlyStoppingRounds = 1, 1, 255, 0
+	c.Subsample, c.ColsampleByTree, c.Bins, c.EarlyStoppingRounds = 1, 1, 255, 0
 	c.Objective, c.Quantiles = boost.SquaredError, nil
 	return c
 }
