@@ -127,6 +127,7 @@ type grower struct {
 	use          []int   // words that hold one of them
 	pool         [][]histogram
 	made         int // histograms in memory
+	most         int // of them that may wait to be subtracted from; 0 = by histogramBytes
 
 	gain []float64 // per column
 	sets *[]set    // of the model's categorical splits
@@ -680,6 +681,9 @@ func (w *grower) pair(n, a, b *node, sa, sb bool) [2]*node {
 
 // mostHistograms may wait to be subtracted from.
 func (w *grower) mostHistograms() int {
+	if w.most > 0 {
+		return w.most
+	}
 	return max(batchNodes, histogramBytes/(max(1, w.stride-1)*int(histogramSize)))
 }
 
