@@ -7,7 +7,8 @@
 //
 // Tasks: forest (fit and predict flows), small (fit, predict), cv (5 folds),
 // isolation (fit and score), boost and boostcat (fit and predict), onnx (write models, rows and predictions for peer.py
-// to run in onnxruntime). Each prints one line of JSON.
+// to run in onnxruntime), exchange (the same for XGBoost), import (predict with
+// the models that XGBoost wrote). Each prints one line of JSON.
 package main
 
 import (
@@ -62,7 +63,7 @@ func sets(scale float64) []set {
 
 func run(args []string, out io.Writer) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: treebench data DIR [SCALE] | forest|small|cv|isolation|boost|boostcat|onnx DIR [SEED [WORKERS]]")
+		return fmt.Errorf("usage: treebench data DIR [SCALE] | forest|small|cv|isolation|boost|boostcat|onnx|exchange|import DIR [SEED [WORKERS]]")
 	}
 	number := func(i int, or float64) float64 {
 		if len(args) > i {
@@ -91,6 +92,10 @@ func run(args []string, out io.Writer) error {
 		result, err = fitBoost(dir, "boost", 300, seed, workers)
 	case "boostcat":
 		result, err = fitBoost(dir, "boostcat", 300, seed, workers)
+	case "exchange":
+		result, err = writeExchange(dir, seed)
+	case "import":
+		result, err = readExchange(dir, seed)
 	case "onnx":
 		result, err = writeONNX(dir, seed)
 	default:

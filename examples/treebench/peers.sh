@@ -43,4 +43,16 @@ for task, r in runs.items():
             print("%-20s %10.4g %12.4g %7.2f  %-6s %s" % (task + " " + k, x, y, y / x, unit, quality))
 '
 .peers/treebench onnx "$dir" >/dev/null
+.peers/treebench exchange "$dir" >/dev/null
 echo "onnxruntime, largest difference of predictions: $($py examples/treebench/peer.py onnx "$dir")"
+# XGBoost reads what apiml wrote and the other way round, in three of its versions.
+for version in 1.7.6 2.1.4 ""; do
+	at=
+	if [ -n "$version" ]; then
+		at=.peers/xgboost-$version
+		[ -d "$at/xgboost" ] || .peers/venv/bin/pip -q install --no-deps --target "$at" "xgboost==$version"
+	fi
+	rm -f "$dir"/peer-*
+	echo "XGBoost with models of apiml, largest difference of predictions: $(PYTHONPATH=$at $py examples/treebench/peer.py exchange "$dir")"
+	echo "apiml with models of XGBoost $version, largest difference: $(.peers/treebench import "$dir")"
+done
