@@ -168,7 +168,7 @@ func TestXGBoostRefusals(t *testing.T) {
 			t.Errorf("%s: want %q, got %v", c.to, c.want, err)
 		}
 	}
-	if _, _, err := ParseXGBoost(b, []string{"a", "b"}, nil); err == nil || !strings.Contains(err.Error(), "size, kind") {
+	if _, _, err := ParseXGBoost(b, columnsOf(1, "a", "b").Schema, nil); err == nil || !strings.Contains(err.Error(), "size, kind") {
 		t.Errorf("other columns: %v", err)
 	}
 	x := mixed(300, 1)

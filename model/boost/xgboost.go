@@ -265,12 +265,13 @@ func unused(codes []float32) int {
 // ParseXGBoost reads an XGBoost model in JSON: a *Model for a regression or
 // survival of one target with an identity output, or reg:logistic; a *Classifier
 // for binary:logistic and multi:softprob or multi:softmax. The columns are those
-// of names, or of the file if names is nil; a file without names has f0, f1, ….
-// classes names the classes, nil = 0, 1, …. The input may be hostile. Errors: no
+// of schema, which a file with other names is not of; with nil they are made of
+// the names in the file, or f0, f1, …. classes names the classes, nil = 0, 1, ….
+// The input may be hostile. Errors: no
 // such file, linear boosters, several targets, objectives with another output,
 // over 254 categories in a column.
-func ParseXGBoost(b []byte, names, classes []string) (*Model, *Classifier, error) {
-	m, c, err := parseXGBoost(b, names, classes)
+func ParseXGBoost(b []byte, schema *frame.Schema, classes []string) (*Model, *Classifier, error) {
+	m, c, err := parseXGBoost(b, schema, classes)
 	if err != nil {
 		return nil, nil, fmt.Errorf("XGBoost model: %w", err)
 	}
@@ -310,7 +311,7 @@ type xgbFile struct {
 	} `json:"learner"`
 }
 
-func parseXGBoost(b []byte, names, classes []string) (*Model, *Classifier, error) {
+func parseXGBoost(b []byte, schema *frame.Schema, classes []string) (*Model, *Classifier, error) {
 	var f xgbFile
 	if err := json.Unmarshal(standard(b), &f); err != nil {
 		return nil, nil, err
@@ -341,25 +342,29 @@ func parseXGBoost(b []byte, names, classes []string) (*Model, *Classifier, error
 	if err != nil {
 		return nil, nil, err
 	}
-	from := l.Names
-	if len(from) == 0 {
+	names := l.Names
+	if schema == nil {
+		schema = &frame.Schema{Name: "xgboost"}
 		for j := range columns {
-			from = append(from, fmt.Sprintf("f%d", j))
+			name := fmt.Sprintf("f%d", j)
+			if j < len(names) {
+				name = names[j]
+			}
+			schema.Columns = append(schema.Columns, frame.Column{Name: name})
 		}
-	} else if names != nil && !slices.Equal(from, names) {
-		return nil, nil, fmt.Errorf("its columns are %s, not %s", brief(from), brief(names))
 	}
-	if names == nil {
-		names = from
+	var want []string
+	for _, c := range schema.Columns {
+		want = append(want, c.Name)
 	}
-	if len(names) != columns {
-		return nil, nil, fmt.Errorf("%d columns, not %d", columns, len(names))
+	switch {
+	case len(want) != columns || len(names) != 0 && len(names) != columns:
+		return nil, nil, fmt.Errorf("%d columns with %d names, expected %d: %s", columns, len(names), len(want), brief(want))
+	case len(names) != 0 && !slices.Equal(names, want):
+		return nil, nil, fmt.Errorf("its columns are %s, not %s", brief(names), brief(want))
 	}
-	c := core{config: Default()}
-	c.schema.Name = "xgboost"
-	for _, name := range names {
-		c.schema.Columns = append(c.schema.Columns, frame.Column{Name: name})
-	}
+	c := core{schema: *schema, config: Default()}
+	c.schema.Columns = slices.Clone(schema.Columns)
 	c.seed, _ = strconv.ParseUint(l.Attributes[attrSeed], 10, 64)
 	c.config.Quantiles, c.config.EarlyStoppingRounds = nil, 0
 	count := 1
