@@ -32,7 +32,8 @@
 // be made of single rows. Ensembles of different levels can cross: the answers
 // of a row are sorted, which never increases the pinball loss (Chernozhukov,
 // Fernández-Val & Galichon, "Quantile and probability curves without crossing",
-// 2010).
+// 2010). Each is then shifted so that its level holds on the held-out rows, which
+// are the newest where there are times.
 //
 // Monotone constraints bound the leaf values below a constrained split by the
 // middle of its children, as XGBoost's basic method does; they hold for values

@@ -109,7 +109,7 @@ func plain(rounds, depth int) Config {
 	c := Default()
 	c.Rounds, c.MaxDepth, c.MinChildWeight = rounds, depth, 1
 	c.Subsample, c.ColsampleByTree, c.EarlyStoppingRounds, c.Quantiles = 1, 1, 0, nil
-	c.Objective, c.Bins = SquaredError, 255
+	c.Objective, c.Bins, c.Calibrate = SquaredError, 255, false
 	return c
 }
 
@@ -205,7 +205,7 @@ func TestXGBoost(t *testing.T) {
 	config := func(p params) Config {
 		c := Default()
 		c.Rounds, c.MaxDepth, c.MinChildWeight, c.Subsample, c.ColsampleByTree = p.Rounds, p.Depth, p.Weight, p.Subsample, p.ColSample
-		c.Gamma, c.EarlyStoppingRounds, c.Quantiles = p.Gamma, 0, nil
+		c.Gamma, c.EarlyStoppingRounds, c.Quantiles, c.Calibrate = p.Gamma, 0, nil, false
 		if p.Lambda > 0 {
 			c.Lambda = p.Lambda
 		}

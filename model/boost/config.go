@@ -61,6 +61,7 @@ type Config struct {
 	Objective           string         `json:"objective"`             // "squared_log_error", "squared_error", "absolute_error", "huber", "quantile" or "logistic"; default "squared_log_error". Of a classifier "logistic" or "softmax"; default "", which takes logistic for two classes
 	HuberDelta          float64        `json:"huber_delta"`           // where Huber's loss turns linear, in the target's unit; default 1
 	Quantiles           []float64      `json:"quantiles"`             // levels in (0,1), ascending, each an ensemble of its own; null = none; default 0.5, 0.95, 0.99
+	Calibrate           bool           `json:"calibrate"`             // shift each quantile so that on the held-out rows its level holds; default true
 	Monotone            map[string]int `json:"monotone_constraints"`  // columns in which the prediction must not fall (1) or rise (-1); default none
 	Categorical         []string       `json:"categorical"`           // columns whose values are codes without an order; default none
 	MaxCatToOnehot      int            `json:"max_cat_to_onehot"`     // up to that many categories in a node one is split from the others, else sets are; default 4
@@ -74,7 +75,7 @@ func Default() Config {
 	return Config{
 		Rounds: 300, LearningRate: 0.1, GrowPolicy: DepthWise, MaxDepth: 6, MinChildWeight: 20, Lambda: 1,
 		Subsample: 0.8, ColsampleByTree: 0.8, ColsampleByLevel: 1, ColsampleByNode: 1,
-		Bins: 128, EarlyStoppingRounds: 20, Objective: SquaredLogError, HuberDelta: 1, Quantiles: []float64{0.5, 0.95, 0.99},
+		Bins: 128, EarlyStoppingRounds: 20, Objective: SquaredLogError, HuberDelta: 1, Quantiles: []float64{0.5, 0.95, 0.99}, Calibrate: true,
 		MaxCatToOnehot: 4, MaxCatThreshold: 64, CatSmooth: 10, CatL2: 10,
 	}
 }
@@ -236,7 +237,7 @@ func (c *Config) losses() (l []loss, point int) {
 		l = append(l, loss{kind: c.Objective, delta: c.HuberDelta})
 	}
 	for _, q := range c.Quantiles {
-		l = append(l, loss{kind: Quantile, level: q})
+		l = append(l, loss{kind: Quantile, level: q, calibrate: c.Calibrate})
 	}
 	return l, point
 }

@@ -25,6 +25,9 @@ const (
 	// minHold is the least number of held-out rows for early stopping: fewer say
 	// nothing about the best number of rounds.
 	minHold = 10
+	// minTail is how many held-out rows should lie beyond a quantile for it to be
+	// calibrated.
+	minTail = 10
 	// tailRows of a leaf must lie beyond its quantile.
 	tailRows = 3
 	// staged is how many rows are copied together before they are counted: the
@@ -42,16 +45,16 @@ const (
 // histogram holds the cells of the slots of one word.
 type histogram [group][256]int64
 
-// split sets the rows for early stopping aside: the last seventh in time, or
-// that share drawn by the seed where there are no times.
+// split sets the rows for early stopping and calibration aside: the last fifth
+// in time, or that share drawn by the seed where there are no times.
 func (g *growth) split(times []int64) {
 	n := len(g.y)
 	g.fit = make([]int32, n)
 	for i := range g.fit {
 		g.fit[i] = int32(i)
 	}
-	k := n / 7
-	if g.config.EarlyStoppingRounds == 0 || k < minHold {
+	k := n / 5
+	if g.config.EarlyStoppingRounds == 0 && !(g.config.Calibrate && len(g.config.Quantiles) > 0) || k < minHold {
 		return
 	}
 	order := slices.Clone(g.fit)
@@ -129,8 +132,9 @@ type grower struct {
 	made         int // histograms in memory
 	most         int // of them that may wait to be subtracted from; 0 = by histogramBytes
 
-	gain []float64 // per column
-	sets *[]set    // of the model's categorical splits
+	gain  []float64 // per column
+	sets  *[]set    // of the model's categorical splits
+	shift float64   // of the quantile, by the held-out rows
 }
 
 // set is a set of bins of a categorical column: those that go right.
@@ -165,21 +169,22 @@ func (w *grower) run(ctx context.Context, parts []ensemble, p *progress) error {
 	for i := range w.buffers {
 		w.buffers[i] = make([]uint64, staged*w.stride)
 	}
-	rounds, fit := w.config.Rounds, w.fit
-	if w.hold != nil {
-		best, err := w.boost(ctx, fit, rounds, w.hold, nil, nil)
+	rounds := w.config.Rounds
+	fit := make([]int32, n)
+	for i := range fit {
+		fit[i] = int32(i)
+	}
+	if w.hold != nil && (w.config.EarlyStoppingRounds > 0 || w.loss.calibrate) {
+		best, err := w.boost(ctx, w.fit, rounds, w.hold, nil, nil)
 		if err != nil {
 			return err
 		}
 		rounds = best
-		fit = make([]int32, n)
-		for i := range fit {
-			fit[i] = int32(i)
-		}
 	}
 	if _, err := w.boost(ctx, fit, rounds, nil, parts, p); err != nil {
 		return err
 	}
+	parts[0].base += w.shift
 	p.add((w.config.Rounds - rounds) * k)
 	return nil
 }
@@ -203,6 +208,9 @@ func (w *grower) boost(ctx context.Context, fit []int32, rounds int, hold []int3
 	}
 	defer func() { w.sets = sets }()
 	best, bestLoss := 0, w.mean(hold)
+	if hold != nil {
+		w.calibrate(hold)
+	}
 	for round := range rounds {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -227,13 +235,35 @@ func (w *grower) boost(ctx context.Context, fit []int32, rounds int, hold []int3
 		if parts != nil {
 			continue
 		}
-		if loss := w.mean(hold); loss < bestLoss {
+		loss := w.mean(hold)
+		switch {
+		case loss < bestLoss || w.config.EarlyStoppingRounds == 0:
 			best, bestLoss = round+1, loss
-		} else if round+1-best >= w.config.EarlyStoppingRounds {
-			break
+			w.calibrate(hold)
+		case round+1-best >= w.config.EarlyStoppingRounds:
+			return best, nil
 		}
 	}
 	return best, nil
+}
+
+// calibrate sets w.shift to what a quantile has to be moved by for its level to
+// hold on rows that the trees have not seen: the quantile of their residuals,
+// with the correction for the number of rows of split conformal prediction
+// (Romano, Patterson & Candès, "Conformalized quantile regression", 2019). The
+// trees that are kept are fitted on all rows with the same number of rounds;
+// their residuals are taken to be like these.
+func (w *grower) calibrate(hold []int32) {
+	n := len(hold)
+	level := w.loss.level
+	if !w.loss.calibrate || float64(n)*min(level, 1-level) < minTail {
+		return
+	}
+	resid := w.spareFloats(n)
+	for i, r := range hold {
+		resid[i] = w.y[r] - w.f[0][r]
+	}
+	w.shift = selectNth(resid, rank(n, level*float64(n+1)/float64(n)))
 }
 
 // mean is the mean loss of rows on the working scale.

@@ -5,10 +5,11 @@ import "math"
 // loss is what one ensemble, or one of each class, minimises on the working
 // scale.
 type loss struct {
-	kind    string  // SquaredError, Huber, Quantile, Logistic or Softmax
-	level   float64 // of a quantile
-	delta   float64 // of Huber
-	classes int     // of Softmax: y is the index of a class
+	kind      string  // SquaredError, Huber, Quantile, Logistic or Softmax
+	level     float64 // of a quantile
+	calibrate bool    // shift it by the held-out rows
+	delta     float64 // of Huber
+	classes   int     // of Softmax: y is the index of a class
 }
 
 // outputs is the number of ensembles.
