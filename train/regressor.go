@@ -235,7 +235,10 @@ const driftTolerance = 0.03
 func tick(values []float64) float64 {
 	for e := 6; e >= -6; e-- {
 		t := math.Pow10(e)
-		if !slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v/t-math.Round(v/t)) > 1e-6*(1+v/t*1e-6) }) {
+		if !slices.ContainsFunc(values, func(v float64) bool {
+			n := math.Round(v / t)
+			return v > 0 && n == 0 || math.Abs(v/t-n) > 1e-6
+		}) {
 			return t
 		}
 	}

@@ -304,6 +304,17 @@ func TestRealTables(t *testing.T) {
 	}
 }
 
+func TestTick(t *testing.T) {
+	for _, c := range []struct {
+		want   float64
+		values []float64
+	}{{1, []float64{0, 3, 17}}, {.001, []float64{.004, 1.25, 30}}, {100, []float64{300, 0, 12_000}}, {1e-6, []float64{.123456, 2}}, {0, []float64{math.Pi, 1}}, {1e6, nil}} {
+		if got := tick(c.values); got != c.want {
+			t.Errorf("%v: %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
 // dumpTable writes the columns of a table as EvaluateTable makes them, for
 // latency_xgboost.py: NAME-K.f32 (K = 0 without, 1 with the past; column after
 // column, training rows first), NAME.y (float64) and NAME.json.
