@@ -219,7 +219,7 @@ func realTables() []struct {
 
 // TestRealTables: time-ordered 70/30 on real latencies, with the past. The mean
 // MAE is below the bar and not above what XGBoost reaches with the same columns,
-// objective and settings (testdata/latency_xgboost.py made the figures from what
+// objective and settings, 255 bins (testdata/latency_xgboost.py made the figures from what
 // this test writes with LATENCY_DUMP=DIR), and quantiles cover their level within
 // three points, or the result says by how much the test rows have drifted.
 func TestRealTables(t *testing.T) {
@@ -242,9 +242,9 @@ func TestRealTables(t *testing.T) {
 			}
 			var mae []float64
 			for seed := range uint64(5) {
-				opt := Options{Seed: seed + 1}
+				opt := Options{Seed: seed + 1, Config: json.RawMessage(`{"bins": 255}`)}
 				if seed > 0 { // quantiles are no part of the MAE and take most of the time
-					opt.Config = json.RawMessage(`{"quantiles": null}`)
+					opt.Config = json.RawMessage(`{"bins": 255, "quantiles": null}`)
 				}
 				r, err := EvaluateTable(t.Context(), tab, boostSpec(), opt)
 				if err != nil {
@@ -285,7 +285,7 @@ func TestRealTables(t *testing.T) {
 			mixed.History = false
 			mixed.Times = slices.Clone(tab.Times)
 			rng.Shuffle(len(mixed.Times), func(i, j int) { mixed.Times[i], mixed.Times[j] = mixed.Times[j], mixed.Times[i] })
-			r, err := EvaluateTable(t.Context(), &mixed, boostSpec(), Options{Seed: 1})
+			r, err := EvaluateTable(t.Context(), &mixed, boostSpec(), Options{Seed: 1, Config: json.RawMessage(`{"bins": 255}`)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -56,7 +56,7 @@ type Config struct {
 	ColsampleByNode     float64        `json:"colsample_bynode"`      // share of those drawn for each node; default 1
 	TopRate             float64        `json:"top_rate"`              // GOSS: share of the rows kept for their large gradients, in (0,1); 0 = no GOSS; default 0
 	OtherRate           float64        `json:"other_rate"`            // GOSS: share of the rows drawn from the rest; default 0
-	Bins                int            `json:"bins"`                  // bins per column, 2 to 255; default 255
+	Bins                int            `json:"bins"`                  // bins per column, 2 to 255; default 128
 	EarlyStoppingRounds int            `json:"early_stopping_rounds"` // stop after that many rounds without gain on held-out rows, then fit again on all rows with the best count; 0 = never; default 20
 	Objective           string         `json:"objective"`             // "squared_log_error", "squared_error", "absolute_error", "huber", "quantile" or "logistic"; default "squared_log_error". Of a classifier "logistic" or "softmax"; default "", which takes logistic for two classes
 	HuberDelta          float64        `json:"huber_delta"`           // where Huber's loss turns linear, in the target's unit; default 1
@@ -75,7 +75,7 @@ func Default() Config {
 	return Config{
 		Rounds: 300, LearningRate: 0.1, GrowPolicy: DepthWise, MaxDepth: 6, MinChildWeight: 20, Lambda: 1,
 		Subsample: 0.8, ColsampleByTree: 0.8, ColsampleByLevel: 1, ColsampleByNode: 1,
-		Bins: 255, EarlyStoppingRounds: 20, Objective: SquaredLogError, HuberDelta: 1, Quantiles: []float64{0.5, 0.95, 0.99}, Calibrate: true,
+		Bins: 128, EarlyStoppingRounds: 20, Objective: SquaredLogError, HuberDelta: 1, Quantiles: []float64{0.5, 0.95, 0.99}, Calibrate: true,
 		MaxCatToOnehot: 4, MaxCatThreshold: 64, CatSmooth: 10, CatL2: 10,
 	}
 }
