@@ -59,7 +59,7 @@ realism: build ## generated traffic beside four real logs (needs APIML_DATASETS)
 	$(BIN) models realism -q $${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets}
 
 .PHONY: bench-trees
-bench-trees: ## forests beside scikit-learn, CPU-second ratios (SCALE=0.1 SEEDS=5 WORKERS=1; from PyPI into .peers/)
+bench-trees: ## forests beside scikit-learn, boosted trees beside XGBoost, CPU-second ratios (SCALE=0.1 SEEDS=5 WORKERS=1; from PyPI into .peers/)
 	GO="$(GO)" ./examples/treebench/peers.sh $(or $(SCALE),0.1) $(or $(SEEDS),5) $(or $(WORKERS),1)
 
 cache-table: build ## all cache policies on the real traces and logs, printed

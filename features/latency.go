@@ -32,7 +32,7 @@ import (
 // the fitted LatencyState; training rows get theirs from the four fifths of the
 // training rows that they do not stand in, or the model would trust it blindly.
 //
-// Cost: O(n log n) time and about 300 bytes per record.
+// Cost: O(n log n) time and about 400 bytes per record.
 
 // The columns, in order.
 const (
@@ -63,6 +63,15 @@ const (
 	lTemplateMean1m
 	lTemplateMean10m
 	lTemplateErrors
+	lPrincipalRate1s
+	lPrincipalRate10s
+	lPrincipalRate60s
+	lPrincipalRate10m
+	lPrincipalInFlight
+	lPrincipalRecent
+	lPrincipalMean1m
+	lPrincipalMean10m
+	lPrincipalErrors
 	lEncodedMean
 	lEncodedMedian
 	lEncodedCount
@@ -87,36 +96,45 @@ const (
 func latencyColumns() []frame.Column {
 	const ln, n = "ln(1+100 µs)", "ln(1+n)"
 	return []frame.Column{
-		lMethod:           {Name: "method", Doc: "0 GET, 1 HEAD, 2 OPTIONS, 3 POST, 4 PUT, 5 PATCH, 6 DELETE, 7 other, 8 unknown"},
-		lPayload:          {Name: "payload_size", Unit: "ln(1+bytes)", Doc: "bytes that the client sends: they have to be read"},
-		lDepth:            {Name: "path_depth", Doc: "segments of the path"},
-		lParameters:       {Name: "parameters", Unit: n, Doc: "parameters of the query: filters and pages cost"},
-		lBody:             {Name: "has_body", Doc: "1 if there is a body, NaN if unknown"},
-		lHourSin:          {Name: "hour_sin", Doc: "hour of the day in UTC on a circle"},
-		lHourCos:          {Name: "hour_cos", Doc: "the other coordinate"},
-		lDaySin:           {Name: "day_sin", Doc: "day of the week in UTC on a circle"},
-		lDayCos:           {Name: "day_cos", Doc: "the other coordinate"},
-		lRate1s:           {Name: "requests_1s", Unit: n, Doc: "requests that began in the last second: load"},
-		lRate10s:          {Name: "requests_10s", Unit: n, Doc: "the same in 10 s"},
-		lRate60s:          {Name: "requests_60s", Unit: n, Doc: "the same in a minute"},
-		lRate10m:          {Name: "requests_10m", Unit: n, Doc: "the same in ten minutes"},
-		lTemplateRate1s:   {Name: "template_requests_1s", Unit: n, Doc: "requests of this template in the last second"},
-		lTemplateRate10s:  {Name: "template_requests_10s", Unit: n, Doc: "the same in 10 s"},
-		lTemplateRate60s:  {Name: "template_requests_60s", Unit: n, Doc: "the same in a minute: what is asked often is warm"},
-		lTemplateRate10m:  {Name: "template_requests_10m", Unit: n, Doc: "the same in ten minutes"},
-		lInFlight:         {Name: "in_flight", Unit: n, Doc: "requests begun and not answered: the queue"},
-		lTemplateInFlight: {Name: "template_in_flight", Unit: n, Doc: "those of this template"},
-		lRecent:           {Name: "recent_latency", Unit: ln, Doc: "mean of the last 8 answered requests"},
-		lMean1m:           {Name: "latency_1m", Unit: ln, Doc: "mean of the answered ones, decayed over 1 min"},
-		lMean10m:          {Name: "latency_10m", Unit: ln, Doc: "the same over 10 min"},
-		lErrors:           {Name: "errors_10m", Unit: "1", Doc: "share of answers with status 500 or more, decayed over 10 min"},
-		lTemplateRecent:   {Name: "template_recent_latency", Unit: ln, Doc: "mean of the last 8 answered requests of this template"},
-		lTemplateMean1m:   {Name: "template_latency_1m", Unit: ln, Doc: "mean of the answered ones of this template, decayed over 1 min"},
-		lTemplateMean10m:  {Name: "template_latency_10m", Unit: ln, Doc: "the same over 10 min"},
-		lTemplateErrors:   {Name: "template_errors_10m", Unit: "1", Doc: "share of this template's answers with status 500 or more, decayed over 10 min"},
-		lEncodedMean:      {Name: "template_mean", Unit: ln, Doc: "mean latency of the template in the training rows, shrunk to that of all"},
-		lEncodedMedian:    {Name: "template_median", Unit: ln, Doc: "median latency of the template in the training rows, shrunk to that of all"},
-		lEncodedCount:     {Name: "template_count", Unit: n, Doc: "training rows of the template"},
+		lMethod:            {Name: "method", Doc: "0 GET, 1 HEAD, 2 OPTIONS, 3 POST, 4 PUT, 5 PATCH, 6 DELETE, 7 other, 8 unknown"},
+		lPayload:           {Name: "payload_size", Unit: "ln(1+bytes)", Doc: "bytes that the client sends: they have to be read"},
+		lDepth:             {Name: "path_depth", Doc: "segments of the path"},
+		lParameters:        {Name: "parameters", Unit: n, Doc: "parameters of the query: filters and pages cost"},
+		lBody:              {Name: "has_body", Doc: "1 if there is a body, NaN if unknown"},
+		lHourSin:           {Name: "hour_sin", Doc: "hour of the day in UTC on a circle"},
+		lHourCos:           {Name: "hour_cos", Doc: "the other coordinate"},
+		lDaySin:            {Name: "day_sin", Doc: "day of the week in UTC on a circle"},
+		lDayCos:            {Name: "day_cos", Doc: "the other coordinate"},
+		lRate1s:            {Name: "requests_1s", Unit: n, Doc: "requests that began in the last second: load"},
+		lRate10s:           {Name: "requests_10s", Unit: n, Doc: "the same in 10 s"},
+		lRate60s:           {Name: "requests_60s", Unit: n, Doc: "the same in a minute"},
+		lRate10m:           {Name: "requests_10m", Unit: n, Doc: "the same in ten minutes"},
+		lTemplateRate1s:    {Name: "template_requests_1s", Unit: n, Doc: "requests of this template in the last second"},
+		lTemplateRate10s:   {Name: "template_requests_10s", Unit: n, Doc: "the same in 10 s"},
+		lTemplateRate60s:   {Name: "template_requests_60s", Unit: n, Doc: "the same in a minute: what is asked often is warm"},
+		lTemplateRate10m:   {Name: "template_requests_10m", Unit: n, Doc: "the same in ten minutes"},
+		lInFlight:          {Name: "in_flight", Unit: n, Doc: "requests begun and not answered: the queue"},
+		lTemplateInFlight:  {Name: "template_in_flight", Unit: n, Doc: "those of this template"},
+		lRecent:            {Name: "recent_latency", Unit: ln, Doc: "mean of the last 8 answered requests"},
+		lMean1m:            {Name: "latency_1m", Unit: ln, Doc: "mean of the answered ones, decayed over 1 min"},
+		lMean10m:           {Name: "latency_10m", Unit: ln, Doc: "the same over 10 min"},
+		lErrors:            {Name: "errors_10m", Unit: "1", Doc: "share of answers with status 500 or more, decayed over 10 min"},
+		lTemplateRecent:    {Name: "template_recent_latency", Unit: ln, Doc: "mean of the last 8 answered requests of this template"},
+		lTemplateMean1m:    {Name: "template_latency_1m", Unit: ln, Doc: "mean of the answered ones of this template, decayed over 1 min"},
+		lTemplateMean10m:   {Name: "template_latency_10m", Unit: ln, Doc: "the same over 10 min"},
+		lTemplateErrors:    {Name: "template_errors_10m", Unit: "1", Doc: "share of this template's answers with status 500 or more, decayed over 10 min"},
+		lPrincipalRate1s:   {Name: "principal_requests_1s", Unit: n, Doc: "requests of this principal in the last second"},
+		lPrincipalRate10s:  {Name: "principal_requests_10s", Unit: n, Doc: "the same in 10 s"},
+		lPrincipalRate60s:  {Name: "principal_requests_60s", Unit: n, Doc: "the same in a minute: who asks often has a warm session, or is throttled"},
+		lPrincipalRate10m:  {Name: "principal_requests_10m", Unit: n, Doc: "the same in ten minutes"},
+		lPrincipalInFlight: {Name: "principal_in_flight", Unit: n, Doc: "those begun and not answered: clients that ask in parallel"},
+		lPrincipalRecent:   {Name: "principal_recent_latency", Unit: ln, Doc: "mean of the last 8 answered requests of this principal: its network, the size of its data"},
+		lPrincipalMean1m:   {Name: "principal_latency_1m", Unit: ln, Doc: "mean of the answered ones of this principal, decayed over 1 min"},
+		lPrincipalMean10m:  {Name: "principal_latency_10m", Unit: ln, Doc: "the same over 10 min"},
+		lPrincipalErrors:   {Name: "principal_errors_10m", Unit: "1", Doc: "share of this principal's answers with status 500 or more, decayed over 10 min"},
+		lEncodedMean:       {Name: "template_mean", Unit: ln, Doc: "mean latency of the template in the training rows, shrunk to that of all"},
+		lEncodedMedian:     {Name: "template_median", Unit: ln, Doc: "median latency of the template in the training rows, shrunk to that of all"},
+		lEncodedCount:      {Name: "template_count", Unit: n, Doc: "training rows of the template"},
 	}
 }
 
@@ -147,9 +165,10 @@ type latencyRecord struct {
 	method     uint8
 	body       uint8 // 0 no, 1 yes, 2 unknown
 	row        bool
-	failed     bool // status ≥ 500
-	answered   bool // status known
-	number     int32
+	failed     bool  // status ≥ 500
+	answered   bool  // status known
+	number     int32 // of the template
+	principal  int32 // number of the principal; −1 = it has no other record
 }
 
 // NewLatencyBuilder returns an empty builder.
@@ -267,8 +286,14 @@ func (b *LatencyBuilder) Dataset() (*LatencyDataset, error) {
 	d := &LatencyDataset{Rows: rows, Records: len(recs), Tick: tick, starts: make([]int64, len(recs)),
 		Target: make([]float64, 0, rows), Times: make([]int64, 0, rows), Groups: make([]uint64, 0, rows),
 		Hash: make([]uint64, 0, rows), Template: make([]uint64, 0, rows)}
-	// Templates get dense numbers, in order of appearance.
+	// Templates and principals get dense numbers, in order of appearance. A
+	// principal with one record has no history and needs none.
 	number := map[uint64]int32{}
+	principals := map[uint64]int32{}
+	count := make(map[uint64]int32, len(recs))
+	for i := range recs {
+		count[recs[i].group]++
+	}
 	for i := range recs {
 		r := &recs[i]
 		n, ok := number[r.template]
@@ -277,6 +302,14 @@ func (b *LatencyBuilder) Dataset() (*LatencyDataset, error) {
 			number[r.template] = n
 		}
 		r.number = n
+		r.principal = -1
+		if count[r.group] > 1 {
+			if n, ok = principals[r.group]; !ok {
+				n = int32(len(principals))
+				principals[r.group] = n
+			}
+			r.principal = n
+		}
 		d.starts[i] = r.start
 		if r.row {
 			d.Target = append(d.Target, r.latency)
@@ -289,7 +322,7 @@ func (b *LatencyBuilder) Dataset() (*LatencyDataset, error) {
 	x := frame.NewMatrix(&frame.Schema{Name: "latency", Columns: latencyColumns()}, rows)
 	x.Target, x.Time, x.Group = d.Target, d.Times, d.Groups
 	d.X = x
-	sweepLatency(x, recs, len(number))
+	sweepLatency(x, recs, len(number), len(principals))
 	return d, nil
 }
 
@@ -396,37 +429,80 @@ func (a *answers) columns(dst []float32, t int64) {
 	}
 }
 
+// history is what is known of the requests of each template or principal.
+type history struct {
+	of       func(*latencyRecord) int32 // whose a record is, −1 = nobody's
+	arrivals []arrivals
+	answers  []answers
+	begun    []int // rows that began before the tick
+}
+
+// newHistory lays the starts of each one together in one slice.
+func newHistory(recs []latencyRecord, n int, of func(*latencyRecord) int32) *history {
+	h := &history{of: of, arrivals: make([]arrivals, n), answers: make([]answers, n), begun: make([]int, n)}
+	first := make([]int, n+1)
+	for i := range recs {
+		if k := of(&recs[i]); k >= 0 {
+			first[k+1]++
+		}
+	}
+	for k := 1; k <= n; k++ {
+		first[k] += first[k-1]
+	}
+	buf := make([]int64, first[n])
+	at := slices.Clone(first)
+	for i := range recs {
+		if k := of(&recs[i]); k >= 0 {
+			buf[at[k]] = recs[i].start
+			at[k]++
+		}
+	}
+	for k := range h.arrivals {
+		h.arrivals[k].list = buf[first[k]:first[k+1]]
+	}
+	return h
+}
+
+func (h *history) begin(r *latencyRecord) {
+	if k := h.of(r); k >= 0 {
+		h.begun[k]++
+	}
+}
+
+func (h *history) finish(r *latencyRecord) {
+	if k := h.of(r); k >= 0 {
+		h.answers[k].finish(r)
+	}
+}
+
+// columns writes the rates in the four windows, the requests in flight and the
+// four columns of answers, at the start of r.
+func (h *history) columns(rates []float32, inFlight *float32, known []float32, r *latencyRecord) {
+	k := h.of(r)
+	if k < 0 {
+		clear(rates[:4])
+		*inFlight = 0
+		for i := range known[:4] {
+			known[i] = nan32()
+		}
+		return
+	}
+	h.arrivals[k].at(rates, r.start)
+	*inFlight = ln1p(max(0, h.begun[k]-h.answers[k].finished))
+	h.answers[k].columns(known[:4], r.start)
+}
+
 // sweepLatency writes all columns but those of the state. recs ascend by start.
-func sweepLatency(x *frame.Matrix, recs []latencyRecord, templates int) {
+func sweepLatency(x *frame.Matrix, recs []latencyRecord, templates, principals int) {
 	byEnd := make([]int32, len(recs))
-	perTemplate := make([]int, templates+1)
 	for i := range recs {
 		byEnd[i] = int32(i)
-		perTemplate[recs[i].number+1]++
 	}
 	slices.SortStableFunc(byEnd, func(a, b int32) int { return cmp.Compare(recs[a].end, recs[b].end) })
-	for k := 1; k <= templates; k++ {
-		perTemplate[k] += perTemplate[k-1]
-	}
-	// The starts of each template stand together in one slice.
-	buf := make([]int64, len(recs))
-	begin := slices.Clone(perTemplate)
-	starts := make([]int64, len(recs))
-	for i := range recs {
-		starts[i] = recs[i].start
-		n := recs[i].number
-		buf[begin[n]] = recs[i].start
-		begin[n]++
-	}
-	global := arrivals{list: starts}
-	local := make([]arrivals, templates)
-	for k := range local {
-		local[k].list = buf[perTemplate[k]:perTemplate[k+1]]
-	}
-	var all answers
-	each := make([]answers, templates)
-	begun := make([]int, templates) // rows that began before the tick
-	begunAll, entered, done := 0, 0, 0
+	all := newHistory(recs, 1, func(*latencyRecord) int32 { return 0 })
+	template := newHistory(recs, templates, func(r *latencyRecord) int32 { return r.number })
+	principal := newHistory(recs, principals, func(r *latencyRecord) int32 { return r.principal })
+	entered, done := 0, 0
 	var row [numLatency]float32
 	out := 0
 	for i := range recs {
@@ -436,16 +512,18 @@ func sweepLatency(x *frame.Matrix, recs []latencyRecord, templates int) {
 		}
 		t := r.start
 		for ; entered < len(recs) && recs[entered].start < t; entered++ {
-			if recs[entered].row {
-				begunAll++
-				begun[recs[entered].number]++
+			if f := &recs[entered]; f.row {
+				all.begin(f)
+				template.begin(f)
+				principal.begin(f)
 			}
 		}
 		// What ended in this very tick may be this request itself.
 		for ; done < len(byEnd) && recs[byEnd[done]].end < t; done++ {
 			f := &recs[byEnd[done]]
 			all.finish(f)
-			each[f.number].finish(f)
+			template.finish(f)
+			principal.finish(f)
 		}
 		row[lMethod], row[lPayload], row[lDepth], row[lParameters] = float32(r.method), r.payload, r.depth, r.parameters
 		row[lBody] = float32(r.body)
@@ -453,13 +531,9 @@ func sweepLatency(x *frame.Matrix, recs []latencyRecord, templates int) {
 			row[lBody] = nan32()
 		}
 		calendar(row[:], t)
-		global.at(row[lRate1s:], t)
-		local[r.number].at(row[lTemplateRate1s:], t)
-		mine := &each[r.number]
-		row[lInFlight] = ln1p(max(0, begunAll-all.finished))
-		row[lTemplateInFlight] = ln1p(max(0, begun[r.number]-mine.finished))
-		all.columns(row[lRecent:lRecent+4], t)
-		mine.columns(row[lTemplateRecent:lTemplateRecent+4], t)
+		all.columns(row[lRate1s:], &row[lInFlight], row[lRecent:], r)
+		template.columns(row[lTemplateRate1s:], &row[lTemplateInFlight], row[lTemplateRecent:], r)
+		principal.columns(row[lPrincipalRate1s:], &row[lPrincipalInFlight], row[lPrincipalRecent:], r)
 		for j := range lEncoded {
 			x.Cols[j][out] = row[j]
 		}
@@ -832,6 +906,10 @@ func LatencyRow(s *LatencyState, q LatencyQuery) (row []float32, rateSource stri
 		row[c] = float32(e.mean)
 	}
 	row[lErrors], row[lTemplateErrors] = float32(s.errors), float32(e.errors)
+	// Nobody asks: as from a principal's first request.
+	for c := lPrincipalRecent; c <= lPrincipalErrors; c++ {
+		row[c] = nan32()
+	}
 	row[lEncodedMean], row[lEncodedMedian] = float32(e.mean), float32(e.median)
 	row[lEncodedCount] = float32(math.Log1p(float64(e.n)))
 	return row, source

@@ -84,6 +84,7 @@ func TestLatencyColumns(t *testing.T) {
 				func(r *traffic.Request) bool {
 					return LatencyTemplate(r.Method, r.Target) == LatencyTemplate(q.Method, q.Target)
 				},
+				func(r *traffic.Request) bool { return r.Client == q.Client },
 			} {
 				var n [4]int
 				flight := 0
@@ -150,9 +151,12 @@ func TestLatencyColumns(t *testing.T) {
 				if k == 1 {
 					columns = []int{lTemplateRate1s, lTemplateRate10s, lTemplateRate60s, lTemplateRate10m, lTemplateInFlight, lTemplateRecent, lTemplateMean1m, lTemplateMean10m, lTemplateErrors}
 				}
+				if k == 2 {
+					columns = []int{lPrincipalRate1s, lPrincipalRate10s, lPrincipalRate60s, lPrincipalRate10m, lPrincipalInFlight, lPrincipalRecent, lPrincipalMean1m, lPrincipalMean10m, lPrincipalErrors}
+				}
 				for c, col := range columns {
 					got := float64(d.X.Cols[col][i])
-					if tick > 1 && (col == lRecent || col == lTemplateRecent) {
+					if tick > 1 && (col == lRecent || col == lTemplateRecent || col == lPrincipalRecent) {
 						continue
 					}
 					if math.IsNaN(want[c]) != math.IsNaN(got) || math.Abs(got-want[c]) > 1e-4 {
@@ -387,7 +391,7 @@ func TestLatencyState(t *testing.T) {
 				t.Fatal("a state read back makes other rows")
 			}
 			for j, v := range a {
-				if math.IsInf(float64(v), 0) || v != v && j != lPayload && j != lBody {
+				if math.IsInf(float64(v), 0) || v != v && j != lPayload && j != lBody && (j < lPrincipalRecent || j > lPrincipalErrors) {
 					t.Errorf("%d rows: column %s is %v", n, latencyColumns()[j].Name, v)
 				}
 			}

@@ -210,6 +210,76 @@ func (g *guesses) blend(o *guesses, unit float64) {
 	}
 }
 
+// shift is, per level, by how much the quantile has to be moved on the scale ln(1
+// + v/unit) for its level to hold on rows with that truth: the quantile of their
+// residuals.
+func (g *guesses) shift(truth []float64, unit float64) []float64 {
+	out := make([]float64, len(g.levels))
+	resid := make([]float64, len(truth))
+	for k, level := range g.levels {
+		for i, v := range truth {
+			resid[i] = math.Log1p(v/unit) - math.Log1p(g.q[k][i]/unit)
+		}
+		slices.Sort(resid)
+		out[k] = appendQuantiles(nil, resid, []float64{level})[1]
+	}
+	return out
+}
+
+// driftTolerance is by how much the coverage of a quantile may miss its level
+// before it is said.
+const driftTolerance = 0.03
+
+// tick is the largest power of ten, 10⁻⁶ to 10⁶, of which all values are
+// multiples: what the clock of the log counts in; 0 if there is none.
+func tick(values []float64) float64 {
+	for e := 6; e >= -6; e-- {
+		t := math.Pow10(e)
+		if !slices.ContainsFunc(values, func(v float64) bool {
+			n := math.Round(v / t)
+			return v > 0 && n == 0 || math.Abs(v/t-n) > 1e-6
+		}) {
+			return t
+		}
+	}
+	return 0
+}
+
+// misses says, per level, why a quantile covers another share than its level by
+// more than driftTolerance: many rows lie within half a tick of it, so that no
+// share in between can be had, or the rows have drifted. Empty for the others.
+func (g *guesses) misses(truth []float64, unit float64) []string {
+	out := make([]string, len(g.levels))
+	shift := g.shift(truth, unit)
+	half := tick(truth) / 2
+	for k, level := range g.levels {
+		coverage := evaluate.Coverage(truth, g.q[k])
+		if !(math.Abs(coverage-level) > driftTolerance) {
+			continue
+		}
+		below, most := 0., 0.
+		for i, v := range truth {
+			if v <= g.q[k][i]-half {
+				below++
+			}
+			if v <= g.q[k][i]+half {
+				most++
+			}
+		}
+		n := float64(len(truth))
+		if below/n <= level+driftTolerance && most/n >= level-driftTolerance && (most-below)/n > driftTolerance {
+			out[k] = fmt.Sprintf("%s covers %.1f %% of the rows, between %.1f and %.1f %% within half a tick of the log's clock (%g)", levelName(level), 100*coverage, 100*below/n, 100*most/n, 2*half)
+			continue
+		}
+		word := "slower"
+		if shift[k] < 0 {
+			word = "faster"
+		}
+		out[k] = fmt.Sprintf("%s covers %.1f %% of the rows: they have drifted, and are %.1f %% %s there than the rows that it was calibrated on", levelName(level), 100*coverage, 100*math.Abs(math.Expm1(shift[k])), word)
+	}
+	return out
+}
+
 func newGuesses(levels []float64) *guesses {
 	return &guesses{levels: levels, q: make([][]float64, len(levels))}
 }
@@ -472,6 +542,11 @@ func fillRegression(r *Result, p *Regression, g *guesses, base [2]*guesses, trut
 	if m, b := stats["mae"].Pooled, r.Baseline["mae"].Pooled; m > b {
 		r.Findings = append(r.Findings, Finding{"info", "baseline not beaten", fmt.Sprintf("MAE %.4g s, the %s has %.4g s", m, r.BaselineName, b)})
 	}
+	for _, note := range g.misses(truth, p.unit()) {
+		if note != "" {
+			r.Findings = append(r.Findings, Finding{"info", "coverage", note})
+		}
+	}
 	r.Predictions.Score = g.point
 }
 
@@ -703,6 +778,7 @@ type TableResult struct {
 	LogR2        float64            `json:"log_r2"`        // of ln(1 + target), in the target's unit
 	Coverage     map[string]float64 `json:"coverage"`      // "p50": share of test rows at or below that quantile
 	Pinball      map[string]float64 `json:"pinball"`
+	Drift        map[string]float64 `json:"drift"` // "p50": by which share that quantile of the test rows lies above the predicted one
 	CPUSeconds   float64            `json:"cpu_seconds"`
 	Notes        []string           `json:"notes"`
 }
@@ -801,12 +877,17 @@ func EvaluateTable(ctx context.Context, t *Table, spec model.Spec, opt Options) 
 	medians.addBaselines(base, pickRows(endpoint, test), len(test))
 	m := got.measure(truth, 0, len(test), 1)
 	r := &TableResult{Rows: n, Train: len(train), Test: len(test), MAE: m["mae"], MedianAE: m["median_ae"], RMSE: m["rmse"], LogR2: math.NaN(),
-		Baselines: map[string]float64{}, Coverage: map[string]float64{}, Pinball: map[string]float64{}, Notes: notes}
+		Baselines: map[string]float64{}, Coverage: map[string]float64{}, Pinball: map[string]float64{}, Drift: map[string]float64{}, Notes: notes}
 	if v, ok := m["log_r2"]; ok {
 		r.LogR2 = v
 	}
-	for _, l := range got.levels {
-		r.Coverage[levelName(l)], r.Pinball[levelName(l)] = m["coverage_"+levelName(l)], m["pinball_"+levelName(l)]
+	drift, misses := got.shift(truth, unit), got.misses(truth, unit)
+	for k, l := range got.levels {
+		name := levelName(l)
+		r.Coverage[name], r.Pinball[name], r.Drift[name] = m["coverage_"+name], m["pinball_"+name], math.Expm1(drift[k])
+		if misses[k] != "" {
+			r.Notes = append(r.Notes, misses[k])
+		}
 	}
 	r.BaselineName, r.BaselineMAE = "global median", evaluate.MAE(truth, base[1].point)
 	r.Baselines[r.BaselineName] = r.BaselineMAE

@@ -2,8 +2,11 @@ package train
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -200,34 +203,152 @@ func loraTable(t *testing.T) *Table {
 	return &tab.Table
 }
 
-// TestRealTables: time-ordered 70/30 on real latencies, with the past. The bar is
-// the MAE in ms of the better median, as the data's description has it.
-func TestRealTables(t *testing.T) {
-	for _, c := range []struct {
+// realTables are the four data sets; bar is the MAE in ms of the better median,
+// as the data's description has it.
+func realTables() []struct {
+	name string
+	make func(*testing.T) *Table
+	bar  float64
+} {
+	return []struct {
 		name string
 		make func(*testing.T) *Table
 		bar  float64
-	}{{"elb", elbTable, 1.099}, {"haproxy", haproxyTable, 47.50}, {"trainticket", spansTable, 54.24}, {"lora", loraTable, 10_575}} {
+	}{{"elb", elbTable, 1.099}, {"haproxy", haproxyTable, 47.50}, {"trainticket", spansTable, 54.24}, {"lora", loraTable, 10_575}}
+}
+
+// TestRealTables: time-ordered 70/30 on real latencies, with the past. The mean
+// MAE is below the bar and not above what XGBoost reaches with the same columns,
+// objective and settings, 255 bins (testdata/latency_xgboost.py made the figures from what
+// this test writes with LATENCY_DUMP=DIR), and quantiles cover their level within
+// three points, or the result says by how much the test rows have drifted.
+func TestRealTables(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "latency_xgboost.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var peer struct {
+		Tables map[string]struct{ MAE []float64 }
+	}
+	if err := json.Unmarshal(text, &peer); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range realTables() {
 		t.Run(c.name, func(t *testing.T) {
 			tab := c.make(t)
 			tab.History, tab.TargetMicros = true, 1000
-			r, err := EvaluateTable(t.Context(), tab, boostSpec(), Options{Seed: 1})
+			if dir := os.Getenv("LATENCY_DUMP"); dir != "" {
+				dumpTable(t, dir, c.name, tab)
+			}
+			var mae []float64
+			for seed := range uint64(5) {
+				opt := Options{Seed: seed + 1, Config: json.RawMessage(`{"bins": 255}`)}
+				if seed > 0 { // quantiles are no part of the MAE and take most of the time
+					opt.Config = json.RawMessage(`{"bins": 255, "quantiles": null}`)
+				}
+				r, err := EvaluateTable(t.Context(), tab, boostSpec(), opt)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mae = append(mae, r.MAE)
+				if seed > 0 {
+					continue
+				}
+				t.Logf("MAE %.4f ms, %s %.4f; coverage %v, drift %v, notes %q", r.MAE, r.BaselineName, r.BaselineMAE, r.Coverage, r.Drift, r.Notes)
+				if r.MAE > c.bar || r.MAE > r.BaselineMAE {
+					t.Errorf("MAE %.3f ms, bar %.3f, own baseline %.3f", r.MAE, c.bar, r.BaselineMAE)
+				}
+				// The bars of the other two come from other rows or another endpoint.
+				if (c.name == "elb" || c.name == "trainticket") && math.Abs(r.BaselineMAE-c.bar) > .005 {
+					t.Errorf("baseline %.4f ms, the description has %.3f", r.BaselineMAE, c.bar)
+				}
+				for name, level := range map[string]float64{"p50": .5, "p95": .95, "p99": .99} {
+					said := slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, name+" covers") })
+					if off := math.Abs(r.Coverage[name]-level) > .03; off != said {
+						t.Errorf("%s covers %.3f, a note on drift: %v", name, r.Coverage[name], said)
+					}
+				}
+			}
+			want := peer.Tables[c.name].MAE
+			m, sd, _ := evaluate.MeanSD(mae)
+			pm, psd, _ := evaluate.MeanSD(want)
+			t.Logf("MAE %.4f ± %.4f, XGBoost %.4f ± %.4f", m, sd, pm, psd)
+			if len(want) == 0 || m > pm+psd {
+				t.Errorf("MAE %.4f, XGBoost %.4f ± %.4f", m, pm, psd)
+			}
+			// What keeps a level from holding is the drift: on rows of any time, the
+			// same procedure covers within three points; within five on the 5,000 rows of
+			// ELB, where the encoding of the texts knows the test rows' better than that of
+			// the training rows, which leaves a fifth of them out.
+			rng := rand.New(rand.NewPCG(1, 1))
+			mixed := *tab
+			mixed.History = false
+			mixed.Times = slices.Clone(tab.Times)
+			rng.Shuffle(len(mixed.Times), func(i, j int) { mixed.Times[i], mixed.Times[j] = mixed.Times[j], mixed.Times[i] })
+			r, err := EvaluateTable(t.Context(), &mixed, boostSpec(), Options{Seed: 1, Config: json.RawMessage(`{"bins": 255}`)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, err := json.Marshal(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("%s", text)
-			if r.MAE > c.bar || r.MAE > r.BaselineMAE {
-				t.Errorf("MAE %.3f ms, bar %.3f, own baseline %.3f", r.MAE, c.bar, r.BaselineMAE)
-			}
-			// The bars of the other two come from other rows or another endpoint.
-			if (c.name == "elb" || c.name == "trainticket") && math.Abs(r.BaselineMAE-c.bar) > .005 {
-				t.Errorf("baseline %.4f ms, the description has %.3f", r.BaselineMAE, c.bar)
+			t.Logf("without the order of time: coverage %v", r.Coverage)
+			for name, level := range map[string]float64{"p50": .5, "p95": .95, "p99": .99} {
+				tied := slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, name+" covers") && strings.Contains(n, "tick") })
+				tolerance := .03
+				if c.name == "elb" {
+					tolerance = .05
+				}
+				if math.Abs(r.Coverage[name]-level) > tolerance && !tied {
+					t.Errorf("without the order of time %s covers %.3f: %q", name, r.Coverage[name], r.Notes)
+				}
 			}
 		})
+	}
+}
+
+func TestTick(t *testing.T) {
+	for _, c := range []struct {
+		want   float64
+		values []float64
+	}{{1, []float64{0, 3, 17}}, {.001, []float64{.004, 1.25, 30}}, {100, []float64{300, 0, 12_000}}, {1e-6, []float64{.123456, 2}}, {0, []float64{math.Pi, 1}}, {1e6, nil}} {
+		if got := tick(c.values); got != c.want {
+			t.Errorf("%v: %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
+// dumpTable writes the columns of a table as EvaluateTable makes them, for
+// latency_xgboost.py: NAME-K.f32 (K = 0 without, 1 with the past; column after
+// column, training rows first), NAME.y (float64) and NAME.json.
+func dumpTable(t *testing.T, dir, name string, tab *Table) {
+	t.Helper()
+	order := all(len(tab.Target))
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(tab.Times[a], tab.Times[b]) })
+	cut := len(order) * 7 / 10
+	write := func(name string, v any) {
+		var b bytes.Buffer
+		if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var columns []int
+	for k, past := range [][]pastColumn{nil, tab.history(order, cut)} {
+		fit, eval := tab.encode(order[:cut], order[cut:], past)
+		var values []float32
+		for j := range fit.Cols {
+			values = append(append(values, fit.Cols[j]...), eval.Cols[j]...)
+		}
+		columns = append(columns, len(fit.Cols))
+		write(fmt.Sprintf("%s-%d.f32", name, k), values)
+	}
+	write(name+".y", pickRows(tab.Target, order))
+	text, err := json.Marshal(map[string]any{"rows": len(order), "fit": cut, "columns": columns, "unit": tab.unit(order[:cut])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".json"), text, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -27,6 +27,16 @@ func exportFormats() map[string]func(m model.Model, name string) ([]byte, error,
 			b, err := e.AppendONNX(nil, name, toolVersion)
 			return b, err, true
 		},
+		"xgboost": func(m model.Model, name string) ([]byte, error, bool) {
+			e, ok := m.(interface {
+				AppendXGBoost(dst []byte) ([]byte, error)
+			})
+			if !ok {
+				return nil, nil, false
+			}
+			b, err := e.AppendXGBoost(nil)
+			return b, err, true
+		},
 	}
 }
 
@@ -34,16 +44,20 @@ func (a *app) exportCommand() *cobra.Command {
 	var format, out string
 	cmd := &cobra.Command{
 		Use:   "export MODEL|FILE",
-		Short: "Write a model for another runtime: forests as ONNX",
+		Short: "Write a model for another runtime: ONNX, or XGBoost for boosted trees",
 		Long: `Write a model for another runtime. ONNX files hold Random Forests (outputs "label" and
-"probabilities") and Isolation Forests (output "output", the score); their input is one row of
-features per request, in the order of ` + "`apiml models inspect`" + `. They carry neither thresholds nor
+"probabilities"), Isolation Forests (output "output", the score) and boosted trees (output "output",
+the expected latency, without its quantiles). XGBoost files (JSON, as XGBoost 1.7 and later read it)
+hold boosted trees; where those add up ln(1 + y/unit), that is the output, and the attribute
+"apiml_unit" says the unit in seconds. The input is one row of
+features per request, in the order of ` + "`apiml models inspect`" + `. The files carry neither thresholds nor
 the features' fitted state nor what ` + "`apiml score`" + ` joins to a forest (text model, signature rules): who
 runs them computes the features. A model that the format cannot
 hold is refused with exit code 5.`,
-		Example: `  apiml models export --format onnx attack -o attack.onnx`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return a.modelsExport(args[0], format, out) },
+		Example: `  apiml models export --format onnx attack -o attack.onnx
+  apiml models export --format xgboost latency -o latency.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.modelsExport(args[0], format, out) },
 	}
 	cmd.Flags().StringVar(&format, "format", "onnx", "format: "+strings.Join(exportNames(), ", "))
 	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write (required; - = standard output)")
@@ -77,6 +91,12 @@ func (a *app) modelsExport(what, format, out string) error {
 	}
 	if _, classifies := m.(model.Classifier); classifies && lm.state != nil && lm.state.Text() != nil {
 		a.sayf("%s", "note: score joins the text model and the signature rules to these probabilities; the export is the forest alone")
+	}
+	if u, ok := m.(interface{ Unit() float64 }); ok && format == "xgboost" && u.Unit() > 0 {
+		a.sayf("note: the output is ln(1 + latency/%.6g s); latency = %.6g·(exp(output) − 1)", u.Unit(), u.Unit())
+	}
+	if q, ok := m.(quantiler); ok && len(q.QuantileLevels()) > 0 {
+		a.sayf("%s", "note: the export holds the expected value, not the quantiles")
 	}
 	if out == "-" {
 		_, err := a.out.Write(b)

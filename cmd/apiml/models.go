@@ -22,11 +22,12 @@ import (
 func (a *app) modelsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "List, inspect, verify and export model files",
+		Short: "List, inspect, verify, export and import model files",
 		Example: `  apiml models list
   apiml models inspect attack
   apiml models verify models/*.apiml
-  apiml models export --format onnx attack -o attack.onnx`,
+  apiml models export --format onnx attack -o attack.onnx
+  apiml models import latency.json --like latency -o models/latency_predictor.apiml`,
 	}
 	inspect := &cobra.Command{
 		Use:   "inspect MODEL|FILE",
@@ -43,7 +44,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		Use:   "verify [FILE…]",
 		Short: "Check model files: checksum, structure, features (default: all in --models and the built-in ones)",
 		RunE:  func(_ *cobra.Command, args []string) error { return a.modelsVerify(args) },
-	}, a.exportCommand(), a.pretrainCommand(), a.transferCommand(), a.realismCommand())
+	}, a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.transferCommand(), a.realismCommand())
 	return cmd
 }
 

@@ -75,9 +75,9 @@ type latencyPrediction struct {
 	RateSource  string   `json:"rate_source"`
 	Known       bool     `json:"endpoint_known"` // the model has seen the endpoint
 	Expected    float64  `json:"expected"`
-	P50         float64  `json:"p50"`
-	P95         float64  `json:"p95"`
-	P99         float64  `json:"p99"`
+	P50         *float64 `json:"p50"` // null = the model has no such quantile
+	P95         *float64 `json:"p95"`
+	P99         *float64 `json:"p99"`
 	Model       string   `json:"model"`
 	Warnings    []string `json:"warnings"`
 }
@@ -149,11 +149,11 @@ func (a *app) predictLatency(o predictOptions) error {
 		for i, l := range levels {
 			switch l {
 			case 0.5:
-				out.P50 = qs[i]
+				out.P50 = &qs[i]
 			case 0.95:
-				out.P95 = qs[i]
+				out.P95 = &qs[i]
 			case 0.99:
-				out.P99 = qs[i]
+				out.P99 = &qs[i]
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func (a *app) predictLatency(o predictOptions) error {
 	if a.flags.json {
 		return a.printJSON(out)
 	}
-	if err := table(a.out, []string{"request", ">expected", ">p50", ">p95", ">p99"}, [][]string{{o.method + " " + o.endpoint, seconds(out.Expected), seconds(out.P50), seconds(out.P95), seconds(out.P99)}}); err != nil {
+	if err := table(a.out, []string{"request", ">expected", ">p50", ">p95", ">p99"}, [][]string{{o.method + " " + o.endpoint, seconds(out.Expected), secondsOr(out.P50), secondsOr(out.P95), secondsOr(out.P99)}}); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.out, "at %s, %.3g requests/s (%s), model %s\n", out.At, out.Rate, clean(out.RateSource), clean(lm.origin))
@@ -175,6 +175,14 @@ func (a *app) predictLatency(o predictOptions) error {
 		a.warnf("%s", w)
 	}
 	return nil
+}
+
+// secondsOr is seconds, or a dash for what is not there.
+func secondsOr(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return seconds(*v)
 }
 
 // lastMinute is the time of the store's newest request and the rate of the

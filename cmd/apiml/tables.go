@@ -96,7 +96,7 @@ func (a *app) evaluateTable(o evaluateOptions) error {
 		{"median AE", fmt.Sprintf("%.6g", res.MedianAE)}, {"RMSE", fmt.Sprintf("%.6g", res.RMSE)}, {"R² (log)", ratio(res.LogR2)},
 	}
 	for _, l := range sortedKeys(res.Coverage) {
-		rows = append(rows, []string{"coverage " + l, ratio(res.Coverage[l])})
+		rows = append(rows, []string{"coverage " + l, ratio(res.Coverage[l])}, []string{"drift at " + l, ratio(res.Drift[l])})
 	}
 	if err := table(a.out, []string{"metric", ">value"}, rows); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Command treebench measures the forests of apiml in CPU seconds, on data that
+// Command treebench measures the forests and boosted trees of apiml in CPU seconds, on data that
 // it writes itself, so that another library can be measured on the same files:
 // peer.py does that for scikit-learn, peers.sh runs both and prints the ratios.
 //
@@ -6,8 +6,9 @@
 //	treebench TASK DIR [SEED [WORKERS]]
 //
 // Tasks: forest (fit and predict flows), small (fit, predict), cv (5 folds),
-// isolation (fit and score), onnx (write models, rows and predictions for peer.py
-// to run in onnxruntime). Each prints one line of JSON.
+// isolation (fit and score), boost and boostcat (fit and predict), onnx (write models, rows and predictions for peer.py
+// to run in onnxruntime), exchange (the same for XGBoost), import (predict with
+// the models that XGBoost wrote). Each prints one line of JSON.
 package main
 
 import (
@@ -62,7 +63,7 @@ func sets(scale float64) []set {
 
 func run(args []string, out io.Writer) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: treebench data DIR [SCALE] | forest|small|cv|isolation DIR [SEED [WORKERS]]")
+		return fmt.Errorf("usage: treebench data DIR [SCALE] | forest|small|cv|isolation|boost|boostcat|onnx|exchange|import DIR [SEED [WORKERS]]")
 	}
 	number := func(i int, or float64) float64 {
 		if len(args) > i {
@@ -87,6 +88,14 @@ func run(args []string, out io.Writer) error {
 		result, err = crossValidate(dir, seed, workers)
 	case "isolation":
 		result, err = isolate(dir, seed, workers)
+	case "boost":
+		result, err = fitBoost(dir, "boost", 300, seed, workers)
+	case "boostcat":
+		result, err = fitBoost(dir, "boostcat", 300, seed, workers)
+	case "exchange":
+		result, err = writeExchange(dir, seed)
+	case "import":
+		result, err = readExchange(dir, seed)
 	case "onnx":
 		result, err = writeONNX(dir, seed)
 	default:
@@ -357,6 +366,11 @@ func auc(score []float64, odd []bool) float64 {
 func write(dir string, scale float64) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
+	}
+	for _, s := range regressions(scale) {
+		if err := writeRegression(dir, s); err != nil {
+			return err
+		}
 	}
 	for _, s := range sets(scale) {
 		var cols [][]float32

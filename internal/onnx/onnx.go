@@ -45,8 +45,9 @@ type Graph struct {
 // Node is one node of a tree; children stand in the same slice.
 type Node struct {
 	Column     int     // < 0 = leaf
-	Threshold  float32 // rows with x ≤ Threshold (Less: x < Threshold) go to Yes
+	Threshold  float32 // rows with x ≤ Threshold (Less: x < Threshold; Equal: x = Threshold) go to Yes
 	Less       bool
+	Equal      bool
 	Yes, No    int
 	MissingYes bool     // a missing value goes to Yes, else to No
 	Weights    []Weight // of a leaf
@@ -245,6 +246,9 @@ func (g *Graph) ensemble(input string) (message, string) {
 			mode, miss := "BRANCH_LEQ", int64(0)
 			if n.Less {
 				mode = "BRANCH_LT"
+			}
+			if n.Equal {
+				mode = "BRANCH_EQ"
 			}
 			if n.MissingYes {
 				miss = 1

@@ -1,16 +1,20 @@
 // Package boost is gradient boosting of regression trees (Chen & Guestrin,
-// "XGBoost: A Scalable Tree Boosting System", KDD 2016): each tree takes the
-// second-order step that lowers the regularised loss most, with splits searched
-// on histograms of binned columns.
+// "XGBoost: A Scalable Tree Boosting System", KDD 2016; Ke et al., "LightGBM: A
+// Highly Efficient Gradient Boosting Decision Tree", NIPS 2017): each tree takes
+// the second-order step that lowers the regularised loss most, with splits
+// searched on histograms of binned columns.
 //
-// Fit grows the ensembles, Predict and Quantiles answer, Contributions says
-// which columns moved a prediction, Encode and Decode store it. It knows neither
-// cross-validation nor metrics, and nothing of requests.
+// Fit and FitClassifier grow the ensembles; Predict, Quantiles and PredictProba
+// answer; Contributions and Shapley say which columns moved a prediction; Encode
+// and Decode store a model; AppendXGBoost, ParseXGBoost and AppendONNX exchange it
+// with other programs. It knows neither cross-validation nor metrics, and nothing
+// of requests.
 //
 // # What is fitted
 //
-// One ensemble for the prediction and one for each level of Config.Quantiles.
-// With the objective squared_log_error all of them work on z = ln(1 + y/unit).
+// A regressor has one ensemble for the prediction and one for each level of
+// Config.Quantiles; a classifier one for two classes, else one per class. With
+// the objective squared_log_error all of them work on z = ln(1 + y/unit).
 // Its squared error is fitted in z, where it is convex with hessian 1; XGBoost's
 // reg:squaredlogerror has the same minimum but takes its steps in y, where the
 // loss is not convex and the hessian has to be cut off at 10⁻⁶. A prediction is
@@ -19,7 +23,8 @@
 // median of the positive targets / 100, so that models of seconds and of
 // milliseconds are the same model.
 //
-// Quantiles minimise the pinball loss. Their trees are grown on its gradient
+// Quantiles, of which the absolute error is one, minimise the pinball loss. Their
+// trees are grown on its gradient
 // (hessian 1, as in XGBoost's reg:quantileerror), then each leaf takes the
 // quantile of its residuals (Friedman, "Greedy function approximation", 2001,
 // TreeBoost for LAD; Koenker & Bassett 1978 for the loss), shrunk by n/(n+λ). A
@@ -27,25 +32,28 @@
 // be made of single rows. Ensembles of different levels can cross: the answers
 // of a row are sorted, which never increases the pinball loss (Chernozhukov,
 // Fernández-Val & Galichon, "Quantile and probability curves without crossing",
-// 2010).
+// 2010). Each is then shifted so that its level holds on the held-out rows, which
+// are the newest where there are times.
+//
+// Monotone constraints bound the leaf values below a constrained split by the
+// middle of its children, as XGBoost's basic method does; they hold for values
+// that are not missing.
 //
 // # Cost
 //
-// O(rounds · ensembles · (rows · columns · depth/2 + nodes · columns · bins));
-// memory of 9 bytes per value beside the matrix. A prediction takes O(trees ·
-// depth) per row.
+// O(rounds · ensembles · (rows · columns · depth/2 + nodes · columns · bins)).
+// Beside the matrix a value takes 1 byte, 2 up to 134 million values, and a row
+// 50 bytes and 16 per class. A prediction takes O(trees · depth) per row.
 //
-// # Deviations from the paper
+// # Deviations from the papers
 //
-// The hessian of a row is 1 in all objectives here, so a histogram's sum of
-// hessians is its number of rows. Gradients are rounded to 1/32767 of the
-// largest one of the round (Shi et al., "Quantized Training of GBDT", 2022,
-// with more digits), so that one 64-bit addition counts a row and adds its
-// gradient, and sums are exact whatever their order; leaf values come from the
-// unrounded gradients. Gain is compared to gamma without the paper's factor ½,
+// Gradients and hessians are rounded so that a histogram cell is one 64-bit
+// number: see grow.go. Gain is compared to gamma without the paper's factor ½,
 // as in the XGBoost program. A split below gamma is not made at all, where the
 // paper prunes afterwards. Columns are binned once by quantiles (at most 255
-// bins), not by the weighted sketch.
+// bins), not by the weighted sketch. Rows are not moved: the row numbers of a
+// node stand together, and their records are copied side by side before they
+// are counted. Exclusive features are not bundled.
 package boost
 
 import (
@@ -53,7 +61,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 
 	"apiml/frame"
 	"apiml/model"
@@ -61,29 +68,37 @@ import (
 )
 
 const (
-	// Kind is the kind of model in files.
+	// Kind is the kind of a regressor in files.
 	Kind = "boosted_trees"
+	// KindClassifier is that of a classifier.
+	KindClassifier = "boosted_trees_classifier"
 
-	// blockRows is how many rows walk one tree before the next tree is taken.
-	blockRows = 128
 	// maxLog bounds what is put into the exponential: hostile leaves must not
 	// make infinities.
 	maxLog = 600
+	// copyBytes is how large records may be to be copied for losses that are
+	// fitted side by side.
+	copyBytes = 16 << 20
 )
 
-// Model is a fitted model: immutable, safe for concurrent use.
+// Model is a fitted regressor: immutable, safe for concurrent use.
 type Model struct {
+	core
+	// unit of the working scale z = ln(1 + y/unit); 0 = the working scale is y.
+	unit  float64
+	point int // index of the ensemble that Predict uses
+}
+
+// core is what regressors and classifiers share.
+type core struct {
 	schema frame.Schema
 	config Config
 	seed   uint64
-	// unit of the working scale z = ln(1 + y/unit); 0 = the working scale is y.
-	unit  float64
-	point int        // index of the ensemble that Predict uses
-	parts []ensemble // in the order of Config.ensembles
-	gain  []float64  // per column: share of the gain of all ensembles, sums to 1 or is 0
-
-	once   sync.Once
-	values [][]float64 // per tree of the point ensemble and node: see nodeValues
+	parts  []ensemble // in the order of Config.losses, or one per class
+	gain   []float64  // per column: share of the gain of all ensembles, sums to 1 or is 0
+	cats   []category // per column; nil without categorical columns
+	sets   []set      // what the Threshold of a categorical split numbers
+	explanation
 }
 
 // ensemble is a sum of trees on the working scale.
@@ -91,66 +106,141 @@ type ensemble struct {
 	base  float64
 	trees []tree.Tree // Next of a leaf indexes leaf
 	leaf  []float32
-	cover []int32 // per leaf: training rows in it
+	cover []float32 // per leaf: hessian of the training rows in it
+
+	layouts []layout // of trees, for prediction
 }
 
-// Fit grows a model on the rows of x whose Target is not NaN. It does not change
-// x. Errors: a configuration out of range, no such row, an infinite feature or
-// target, a negative target with squared_log_error, the end of ctx.
+func (e *ensemble) append(g *grown) {
+	at := int32(len(e.leaf))
+	for i := range g.tree {
+		if g.tree[i].Feature < 0 {
+			g.tree[i].Next += at
+		}
+	}
+	e.trees = append(e.trees, g.tree)
+	e.leaf = append(e.leaf, g.leaf...)
+	e.cover = append(e.cover, g.cover...)
+}
+
+// Fit grows a regressor on the rows of x whose Target is not NaN. It does not
+// change x. Errors: a configuration out of range, no such row, an infinite
+// feature or target, a negative target with squared_log_error or one outside
+// [0,1] with logistic, the end of ctx.
 func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (*Model, error) {
-	if err := c.check(); err != nil {
+	if err := c.checkRegressor(); err != nil {
 		return nil, err
 	}
-	c.Quantiles = slices.Clone(c.Quantiles)
 	x, err := usable(x)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{schema: *x.Schema, config: c, seed: opt.Seed}
-	m.schema.Columns = slices.Clone(x.Schema.Columns)
+	m := &Model{}
+	m.describe(x, &c, opt)
 	y, err := m.scale(x.Target)
 	if err != nil {
 		return nil, err
 	}
-	binned, err := tree.Bin(ctx, x, c.Bins, opt.Workers)
-	if err != nil {
-		return nil, err
+	losses, point := c.losses()
+	if m.unit == 0 && c.Objective == Huber {
+		losses[0].delta = c.HuberDelta
 	}
-	levels, point := c.ensembles()
 	m.point = point
-	m.parts = make([]ensemble, len(levels))
-	gains := make([][]float64, len(levels))
-	g := &growth{config: c, seed: opt.Seed, y: y, cols: binned.Cols, cuts: binned.Cuts}
-	g.pack(binned)
-	g.split(x.Time)
-	progress := newProgress(opt.Log, len(levels)*c.Rounds)
-	// Ensembles side by side cost no waiting; what workers are left over share
-	// the histograms of one ensemble.
-	outer := model.Workers(opt.Workers, 1<<16)
-	inner := max(1, outer/len(levels))
-	err = model.Parallel(ctx, opt.Workers, len(levels), nil, func(_, e int) error {
-		var err error
-		m.parts[e], gains[e], err = g.ensemble(ctx, e, levels[e], inner, progress)
-		return err
-	})
-	if err != nil {
+	if err := m.fit(ctx, x, y, losses, opt); err != nil {
 		return nil, err
-	}
-	m.gain = make([]float64, len(x.Cols))
-	total := 0.0
-	for _, v := range gains {
-		for j, s := range v {
-			m.gain[j] += s
-			total += s
-		}
-	}
-	for j := range m.gain {
-		if total > 0 {
-			m.gain[j] /= total
-		}
 	}
 	return m, nil
 }
+
+// describe copies what a model says of itself.
+func (m *core) describe(x *frame.Matrix, c *Config, opt model.FitOptions) {
+	m.schema, m.config, m.seed = *x.Schema, c.clone(), opt.Seed
+	m.schema.Columns = slices.Clone(x.Schema.Columns)
+}
+
+// fit grows the ensembles of the losses on the targets y.
+func (m *core) fit(ctx context.Context, x *frame.Matrix, y []float64, losses []loss, opt model.FitOptions) error {
+	if err := m.config.checkColumns(x.Schema); err != nil {
+		return err
+	}
+	g, err := prepare(ctx, x, &m.config, opt)
+	if err != nil {
+		return err
+	}
+	m.cats = g.cats
+	g.y = y
+	g.split(x.Time)
+	outputs := 0
+	growers := make([]*grower, len(losses))
+	for i, l := range losses {
+		growers[i] = &grower{growth: g, loss: l, number: i, sets: new([]set)}
+		outputs += l.outputs()
+	}
+	m.parts = make([]ensemble, outputs)
+	progress := newProgress(opt.Log, outputs*m.config.Rounds)
+	// Losses side by side cost no waiting, but each needs its own records. What
+	// workers are left over share the work on one tree.
+	workers := model.Workers(opt.Workers, 1<<16)
+	outer := min(workers, len(losses))
+	if 8*len(g.records) > copyBytes {
+		outer = 1
+	}
+	records := make([][]uint64, outer)
+	err = model.Parallel(ctx, outer, len(losses), nil, func(worker, i int) error {
+		w := growers[i]
+		w.workers = max(1, workers/outer)
+		if records[worker] == nil {
+			records[worker] = g.records
+			if worker > 0 {
+				records[worker] = slices.Clone(g.records)
+			}
+		}
+		w.records = records[worker]
+		at := 0
+		for _, l := range losses[:i] {
+			at += l.outputs()
+		}
+		err := w.run(ctx, m.parts[at:at+w.loss.outputs()], progress)
+		*w = grower{loss: w.loss, gain: w.gain, sets: w.sets} // the rest is memory
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	m.gain = make([]float64, len(x.Cols))
+	total := 0.0
+	at := 0
+	for _, w := range growers {
+		for j, s := range w.gain {
+			m.gain[j] += s
+			total += s
+		}
+		parts := m.parts[at : at+w.loss.outputs()]
+		at += len(parts)
+		if len(*w.sets) == 0 {
+			continue
+		}
+		for k := range parts {
+			for _, t := range parts[k].trees {
+				for i := range t {
+					if t[i].Feature >= 0 && m.categorical(int(t[i].Feature)) {
+						t[i].Threshold += float32(len(m.sets))
+					}
+				}
+			}
+		}
+		m.sets = append(m.sets, *w.sets...)
+	}
+	for j := range m.gain {
+		if total > 0 {
+			m.gain[j] = min(m.gain[j]/total, 1)
+		}
+	}
+	m.arrange()
+	return nil
+}
+
+func (m *core) categorical(column int) bool { return m.cats != nil && m.cats[column].codes != nil }
 
 // usable checks x and leaves the rows without a target out.
 func usable(x *frame.Matrix) (*frame.Matrix, error) {
@@ -172,9 +262,14 @@ func usable(x *frame.Matrix) (*frame.Matrix, error) {
 			rows = append(rows, i)
 		}
 	}
+	return someRows(x, rows, "a target")
+}
+
+// someRows is x with the given rows, which ascend.
+func someRows(x *frame.Matrix, rows []int, what string) (*frame.Matrix, error) {
 	switch {
 	case len(rows) == 0:
-		return nil, fmt.Errorf("boost: no rows with a target among %d", x.N)
+		return nil, fmt.Errorf("boost: no rows with %s among %d", what, x.N)
 	case len(rows) > maxRows:
 		return nil, fmt.Errorf("boost: %d rows, at most %d are possible", len(rows), maxRows)
 	case len(rows) < x.N:
@@ -185,7 +280,15 @@ func usable(x *frame.Matrix) (*frame.Matrix, error) {
 
 // scale chooses the working scale and puts the targets on it.
 func (m *Model) scale(target []float64) ([]float64, error) {
-	if m.config.Objective == SquaredError {
+	switch m.config.Objective {
+	case SquaredError, AbsoluteError, Huber:
+		return target, nil
+	case Logistic:
+		for i, v := range target {
+			if v < 0 || v > 1 {
+				return nil, fmt.Errorf("boost: target of row %d is %v: logistic needs 0 to 1", i, v)
+			}
+		}
 		return target, nil
 	}
 	var positive []float64
@@ -214,7 +317,10 @@ func (m *Model) scale(target []float64) ([]float64, error) {
 
 // back is the inverse of scale for one value. It is never infinite.
 func (m *Model) back(z float64) float64 {
-	if m.unit == 0 {
+	switch {
+	case m.config.Objective == Logistic:
+		return sigmoid(z)
+	case m.unit == 0:
 		return z
 	}
 	return min(m.unit*math.Expm1(min(max(z, 0), maxLog)), math.MaxFloat64)
@@ -224,22 +330,19 @@ func (m *Model) back(z float64) float64 {
 func (m *Model) Kind() string { return Kind }
 
 // Schema implements model.Model.
-func (m *Model) Schema() *frame.Schema { return &m.schema }
+func (m *core) Schema() *frame.Schema { return &m.schema }
 
 // Config is the configuration that the model was fitted with.
-func (m *Model) Config() Config {
-	c := m.config
-	c.Quantiles = slices.Clone(c.Quantiles)
-	return c
-}
+func (m *core) Config() Config { return m.config.clone() }
 
 // Unit is the unit of the scale ln(1 + y/unit) on which the trees add up; 0 if
-// they add up y itself.
+// they add up y itself, or with logistic ln(p/(1−p)).
 func (m *Model) Unit() float64 { return m.unit }
 
 // Rounds is the number of trees of each ensemble: the prediction's first, then
-// those of the quantiles (with the objective quantile: of the quantiles alone).
-func (m *Model) Rounds() []int {
+// those of the quantiles (with the objective quantile: of the quantiles alone);
+// of a classifier those of the classes, or that of the second of two.
+func (m *core) Rounds() []int {
 	n := make([]int, len(m.parts))
 	for i := range m.parts {
 		n[i] = len(m.parts[i].trees)
@@ -249,15 +352,16 @@ func (m *Model) Rounds() []int {
 
 // Importance is each column's share of the gain of all splits; it sums to 1, or
 // is 0 throughout if there is no split.
-func (m *Model) Importance() []float64 { return slices.Clone(m.gain) }
+func (m *core) Importance() []float64 { return slices.Clone(m.gain) }
 
 // Predict implements model.Regressor: in the unit of the target, never NaN or
 // infinite, and never negative with squared_log_error. It panics if x has other
 // columns or dst is too short.
 func (m *Model) Predict(dst []float64, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&m.schema, x.Schema)
-	m.sum(dst[:hi-lo], 1, x, lo, hi, m.parts[m.point:m.point+1])
-	for i, z := range dst[:hi-lo] {
+	dst = dst[:hi-lo]
+	m.sum(dst, 1, x, lo, hi, m.parts[m.point:m.point+1])
+	for i, z := range dst {
 		dst[i] = m.back(z)
 	}
 }
@@ -286,75 +390,5 @@ func (m *Model) Quantiles(dst []float64, x *frame.Matrix, lo, hi int) {
 				row[b], row[b-1] = row[b-1], row[b]
 			}
 		}
-	}
-}
-
-// sum writes the sum of part p for row i to dst[(i-lo)*stride+p].
-func (m *Model) sum(dst []float64, stride int, x *frame.Matrix, lo, hi int, parts []ensemble) {
-	columns := len(x.Cols)
-	rows := min(blockRows, hi-lo)
-	block := make([]float32, rows*columns)
-	leaves := make([]int32, rows)
-	for ; lo < hi; lo += rows {
-		rows = min(rows, hi-lo)
-		missing := tree.Block(block, x, lo, lo+rows)
-		for k := range parts {
-			p := &parts[k]
-			for i := range rows {
-				dst[i*stride+k] = p.base
-			}
-			for _, t := range p.trees {
-				t.Leaves(leaves[:rows], block, columns, missing)
-				for i, l := range leaves[:rows] {
-					dst[i*stride+k] += float64(p.leaf[l])
-				}
-			}
-		}
-		dst = dst[rows*stride:]
-	}
-}
-
-// Contributions implements model.Regressor: the change of the expected value
-// from node to node on the row's way, given to the column that was split on
-// (Saabas 2014). They add up on the scale ln(1 + y/Unit()), or on that of the
-// target if Unit is 0; bias + sum(dst) is the sum of the trees there.
-func (m *Model) Contributions(dst []float64, x *frame.Matrix, row int) (bias float64) {
-	model.MustMatch(&m.schema, x.Schema)
-	m.once.Do(m.nodeValues)
-	p := &m.parts[m.point]
-	buf := x.Row(make([]float32, len(x.Cols)), row)
-	bias = p.base
-	for k, t := range p.trees {
-		v := m.values[k]
-		before := v[0]
-		bias += before
-		t.Path(buf, func(node, column int) {
-			if column >= 0 {
-				dst[column] += v[node] - before
-				before = v[node]
-			}
-		})
-	}
-	return bias
-}
-
-// nodeValues computes the expected value at every node: of a leaf its value, of
-// an inner node the mean of its children by training rows.
-func (m *Model) nodeValues() {
-	p := &m.parts[m.point]
-	m.values = make([][]float64, len(p.trees))
-	for k, t := range p.trees {
-		v, w := make([]float64, len(t)), make([]float64, len(t))
-		for i := len(t) - 1; i >= 0; i-- {
-			n := t[i]
-			if n.Feature < 0 {
-				v[i], w[i] = float64(p.leaf[n.Next]), float64(p.cover[n.Next])
-				continue
-			}
-			a, b := w[n.Next], w[n.Next+1]
-			w[i] = a + b
-			v[i] = (float64(a*v[n.Next]) + float64(b*v[n.Next+1])) / (a + b)
-		}
-		m.values[k] = v
 	}
 }

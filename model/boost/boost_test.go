@@ -108,8 +108,8 @@ func small() Config {
 func plain(rounds, depth int) Config {
 	c := Default()
 	c.Rounds, c.MaxDepth, c.MinChildWeight = rounds, depth, 1
-	c.Subsample, c.ColSample, c.EarlyStoppingRounds, c.Quantiles = 1, 1, 0, nil
-	c.Objective, c.Bins = SquaredError, 255
+	c.Subsample, c.ColsampleByTree, c.EarlyStoppingRounds, c.Quantiles = 1, 1, 0, nil
+	c.Objective, c.Bins, c.Calibrate = SquaredError, 255, false
 	return c
 }
 
@@ -204,8 +204,8 @@ func TestXGBoost(t *testing.T) {
 	train, test := x.Select(span(0, want.Train)), x.Select(span(want.Train, x.N))
 	config := func(p params) Config {
 		c := Default()
-		c.Rounds, c.MaxDepth, c.MinChildWeight, c.Subsample, c.ColSample = p.Rounds, p.Depth, p.Weight, p.Subsample, p.ColSample
-		c.Gamma, c.EarlyStoppingRounds, c.Quantiles = p.Gamma, 0, nil
+		c.Rounds, c.MaxDepth, c.MinChildWeight, c.Subsample, c.ColsampleByTree = p.Rounds, p.Depth, p.Weight, p.Subsample, p.ColSample
+		c.Gamma, c.EarlyStoppingRounds, c.Quantiles, c.Calibrate = p.Gamma, 0, nil, false
 		if p.Lambda > 0 {
 			c.Lambda = p.Lambda
 		}
@@ -378,29 +378,49 @@ func TestExact(t *testing.T) {
 	}
 }
 
-// TestGradients checks gradients against differences of the loss.
+// TestGradients checks gradients and hessians of every loss against differences
+// of it.
 func TestGradients(t *testing.T) {
-	for _, level := range []float64{nan, .1, .5, .95} {
-		w := &grower{growth: &growth{y: []float64{1, 2, 3.5}}, level: level, f: []float64{1.5, 1.2, 3.4},
-			grad: make([]float64, 3), packed: make([]int64, 3), rows: []int32{0, 1, 2}}
-		w.gradients()
-		for r := range int32(3) {
-			const h = 1e-6
-			at := func(d float64) float64 {
-				v := *w
-				v.f = slices.Clone(w.f)
-				v.f[r] += d
-				return v.loss([]int32{r})
-			}
-			want := (at(h) - at(-h)) / (2 * h)
-			if level != level {
-				want /= 2 // the loss has no factor ½
-			}
-			if math.Abs(want-w.grad[r]) > 1e-6 {
-				t.Errorf("level %v row %d: gradient %v, difference %v", level, r, w.grad[r], want)
-			}
-			if d := float64(w.packed[r]>>countBits)*w.unit - w.grad[r]; math.Abs(d) > w.unit/2*1.0001 || w.packed[r]&countMask != 1 {
-				t.Errorf("level %v row %d: packed %x, off by %v", level, r, w.packed[r], d)
+	losses := []loss{{kind: SquaredError}, {kind: Huber, delta: .7}, {kind: Logistic}, {kind: Softmax, classes: 3}}
+	for _, level := range []float64{.1, .5, .95} {
+		losses = append(losses, loss{kind: Quantile, level: level})
+	}
+	for _, l := range losses {
+		y := []float64{1, 2, 3.5, 0}
+		switch l.kind {
+		case Logistic:
+			y = []float64{1, 0, .3, 1}
+		case Softmax:
+			y = []float64{1, 2, 0, 1}
+		}
+		f := [][]float64{{1.5, 1.2, 3.4, 3}, {.3, -2, 0, 1}, {0, 1, -1, .5}}[:l.outputs()]
+		g, h := make([][]float64, len(f)), make([][]float32, len(f))
+		for k := range f {
+			g[k], h[k] = make([]float64, 4), make([]float32, 4)
+		}
+		l.gradients(g, h, f, y, 0, 4)
+		for k := range f {
+			for r := range int32(4) {
+				const d = 1e-4
+				at := func(by float64) float64 {
+					v := slices.Clone(f)
+					v[k] = slices.Clone(f[k])
+					v[k][r] += by
+					return l.at(v, y, r)
+				}
+				if want := (at(d) - at(-d)) / (2 * d); math.Abs(want-g[k][r]) > 1e-6 {
+					t.Errorf("%+v output %d row %d: gradient %v, difference %v", l, k, r, g[k][r], want)
+				}
+				want := (at(d) - 2*at(0) + at(-d)) / (d * d)
+				switch l.kind {
+				case Quantile, Huber:
+					want = 1
+				case Softmax:
+					want *= 2 // an upper bound of the full matrix, as in XGBoost
+				}
+				if math.Abs(want-float64(h[k][r])) > 1e-5 {
+					t.Errorf("%+v output %d row %d: hessian %v, difference %v", l, k, r, h[k][r], want)
+				}
 			}
 		}
 	}
@@ -702,7 +722,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for key, values := range map[string][]any{
 		"rounds": {0, 10_001}, "learning_rate": {0, 1.5}, "max_depth": {0, 17}, "min_child_weight": {-1}, "lambda": {-1}, "gamma": {-1},
-		"subsample": {0, 1.1}, "colsample": {0, 2}, "bins": {1, 256}, "early_stopping_rounds": {-1}, "objective": {"mae"},
+		"subsample": {0, 1.1}, "colsample_bytree": {0, 2}, "bins": {1, 256}, "early_stopping_rounds": {-1}, "objective": {"mae"},
 		"quantiles": {[]float64{}, []float64{0}, []float64{.5, .5}, []float64{.9, .5}, []float64{1}},
 	} {
 		for _, v := range values {

@@ -108,6 +108,8 @@ func Decode(f *model.File) (model.Model, error) {
 		return orNil(iforest.Decode(f))
 	case boost.Kind:
 		return orNil(boost.Decode(f))
+	case boost.KindClassifier:
+		return orNil(boost.DecodeClassifier(f))
 	case dbscan.Kind:
 		return orNil(dbscan.Decode(f))
 	case cache.Kind:

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"apiml/frame"
+	"apiml/internal/qualitytest"
 	"apiml/model"
 )
 
@@ -59,7 +60,7 @@ func TestGrow(t *testing.T) {
 	if _, err := grown.Grow(t.Context(), &other, 40, model.FitOptions{}); err == nil || !strings.Contains(err.Error(), "fitted on") {
 		t.Errorf("error %v", err)
 	}
-	y := friedman(600).x
+	y := qualitytest.Friedman(600).X
 	r := DefaultRegressor()
 	r.Trees = 10
 	f, err := FitRegressor(t.Context(), y, r, model.FitOptions{Seed: 3})
@@ -200,7 +201,7 @@ func TestPlatt(t *testing.T) {
 // Both attributions sum to the prediction, and SHAP ranks the columns of a
 // known problem.
 func TestExplain(t *testing.T) {
-	y := friedman(1500).x
+	y := qualitytest.Friedman(1500).X
 	c := DefaultRegressor()
 	c.Trees, c.MinSamplesLeaf = 20, 5
 	f, err := FitRegressor(t.Context(), y, c, model.FitOptions{Seed: 1})
@@ -246,10 +247,10 @@ func TestExplain(t *testing.T) {
 // Categories in no order: with them named, the forest sees what their codes
 // hide; an unknown one counts as missing.
 func TestCategories(t *testing.T) {
-	k := categories(4000, true)
-	train, test := k.x.Select(span(0, k.fit)), k.x.Select(span(k.fit, k.x.N))
+	k := qualitytest.Categories(4000, true)
+	train, test := k.X.Select(span(0, k.Fit)), k.X.Select(span(k.Fit, k.X.N))
 	with := measure(t, k, train, test, 1)
-	k.categorical = nil
+	k.Categorical = nil
 	without := measure(t, k, train, test, 1)
 	t.Logf("R² %.3f with categories, %.3f with their codes", with, without)
 	if with < without+.02 {
@@ -294,7 +295,7 @@ func TestCategories(t *testing.T) {
 func TestOrderIsBest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 9))
 	for range 50 {
-		x := matrixOf(1, 60)
+		x := qualitytest.MatrixOf(1, 60)
 		x.Class, x.Classes = make([]int32, 60), []string{"a", "b"}
 		var n [6][2]float64
 		for i := range x.Class {
@@ -346,7 +347,7 @@ func TestOrderIsBest(t *testing.T) {
 
 // A fit that does not fit is refused with the figure.
 func TestMemory(t *testing.T) {
-	x := matrixOf(2, 10)
+	x := qualitytest.MatrixOf(2, 10)
 	big := *x
 	big.N = 1 << 50
 	g := &growth{classes: 2}
@@ -356,7 +357,7 @@ func TestMemory(t *testing.T) {
 }
 
 func TestRegressorRefuses(t *testing.T) {
-	x := friedman(30).x
+	x := qualitytest.Friedman(30).X
 	for want, change := range map[string]func(x *frame.Matrix, c *Config){
 		"no rows with a target": func(x *frame.Matrix, c *Config) { x.Target = slices.Repeat([]float64{math.NaN()}, x.N) },
 		"target of row 2":       func(x *frame.Matrix, c *Config) { x.Target[2] = math.Inf(1) },

@@ -33,8 +33,13 @@ const (
 // Flat is a Tree laid out for prediction.
 type Flat []uint64
 
-// key is an integer in the order of floats: -0 and 0 are equal, NaN is
-// missingKey.
+// MissingKey is the key of NaN.
+const MissingKey = missingKey
+
+// Key is an integer in the order of floats: -0 and 0 are equal, NaN is
+// MissingKey.
+func Key(v float32) int32 { return key(v) }
+
 func key(v float32) int32 {
 	b := int32(math.Float32bits(v + 0))
 	b ^= b >> 31 & math.MaxInt32

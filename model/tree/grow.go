@@ -318,7 +318,7 @@ func (b *bush) set(at int) []uint64 { return b.sets[at : at+(len(b.perm)+63)/64]
 
 // finish brings the tree into its final order and counts its leaves.
 func (b *bush) finish() *Grown {
-	t := b.tree.breadthFirst()
+	t := b.tree.BreadthFirst()
 	out := &Grown{Tree: t, Gain: b.gain, Counts: b.counts[:0], Means: b.leafMeans[:0]}
 	classes := max(1, b.classes)
 	leaf := int32(0)

@@ -8,6 +8,10 @@ package tree
 
 // Explainer computes Shapley values. It owns the buffers of one goroutine.
 type Explainer struct {
+	// Side says where a value goes at an inner node, 1 = right; nil = by the
+	// threshold.
+	Side func(n *Node, v float32) int
+
 	paths []step // of all depths, one behind the other
 	dst   []float64
 	tree  Tree
@@ -54,7 +58,11 @@ func (e *Explainer) visit(node int, parent, space []step, zero, one float64, col
 	}
 	hot, cold := int(t.Next), int(t.Next)+1
 	v := e.row[t.Feature]
-	if v > t.Threshold || v != v && t.Missing == 1 {
+	right := v > t.Threshold || v != v && t.Missing == 1
+	if e.Side != nil {
+		right = e.Side(t, v) == 1
+	}
+	if right {
 		hot, cold = cold, hot
 	}
 	zeroHere, oneHere := 1.0, 1.0

@@ -167,9 +167,9 @@ func (t Tree) Check(columns, values int) error {
 	return nil
 }
 
-// breadthFirst renumbers a tree whose children stand in pairs anywhere behind
+// BreadthFirst renumbers a tree whose children stand in pairs anywhere behind
 // their parents.
-func (t Tree) breadthFirst() Tree {
+func (t Tree) BreadthFirst() Tree {
 	out := make(Tree, 1, len(t))
 	out[0] = t[0]
 	for i := 0; i < len(out); i++ {
