@@ -65,12 +65,17 @@ type expectedAlerts struct {
 	Low            float64  `json:"low"` // 95 % interval of it
 	High           float64  `json:"high"`
 	CleanRequests  int64    `json:"clean_requests"`          // behind it
+	AtLeast        bool     `json:"at_least,omitempty"`      // the file keeps only the highest scores: it is this or more
 	Extrapolated   bool     `json:"extrapolated,omitempty"`  // the threshold lies beyond all of them
 	AttackersSeen  *float64 `json:"known_attackers_flagged"` // share of the attackers in the training; null if there were none
 }
 
 func (e *expectedAlerts) sentence() string {
-	s := fmt.Sprintf("expected false alerts at this threshold: %s requests a day (95 %%: %s to %s), by %s clean requests of the training",
+	least := ""
+	if e.AtLeast {
+		least = "at least "
+	}
+	s := fmt.Sprintf("expected false alerts at this threshold: "+least+"%s requests a day (95 %%: %s to %s), by %s clean requests of the training",
 		few(e.PerDay), few(e.Low), few(e.High), count(e.CleanRequests))
 	if e.AttackersSeen != nil {
 		s += fmt.Sprintf("; of the attackers there it would flag %s", percent(*e.AttackersSeen))
@@ -160,10 +165,8 @@ func (r *scoreRun) expect() {
 		return
 	}
 	fpr, ci, ok := r.operating.FPR(r.sum.Threshold)
-	if !ok {
-		return
-	}
 	e := &expectedAlerts{
+		AtLeast: !ok,
 		Budget: r.o.budget, RequestsPerDay: r.perDay, FPR: fpr, PerDay: fpr * r.perDay, Low: ci.Lo * r.perDay, High: ci.Hi * r.perDay,
 		CleanRequests: r.operating.Clean, Extrapolated: r.extrapolated,
 	}
