@@ -150,6 +150,9 @@ func sd(v []float64) float64 {
 // bound is four standard errors of the difference of the two means, and never
 // below what a few of the 1,000 test rows are worth.
 func TestAgainstScikitLearn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("figures, not races")
+	}
 	b, err := os.ReadFile(filepath.Join("testdata", "sklearn.json"))
 	if err != nil {
 		t.Fatal(err)

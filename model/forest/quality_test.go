@@ -17,6 +17,9 @@ import (
 // metrics only; testdata/quality.py makes it from what this test writes with
 // FOREST_DUMP=DIR.
 func TestQuality(t *testing.T) {
+	if testing.Short() {
+		t.Skip("figures, not races")
+	}
 	b, err := os.ReadFile(filepath.Join("testdata", "quality.json"))
 	if err != nil {
 		t.Fatal(err)
