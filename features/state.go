@@ -419,7 +419,7 @@ func (r *stateReader) forms(n uint32, marks bool) forms {
 		}
 		f.seen = append(f.seen, s)
 	}
-	if f.once = r.u32(); f.once > n || f.once > maxForms {
+	if f.once = r.u32(); f.once > maxForms || !marks && f.once > n {
 		r.fail("impossible forms")
 	}
 	return f

@@ -30,3 +30,38 @@ func TestWhere(t *testing.T) {
 		t.Errorf("%q", p.Value)
 	}
 }
+
+// TestMarksState: a value has several marks, so that more of them than values can
+// have been seen once.
+func TestMarksState(t *testing.T) {
+	b := NewBuilder(Config{Profile: Frozen})
+	var reqs []traffic.Request
+	for i := range 30 {
+		for range 4 {
+			reqs = append(reqs, traffic.Request{
+				Method: "GET", Target: "/a?x=" + strings.Repeat("!", i%3+1) + strings.Repeat("*", i%5) + strings.Repeat("~", i%7) + strings.Repeat("(", i),
+				Client: "192.0.2." + string(rune('1'+i%9)), Time: traffic.NoTime, Latency: -1, BytesIn: -1, BytesOut: -1,
+			})
+		}
+	}
+	b.Add(reqs)
+	d, err := b.Dataset()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]int, d.Rows())
+	for i := range rows {
+		rows[i] = i
+	}
+	f, err := d.Fold(t.Context(), rows, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := f.State.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ParseState(raw); err != nil {
+		t.Error(err)
+	}
+}

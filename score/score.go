@@ -92,6 +92,7 @@ type Scorer struct {
 	rules     *Rules
 	incidents *incidents
 	campaigns *campaigns
+	many      []bool // classes that show in many requests only
 	order     features.Reorder
 	none      int // index of "none" among the classes, -1 if the model has none
 	labels    []string
@@ -140,9 +141,15 @@ func New(cfg Config) (*Scorer, error) {
 		cfg.RateLimit = RateLimit{Requests: 100, Per: time.Minute}
 	}
 	classes := cfg.Attack.Classes()
+	many := make([]bool, len(classes))
+	for _, l := range []traffic.Label{traffic.CredentialStuffing, traffic.DDoS, traffic.DataScraping, traffic.APIAbuse} {
+		if i := slices.Index(classes, l.String()); i >= 0 {
+			many[i] = true
+		}
+	}
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(), campaigns: newCampaigns(classes),
+		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many,
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
 		proba:   make([]float32, features.BlockRows*len(classes)),
 		odd:     make([]float32, features.BlockRows),
@@ -173,7 +180,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 	s.results = s.results[:0]
 	for i := range reqs {
 		r := &reqs[i]
-		probability, attack := verdict(s.proba[i*k:(i+1)*k], s.none)
+		probability, attack := s.alone(s.proba[i*k : (i+1)*k])
 		res := Result{
 			File: r.File, Line: r.Line, Principal: r.Principal(), Method: r.Method, Target: r.Target,
 			Status: r.Status, Class: traffic.None.String(), Probability: probability, Anomaly: -1,
@@ -285,6 +292,27 @@ func verdict(p []float32, none int) (probability float64, attack int) {
 		}
 	}
 	return probability, attack
+}
+
+// alone is the verdict on one request by itself: no single request is a flood, a
+// scraping, abuse by rate or the stuffing of credentials, so what the classifier
+// gives to those counts only where it adds up (campaigns).
+func (s *Scorer) alone(p []float32) (probability float64, attack int) {
+	probability, attack = verdict(p, s.none)
+	if s.none < 0 {
+		return probability, attack
+	}
+	attack = -1
+	for c, v := range p {
+		switch {
+		case c == s.none:
+		case s.many[c]:
+			probability -= float64(v)
+		case attack < 0 || v > p[attack]:
+			attack = c
+		}
+	}
+	return max(probability, 0), attack
 }
 
 // reasons names the columns that moved P(none) down most.
