@@ -300,6 +300,9 @@ func variants() map[string]Config {
 func TestWorkers(t *testing.T) {
 	x := mixed(3*chunkRows, 1)
 	for name, c := range variants() {
+		if testing.Short() && name != "categories" && name != "goss" {
+			continue
+		}
 		c.EarlyStoppingRounds, c.Rounds = 0, 4
 		one := encodeModel(t, fit(t, x, c, model.FitOptions{Seed: 3, Workers: 1}))
 		for _, workers := range []int{2, 5} {
@@ -329,6 +332,9 @@ func TestVariants(t *testing.T) {
 	}
 	for name, c := range variants() {
 		c.Rounds, c.LearningRate = 60, .3
+		if testing.Short() {
+			c.Rounds = 25
+		}
 		m := fit(t, x, c, model.FitOptions{Seed: 1})
 		got := predict(m, fresh)
 		rest := 0.0
