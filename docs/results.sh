@@ -6,6 +6,7 @@ set -euo pipefail
 apiml=$(realpath "${1:-bin/apiml}")
 data=${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets}
 data=$(realpath "$data")
+repo=$(realpath "$(dirname "$0")/..")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -35,5 +36,14 @@ done
 echo "# Built-in models, fitted on generated traffic only, on labelled requests of other origin"
 for set in grananqvist fwaf w3af; do
 	"$apiml" evaluate attack -q --models none --data "$data/attack-dev/$set.jsonl.gz" --truth "$data/attack-dev/$set.truth.jsonl.gz"
+	echo
+done
+
+echo "# Latency, in time order 70/30, ms: four real tables, the better median beside it, coverage of the quantiles;"
+echo "# and as a trained model on two logs, in seconds, the last fifth held out"
+(cd "$repo" && APIML_DATASETS="$data" "${GO:-go}" test ./train -count=1 -run '^TestRealTables$' -v | grep -E '^ *(---|regressor_test)' | sed -E 's/^ *regressor_test.go:[0-9]+: /  /')
+for log in aws_elb_classic_api_2015 haproxy_http_2014; do
+	"$apiml" ingest -q --db $log.duckdb "$(first "$data"/logs/$log*)"
+	"$apiml" train latency -q --db $log.duckdb --models $log --cv 3
 	echo
 done

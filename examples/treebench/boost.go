@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sort"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -171,27 +173,49 @@ func fitBoost(dir, name string, rounds int, seed uint64, workers int) (map[strin
 		return nil, err
 	}
 	before := rss()
+	rmse := func(m *boost.Model) float64 {
+		pred := make([]float64, test.N)
+		m.Predict(pred, test, 0, test.N)
+		sum := 0.0
+		for i, p := range pred {
+			d := p - test.Target[i]
+			sum += d * d
+		}
+		return math.Sqrt(sum / float64(test.N))
+	}
+	c, opt := boostConfig(rounds), model.FitOptions{Seed: seed, Workers: workers}
+	out := map[string]any{"rss_before_mib": before}
+	if name == "boostcat" {
+		// How many rounds reach the error of the peer, which wrote it to a file?
+		c.Categorical = []string{"c0", "c1", "c2", "c3"}
+		text, err := os.ReadFile(filepath.Join(dir, "boostcat.rmse"))
+		if err != nil {
+			return nil, fmt.Errorf("%w: run peer.py boostcat first", err)
+		}
+		goal, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
+		if err != nil {
+			return nil, err
+		}
+		m, err := boost.Fit(context.Background(), fit, c, opt)
+		if err != nil {
+			return nil, err
+		}
+		out["rmse_all_rounds"] = rmse(m)
+		c.Rounds = 1 + sort.Search(rounds-1, func(n int) bool { return rmse(m.First(n+1)) <= goal })
+		out["rounds"] = c.Rounds
+	}
 	start := cpu()
-	m, err := boost.Fit(context.Background(), fit, boostConfig(rounds), model.FitOptions{Seed: seed, Workers: workers})
+	m, err := boost.Fit(context.Background(), fit, c, opt)
 	if err != nil {
 		return nil, err
 	}
 	fitted := cpu()
-	after := rss()
+	out["rss_fit_mib"] = rss()
 	pred := make([]float64, test.N)
 	m.Predict(pred, test, 0, test.N)
-	predicted := cpu()
-	size, err := bytesOf(m)
-	if err != nil {
-		return nil, err
-	}
-	sum := 0.0
-	for i, p := range pred {
-		d := p - test.Target[i]
-		sum += d * d
-	}
-	return map[string]any{"fit": fitted - start, "predict": predicted - fitted, "rmse": math.Sqrt(sum / float64(test.N)),
-		"model_bytes": size, "rss_before_mib": before, "rss_fit_mib": after}, nil
+	out["fit"], out["predict"], out["rmse"] = fitted-start, cpu()-fitted, rmse(m)
+	out["model_bytes"], err = bytesOf(m)
+	return out, err
 }
 
 // exchange is one model of the exchange with XGBoost and ONNX runtimes.

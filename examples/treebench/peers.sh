@@ -22,8 +22,8 @@ for seed in $(seq 1 "$seeds"); do
 		echo "scikit-learn $task $($py examples/treebench/peer.py $task "$dir" "$seed" "$workers")"
 	done
 	for task in boost boostcat; do
+		echo "XGBoost $task $($py examples/treebench/peer.py $task "$dir" "$seed" "$workers")" # first: it says which error is to be reached
 		echo "apiml $task $(.peers/treebench $task "$dir" "$seed" "$workers")"
-		echo "XGBoost $task $($py examples/treebench/peer.py $task "$dir" "$seed" "$workers")"
 	done
 done | tee "$dir/runs.txt" | $py -c '
 import json, statistics as st, sys

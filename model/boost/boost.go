@@ -392,3 +392,22 @@ func (m *Model) Quantiles(dst []float64, x *frame.Matrix, lo, hi int) {
 		}
 	}
 }
+
+// First is m with the first trees of each ensemble only, at most that many: what
+// a fit with so many rounds gives, where nothing stops early and quantiles are
+// not calibrated.
+func (m *Model) First(rounds int) *Model {
+	out := &Model{core: m.move(), unit: m.unit, point: m.point}
+	out.parts = slices.Clone(m.parts)
+	for k := range out.parts {
+		p := &out.parts[k]
+		n := min(max(rounds, 0), len(p.trees))
+		p.trees, p.layouts = p.trees[:n:n], p.layouts[:n:n]
+		leaves := 0
+		for _, t := range p.trees {
+			leaves += len(t) - t.Inner()
+		}
+		p.leaf, p.cover = p.leaf[:leaves:leaves], p.cover[:leaves:leaves]
+	}
+	return out
+}

@@ -33,14 +33,15 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err, c)
 	}
 	// base 0.5; tree 0: size < 2 ? (kind in {1, 4} ? 0.25 : -0.5) : 1, missing size
-	// left, missing kind right; tree 1: size < 8 ? -0.125 : 2, missing size right.
+	// left, missing kind right; tree 1: size < 8 ? -0.125 : 2, missing size right. So
+	// 0.5 + 0.25 - 0.125 = 0.625, 0.5 - 0.5 - 0.125 = -0.125, 0.5 + 1 + 2 = 3.5, ….
 	n := float32(math.NaN())
 	for _, row := range []struct {
 		size, kind float32
 		want       float64
 	}{
-		{1, 1, .5 + .25 - .125}, {1, 4, .5 + .25 - .125}, {1, 0, .5 - .5 - .125}, {1, 9, .5 - .5 - .125}, {1, 77, .5 - .5 - .125},
-		{2, 0, .5 + 1 - .125}, {math.Nextafter32(2, 0), 0, .5 - .5 - .125}, {8, 1, .5 + 1 + 2}, {n, 4, .5 + .25 + 2}, {n, n, .5 + .25 + 2}, {1, n, .5 + .25 - .125},
+		{1, 1, .625}, {1, 4, .625}, {1, 0, -.125}, {1, 9, -.125}, {1, 77, -.125},
+		{2, 0, 1.375}, {math.Nextafter32(2, 0), 0, -.125}, {8, 1, 3.5}, {n, 4, 2.75}, {n, n, 2.75}, {1, n, .625},
 	} {
 		x := columnsOf(1, "size", "kind")
 		x.Schema = m.Schema()

@@ -300,6 +300,9 @@ func variants() map[string]Config {
 func TestWorkers(t *testing.T) {
 	x := mixed(3*chunkRows, 1)
 	for name, c := range variants() {
+		if testing.Short() && name != "categories" && name != "goss" {
+			continue
+		}
 		c.EarlyStoppingRounds, c.Rounds = 0, 4
 		one := encodeModel(t, fit(t, x, c, model.FitOptions{Seed: 3, Workers: 1}))
 		for _, workers := range []int{2, 5} {
@@ -329,6 +332,9 @@ func TestVariants(t *testing.T) {
 	}
 	for name, c := range variants() {
 		c.Rounds, c.LearningRate = 60, .3
+		if testing.Short() {
+			c.Rounds = 25
+		}
 		m := fit(t, x, c, model.FitOptions{Seed: 1})
 		got := predict(m, fresh)
 		rest := 0.0
@@ -718,3 +724,31 @@ func BenchmarkFitCategories(b *testing.B) {
 var (
 	_ model.Classifier = (*Classifier)(nil)
 )
+
+// The first trees of a model are those of a shorter fit.
+func TestFirst(t *testing.T) {
+	x := mixed(800, 1)
+	c := plain(20, 4)
+	c.Quantiles, c.Categorical = []float64{.5, .9}, []string{"kind"}
+	long := fit(t, x, c, model.FitOptions{Seed: 2})
+	for _, rounds := range []int{0, 1, 7, 20, 30} {
+		c.Rounds = max(1, min(rounds, 20))
+		if rounds == 0 {
+			if p := predict(long.First(0), x); p[0] != long.parts[0].base {
+				t.Errorf("without trees: %v, want %v", p[0], long.parts[0].base)
+			}
+			continue
+		}
+		short, got := fit(t, x, c, model.FitOptions{Seed: 2}), long.First(rounds)
+		if !slices.Equal(predict(short, x), predict(got, x)) || !slices.Equal(quantiles(short, x), quantiles(got, x)) {
+			t.Errorf("%d rounds: not what a fit with so many gives", rounds)
+		}
+		f, err := model.ReadFile(encodeModel(t, got))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(f); err != nil {
+			t.Error(err)
+		}
+	}
+}
