@@ -255,10 +255,11 @@ func (a *app) clusterTable(o trainOptions) error {
 		return inputf("%s: no rows", o.csv)
 	}
 	cpu := cpuSeconds()
-	labels, clusters, err := dbscan.Plain(a.ctx, points, len(header), o.eps, o.minSamples, 0)
+	res, err := dbscan.Plain(a.ctx, points, len(header), dbscan.Options{Eps: o.eps, MinSamples: o.minSamples})
 	if err != nil {
 		return a.trainError(err)
 	}
+	labels, clusters := res.Labels, res.Clusters
 	cpu = cpuSeconds() - cpu
 	noise := 0
 	for _, l := range labels {

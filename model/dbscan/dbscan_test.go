@@ -104,6 +104,12 @@ func cloud(n, dim int, step float64, seed uint64) []float64 {
 	return rows
 }
 
+// plain is Plain with the Euclidean distance.
+func plain(ctx context.Context, rows []float64, dim int, eps float64, minSamples, workers int) ([]int32, int, error) {
+	r, err := Plain(ctx, rows, dim, Options{Eps: eps, MinSamples: minSamples, Workers: workers})
+	return r.Labels, r.Clusters, err
+}
+
 func TestAgainstReference(t *testing.T) {
 	for _, c := range []struct {
 		n, dim     int
@@ -120,7 +126,7 @@ func TestAgainstReference(t *testing.T) {
 			rows := cloud(c.n, c.dim, c.step, seed)
 			want, _, k := reference(rows, c.dim, c.eps, c.minSamples)
 			for _, workers := range []int{1, 4} {
-				got, clusters, err := Plain(t.Context(), rows, c.dim, c.eps, c.minSamples, workers)
+				got, clusters, err := plain(t.Context(), rows, c.dim, c.eps, c.minSamples, workers)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -134,11 +140,11 @@ func TestAgainstReference(t *testing.T) {
 
 func TestManyWorkers(t *testing.T) {
 	rows := cloud(30000, 3, 0, 1)
-	want, clusters, err := Plain(t.Context(), rows, 3, .2, 10, 1)
+	want, clusters, err := plain(t.Context(), rows, 3, .2, 10, 1)
 	if err != nil || clusters < 3 {
 		t.Fatalf("%d clusters, %v", clusters, err)
 	}
-	got, _, err := Plain(t.Context(), rows, 3, .2, 10, 8)
+	got, _, err := plain(t.Context(), rows, 3, .2, 10, 8)
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("8 workers give other labels than one: %v", err)
 	}
@@ -186,20 +192,15 @@ func TestSklearn(t *testing.T) {
 		for _, r := range s.Runs {
 			runs++
 			name := fmt.Sprintf("%s eps %v min_samples %d", s.Name, r.Eps, r.MinSamples)
-			points, weight, of := distinct(rows, n, s.Dim)
-			tree := newTree(points, len(weight), s.Dim, weight)
-			c, err := tree.cluster(t.Context(), r.Eps, r.MinSamples, 2, func() {})
+			res, err := Plain(t.Context(), rows, s.Dim, Options{Eps: r.Eps, MinSamples: r.MinSamples, Workers: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
-			labels, _, err := Plain(t.Context(), rows, s.Dim, r.Eps, r.MinSamples, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
+			labels := res.Labels
 			for i := range n {
 				core := r.Core[i] == '1'
-				if c.core[of[i]] != core {
-					t.Fatalf("%s: row %d core: %v, scikit-learn says %v", name, i, c.core[of[i]], core)
+				if res.Core[i] != core {
+					t.Fatalf("%s: row %d core: %v, scikit-learn says %v", name, i, res.Core[i], core)
 				}
 				if core || r.Labels[i] < 0 {
 					if labels[i] != r.Labels[i] {
@@ -304,10 +305,18 @@ func TestKDistances(t *testing.T) {
 	for _, step := range []float64{0, .5} {
 		const n, dim, k = 300, 3, 7
 		rows := cloud(n, dim, step, 3)
-		points, weight, _ := distinct(rows, n, dim)
-		got, err := kDistances(t.Context(), newTree(points, len(weight), dim, weight), weight, k, 2)
+		tree := newTree(rows, n, dim, false, nil)
+		at := make([]int32, n)
+		for i := range at {
+			at[i] = int32(i)
+		}
+		got, err := kDistances(t.Context(), tree, at, k, 2)
 		if err != nil {
 			t.Fatal(err)
+		}
+		slices.Sort(got)
+		for i, d := range got {
+			got[i] = math.Sqrt(d)
 		}
 		var want []float64
 		for i := range n {
@@ -357,23 +366,18 @@ func TestTree(t *testing.T) {
 		for _, step := range []float64{0, 1} {
 			const n = 700
 			rows := cloud(n, dim, step, 9)
-			points, weight, of := distinct(rows, n, dim)
-			total := 0
-			for _, w := range weight {
-				total += int(w)
-			}
-			for i, p := range of {
-				if !slices.Equal(points[int(p)*dim:(int(p)+1)*dim], rows[i*dim:(i+1)*dim]) {
-					t.Fatalf("row %d is not point %d", i, p)
+			tree := newTree(rows, n, dim, false, nil)
+			for i, r := range tree.id {
+				if !slices.Equal(tree.point(int32(i)), rows[int(r)*dim:(int(r)+1)*dim]) {
+					t.Fatalf("position %d is not row %d", i, r)
 				}
 			}
-			tree := newTree(points, len(weight), dim, weight)
-			if total != n || int(tree.nodes[0].weight) != n {
-				t.Errorf("%d rows became %d and %d", n, total, tree.nodes[0].weight)
+			if tree.nodes[0].weight != n {
+				t.Errorf("%d rows became %d", n, tree.nodes[0].weight)
 			}
 			at := int32(0)
 			for _, l := range tree.leaves {
-				if m := tree.nodes[l]; m.lo != at || m.hi-m.lo > leafPoints {
+				if m := tree.nodes[l]; m.lo != at || m.hi-m.lo > leafPoints && tree.most(l, l) > 0 {
 					t.Fatalf("leaf %+v behind position %d", m, at)
 				}
 				at = tree.nodes[l].hi
@@ -389,12 +393,12 @@ func TestTree(t *testing.T) {
 				best, found := limit, int32(-1)
 				for i := range tree.id {
 					d := distance2(q, tree.point(int32(i)))
-					if d < best || d == best && (found < 0 || tree.id[i] < found) {
-						best, found = d, tree.id[i]
+					if d < best || d == best && (found < 0 || before(tree.point(int32(i)), tree.point(found))) {
+						best, found = d, int32(i)
 					}
 				}
-				got, d := tree.nearest(q, limit)
-				if (got < 0) != (found < 0) || got >= 0 && (tree.id[got] != found || d != best) {
+				got, d := tree.nearest(q, limit, nil, nil)
+				if (got < 0) != (found < 0) || got >= 0 && (!slices.Equal(tree.point(got), tree.point(found)) || d != best) {
 					t.Fatalf("nearest point %d at %v, expected %d at %v", got, d, found, best)
 				}
 			}
@@ -534,12 +538,12 @@ func TestModel(t *testing.T) {
 	// The same as Plain in the model's space.
 	points := make([]float64, x.Rows()*m.Dim())
 	m.Transform(points, x, 0, x.Rows())
-	plain, k, err := Plain(t.Context(), points, m.Dim(), m.Eps(), m.MinSamples(), 0)
+	same, k, err := plain(t.Context(), points, m.Dim(), m.Eps(), m.MinSamples(), 0)
 	if err != nil || k != m.Clusters() {
 		t.Fatalf("%d clusters, %v", k, err)
 	}
 	to := map[int32]int32{}
-	for i, l := range plain {
+	for i, l := range same {
 		if have, ok := to[l]; ok && have != labels[i] || (l < 0) != (labels[i] < 0) {
 			t.Fatalf("row %d: cluster %d here, %d there", i, labels[i], l)
 		}
@@ -705,15 +709,15 @@ func TestErrors(t *testing.T) {
 		{[]float64{1, nan}, 1, 1, 1, "row 2 column 1 is NaN"}, {[]float64{1}, 1, 0, 1, "eps must be above 0"},
 		{[]float64{1}, 1, nan, 1, "eps must be above 0"}, {[]float64{1}, 1, 1, 0, "min_samples must be 1"},
 	} {
-		if _, _, err := Plain(t.Context(), c.rows, c.dim, c.eps, c.min, 0); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := plain(t.Context(), c.rows, c.dim, c.eps, c.min, 0); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("expected %q: %v", c.want, err)
 		}
 	}
-	if l, k, err := Plain(t.Context(), nil, 2, 1, 1, 0); len(l) != 0 || k != 0 || err != nil {
+	if l, k, err := plain(t.Context(), nil, 2, 1, 1, 0); len(l) != 0 || k != 0 || err != nil {
 		t.Errorf("no rows: %v, %d, %v", l, k, err)
 	}
 	rows := []float64{math.Copysign(0, -1), 0, 0}
-	if l, _, err := Plain(t.Context(), rows, 1, 1e-12, 3, 0); err != nil || !slices.Equal(l, []int32{0, 0, 0}) || !math.Signbit(rows[0]) {
+	if l, _, err := plain(t.Context(), rows, 1, 1e-12, 3, 0); err != nil || !slices.Equal(l, []int32{0, 0, 0}) || !math.Signbit(rows[0]) {
 		t.Errorf("−0 and 0: %v, %v; rows now %v", l, err, rows)
 	}
 }
@@ -725,7 +729,7 @@ func TestCancelled(t *testing.T) {
 	if m, err := Fit(ctx, x, Default(), model.FitOptions{}); !errors.Is(err, context.Canceled) || m != nil {
 		t.Errorf("cancelled before: %v, %v", m, err)
 	}
-	if l, _, err := Plain(ctx, cloud(100, 2, 0, 1), 2, 1, 3, 0); !errors.Is(err, context.Canceled) || l != nil {
+	if l, _, err := plain(ctx, cloud(100, 2, 0, 1), 2, 1, 3, 0); !errors.Is(err, context.Canceled) || l != nil {
 		t.Errorf("cancelled before: %v, %v", l, err)
 	}
 	for stop := 1; stop <= 6; stop++ {
@@ -890,7 +894,7 @@ func FuzzPlain(f *testing.F) {
 		}
 		eps, minSamples := float64(radius%64)/16+.01, 1+int(least%12)
 		want, _, k := reference(rows, dim, eps, minSamples)
-		got, clusters, err := Plain(t.Context(), rows, dim, eps, minSamples, 2)
+		got, clusters, err := plain(t.Context(), rows, dim, eps, minSamples, 2)
 		if err != nil || clusters != k || !slices.Equal(got, want) {
 			t.Errorf("%d clusters, expected %d, labels %v, expected %v: %v", clusters, k, got, want, err)
 		}
@@ -901,7 +905,7 @@ func BenchmarkPlain(b *testing.B) {
 	rows := cloud(50000, 8, 0, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := Plain(b.Context(), rows, 8, 1, 16, 0); err != nil {
+		if _, _, err := plain(b.Context(), rows, 8, 1, 16, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
