@@ -87,7 +87,7 @@ func (w *walker) borders(leaf int32) {
 			}
 			best := w.limit
 			for _, m := range w.near {
-				if w.first[m] >= 0 && w.fromPoint(w.point(i), m) <= best {
+				if w.first[m] >= 0 && w.fromPoint(w.point(i), m, best) <= best {
 					best, at = w.nearestIn(w.point(i), m, best, at, w.core)
 				}
 			}
@@ -141,9 +141,38 @@ func (d *scan) prepare() {
 type walker struct {
 	*scan
 	leaf   int32
-	active []int32 // points of the leaf that are no cores yet
+	active []int32   // points of the leaf that are no cores yet
+	low    []float64 // their box
+	high   []float64
 	count  []int64 // weight seen of each
 	near   []int32 // of a flat index: the leaves around
+}
+
+// shrink takes the box of the active points.
+func (w *walker) shrink() {
+	for k, i := range w.active {
+		p := w.point(i)
+		if k == 0 {
+			w.low, w.high = append(w.low[:0], p...), append(w.high[:0], p...)
+			continue
+		}
+		for j, v := range p {
+			w.low[j], w.high[j] = min(w.low[j], v), max(w.high[j], v)
+		}
+	}
+}
+
+// toActive is the lower bound of the distances between the active points and
+// those of node m, or any number above the limit if it is.
+func (w *walker) toActive(m int32) float64 {
+	low, high := w.sides(m)
+	return w.gap(w.low, w.high, low, high, w.limit)
+}
+
+// covers reports whether node m is in the neighbourhood of all active points.
+func (w *walker) covers(m int32) bool {
+	low, high := w.sides(m)
+	return w.span(w.low, w.high, low, high) <= w.limit
 }
 
 // cores finds the cores of a leaf.
@@ -153,6 +182,7 @@ func (w *walker) cores(leaf int32) {
 		w.active = append(w.active, i)
 		w.count = append(w.count, 0)
 	}
+	w.shrink()
 	if w.flat {
 		w.near = w.around(leaf, w.near)
 		w.flatTally(leaf) // most are settled within
@@ -160,7 +190,7 @@ func (w *walker) cores(leaf int32) {
 			if len(w.active) == 0 {
 				return
 			}
-			if m != leaf && w.least(leaf, m) <= w.limit {
+			if m != leaf && w.toActive(m) <= w.limit {
 				w.flatTally(m)
 			}
 		}
@@ -171,7 +201,7 @@ func (w *walker) cores(leaf int32) {
 
 // flatTally adds the rows of a leaf to the counts.
 func (w *walker) flatTally(m int32) {
-	if w.most(w.leaf, m) <= w.limit {
+	if w.covers(m) {
 		w.all(w.nodes[m].weight)
 		return
 	}
@@ -192,19 +222,21 @@ func (w *walker) tally(m int32, least float64) {
 		return
 	}
 	n := w.nodes[m]
-	if w.most(w.leaf, m) <= w.limit {
+	if w.covers(m) {
 		w.all(n.weight)
 		return
 	}
 	if n.right > 0 {
 		l, r := m+1, n.right
-		a, b := w.least(w.leaf, l), w.least(w.leaf, r)
+		a, b := w.toActive(l), w.toActive(r)
 		// Nearest first; the leaf itself comes first of all.
 		if b < a || b == a && w.nodes[w.leaf].lo >= w.nodes[r].lo {
 			l, r, a, b = r, l, b, a
 		}
 		w.tally(l, a)
-		w.tally(r, b)
+		if len(w.active) > 0 && b <= w.limit {
+			w.tally(r, w.toActive(r)) // fewer may be left
+		}
 		return
 	}
 	w.tallyLeaf(m)
@@ -213,15 +245,20 @@ func (w *walker) tally(m int32, least float64) {
 // tallyLeaf compares the points with those of leaf m.
 func (w *walker) tallyLeaf(m int32) {
 	n := w.nodes[m]
+	points := w.points[int(n.lo)*w.dim : int(n.hi)*w.dim]
 	for k, i := range w.active {
 		p := w.point(i)
-		if m != w.leaf && w.beyond(p, m, w.limit) {
+		if m != w.leaf && len(w.active) > 1 && w.fromPoint(p, m, w.limit) > w.limit {
+			continue
+		}
+		if w.unit == nil {
+			w.count[k] += w.tree.count(p, points, w.limit, w.min-w.count[k])
 			continue
 		}
 		c := w.count[k]
 		for j := n.lo; j < n.hi; j++ {
 			if w.within(p, w.point(j), w.limit) {
-				if c += w.weight(j); c >= w.min {
+				if c += w.unit[j]; c >= w.min {
 					break
 				}
 			}
@@ -242,7 +279,10 @@ func (w *walker) retire() {
 		w.active[kept], w.count[kept] = i, w.count[k]
 		kept++
 	}
-	w.active, w.count = w.active[:kept], w.count[:kept]
+	if kept < len(w.active) {
+		w.active, w.count = w.active[:kept], w.count[:kept]
+		w.shrink()
+	}
 }
 
 // inside joins the cores of a leaf among themselves.
@@ -367,7 +407,7 @@ func (w *walker) pair(m int32) {
 			continue
 		}
 		p := w.point(i)
-		if w.beyond(p, m, w.limit) {
+		if w.fromPoint(p, m, w.limit) > w.limit {
 			continue
 		}
 		for j := b.lo; j < b.hi; j++ {

@@ -25,8 +25,8 @@ import (
 // distances where neighbourhoods are small, O(n²·log n) at worst, O(n) memory.
 //
 // Deviations: merges at the same distance are one merge of several branches, so
-// that the order of the rows does not matter; distances of 0 count as the smallest
-// above 0, so that the excess of mass of equal rows is finite; if all rows are
+// that the order of the rows does not matter; distances of 0 count as half the
+// smallest above 0 (a quarter of its square), so that the excess of mass of equal rows is finite; if all rows are
 // equal they are one cluster. The root is no cluster otherwise.
 
 // HierarchyOptions of Hierarchy.
@@ -263,7 +263,7 @@ func (s *growth) search(i int32) {
 		n := s.nodes[m]
 		if n.right > 0 {
 			l, r := m+1, n.right
-			a, b := s.fromPoint(p, l), s.fromPoint(p, r)
+			a, b := s.fromPoint(p, l, far), s.fromPoint(p, r, far)
 			if b < a || b == a && s.nodes[r].lo <= i {
 				l, r, a, b = r, l, b, a
 			}
@@ -308,7 +308,7 @@ func condense(edges []edge, n, minSize int, metric string) (labels []int32, radi
 	floor := 0.0
 	for _, e := range edges {
 		if e.length > 0 {
-			floor = e.length
+			floor = e.length / 4
 			break
 		}
 	}

@@ -119,6 +119,45 @@ func (t *tree) within(a, b []float64, limit float64) bool {
 	return within2(a, b, limit)
 }
 
+// count is how many of the points (row-major) are within limit of p, or enough
+// if there are that many.
+func (t *tree) count(p, points []float64, limit float64, enough int64) int64 {
+	n := int64(0)
+	if !t.l1 && len(p) == 8 {
+		// Nearly all the time goes here: with the columns as an array the compiler
+		// knows that no index is out of range.
+		p := (*[8]float64)(p)
+		for ; len(points) >= 8; points = points[8:] {
+			q := (*[8]float64)(points)
+			d0, d1, d2, d3 := p[0]-q[0], p[1]-q[1], p[2]-q[2], p[3]-q[3]
+			s := float64(d0 * d0)
+			s += float64(d1 * d1)
+			s += float64(d2 * d2)
+			s += float64(d3 * d3)
+			if s > limit {
+				continue
+			}
+			d4, d5, d6, d7 := p[4]-q[4], p[5]-q[5], p[6]-q[6], p[7]-q[7]
+			s += float64(d4 * d4)
+			s += float64(d5 * d5)
+			s += float64(d6 * d6)
+			s += float64(d7 * d7)
+			if s <= limit {
+				if n++; n >= enough {
+					return n
+				}
+			}
+		}
+		return n
+	}
+	for ; len(points) > 0 && n < enough; points = points[len(p):] {
+		if t.within(p, points[:len(p)], limit) {
+			n++
+		}
+	}
+	return n
+}
+
 func within2(a, b []float64, limit float64) bool {
 	s := 0.0
 	for len(a) >= 8 && len(b) >= 8 {
@@ -162,71 +201,49 @@ func (t *tree) sides(m int32) (low, high []float64) {
 }
 
 // fromPoint is the lower bound of the distances between p and the points of
-// node m.
-func (t *tree) fromPoint(p []float64, m int32) float64 {
+// node m; where it is above limit, any number above limit.
+func (t *tree) fromPoint(p []float64, m int32, limit float64) float64 {
 	low, high := t.sides(m)
-	p, high = p[:len(low)], high[:len(low)]
-	s := 0.0
-	for j, l := range low {
-		d := 0.0
-		if v := p[j]; v < l {
-			d = l - v
-		} else if v > high[j] {
-			d = v - high[j]
-		} else {
-			continue
-		}
-		if t.l1 {
-			s += d
-		} else {
-			s += float64(d * d)
-		}
-	}
-	return s
-}
-
-// beyond reports whether fromPoint(p, m) > limit; it stops where the sum already
-// says so.
-func (t *tree) beyond(p []float64, m int32, limit float64) bool {
-	low, high := t.sides(m)
-	p, high = p[:len(low)], high[:len(low)]
-	s := 0.0
-	for j, l := range low {
-		d := 0.0
-		if v := p[j]; v < l {
-			d = l - v
-		} else if v > high[j] {
-			d = v - high[j]
-		} else {
-			continue
-		}
-		if t.l1 {
-			s += d
-		} else {
-			s += float64(d * d)
-		}
-		if s > limit {
-			return true
-		}
-	}
-	return false
+	return t.gap(p, p, low, high, limit)
 }
 
 // least is the lower bound of the distances between points of two nodes.
 func (t *tree) least(a, b int32) float64 {
 	la, ha := t.sides(a)
 	lb, hb := t.sides(b)
-	ha, lb, hb = ha[:len(la)], lb[:len(la)], hb[:len(la)]
+	return t.gap(la, ha, lb, hb, math.Inf(1))
+}
+
+// gap is the distance between two boxes, or any number above limit if it is.
+func (t *tree) gap(la, ha, lb, hb []float64, limit float64) float64 {
 	s := 0.0
-	for j, v := range la {
-		d := max(v-hb[j], lb[j]-ha[j])
-		if d > 0 {
-			if t.l1 {
-				s += d
-			} else {
-				s += float64(d * d)
-			}
+	if t.l1 {
+		for j, v := range la {
+			s += max(v-hb[j], lb[j]-ha[j], 0)
 		}
+		return s
+	}
+	// No branch depends on the values: which side of a box a point is on cannot be
+	// predicted.
+	for len(la) >= 4 {
+		a, b, c, d := (*[4]float64)(la), (*[4]float64)(ha), (*[4]float64)(lb), (*[4]float64)(hb)
+		d0 := max(a[0]-d[0], c[0]-b[0], 0)
+		d1 := max(a[1]-d[1], c[1]-b[1], 0)
+		d2 := max(a[2]-d[2], c[2]-b[2], 0)
+		d3 := max(a[3]-d[3], c[3]-b[3], 0)
+		s += float64(d0 * d0)
+		s += float64(d1 * d1)
+		s += float64(d2 * d2)
+		s += float64(d3 * d3)
+		if s > limit {
+			return s
+		}
+		la, ha, lb, hb = la[4:], ha[4:], lb[4:], hb[4:]
+	}
+	ha, lb, hb = ha[:len(la)], lb[:len(la)], hb[:len(la)]
+	for j, v := range la {
+		d := max(v-hb[j], lb[j]-ha[j], 0)
+		s += float64(d * d)
 	}
 	return s
 }
@@ -235,6 +252,11 @@ func (t *tree) least(a, b int32) float64 {
 func (t *tree) most(a, b int32) float64 {
 	la, ha := t.sides(a)
 	lb, hb := t.sides(b)
+	return t.span(la, ha, lb, hb)
+}
+
+// span is the largest distance between points of two boxes.
+func (t *tree) span(la, ha, lb, hb []float64) float64 {
 	ha, lb, hb = ha[:len(la)], lb[:len(la)], hb[:len(la)]
 	s := 0.0
 	for j, v := range la {

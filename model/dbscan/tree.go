@@ -38,7 +38,7 @@ const (
 	// leafPoints is the most points in a leaf: enough that the distances, not
 	// the walk, take the time; few enough that a leaf is small against eps. A
 	// leaf of equal points may have more.
-	leafPoints = 24
+	leafPoints = 32
 	// maxStack bounds the depth of a walk: halves of 2^31 points.
 	maxStack = 64
 )
@@ -205,7 +205,7 @@ func (t *tree) nearest(q []float64, limit float64, first []int32, admit []bool) 
 	}
 	var stack [maxStack]step
 	top := 1
-	stack[0] = step{0, t.fromPoint(q, 0)}
+	stack[0] = step{0, t.fromPoint(q, 0, best)}
 	for top > 0 {
 		top--
 		s := stack[top]
@@ -217,7 +217,7 @@ func (t *tree) nearest(q []float64, limit float64, first []int32, admit []bool) 
 		n := t.nodes[s.node]
 		if n.right > 0 {
 			l, r := s.node+1, n.right
-			a, b := t.fromPoint(q, l), t.fromPoint(q, r)
+			a, b := t.fromPoint(q, l, best), t.fromPoint(q, r, best)
 			if b < a {
 				l, r, a, b = r, l, b, a
 			}
@@ -235,6 +235,9 @@ func (t *tree) nearestIn(q []float64, leaf int32, best float64, found int32, adm
 	n := t.nodes[leaf]
 	for i := n.lo; i < n.hi; i++ {
 		if admit != nil && !admit[i] {
+			continue
+		}
+		if !t.within(q, t.point(i), best) {
 			continue
 		}
 		d := t.distance(q, t.point(i))
@@ -268,7 +271,11 @@ func (t *tree) reach(i int32, k int64, buf []found) (float64, []found) {
 		n := t.nodes[s.node]
 		if n.right > 0 {
 			l, r := s.node+1, n.right
-			a, b := t.fromPoint(q, l), t.fromPoint(q, r)
+			far := math.MaxFloat64
+			if total >= k {
+				far = buf[len(buf)-1].distance
+			}
+			a, b := t.fromPoint(q, l, far), t.fromPoint(q, r, far)
 			if b < a || b == a && t.nodes[r].lo <= i { // of equal ones its own
 				l, r, a, b = r, l, b, a
 			}
