@@ -70,12 +70,13 @@ const (
 
 // Config says how to cluster. The zero value is valid, apart from Scale.
 type Config struct {
-	Algorithm      string  `json:"algorithm"`        // "dbscan", or "hdbscan" for clusters of unequal density; default "dbscan"
-	Metric         string  `json:"metric"`           // "euclidean", "manhattan" or "cosine", of the scaled columns; default "euclidean"
-	Eps            float64 `json:"eps"`              // dbscan: radius of a neighbourhood, in scaled units; 0 = the knee of the k-distance curve; default 0
-	MinSamples     int     `json:"min_samples"`      // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
-	MinClusterSize int     `json:"min_cluster_size"` // hdbscan: rows that make a cluster; 0 = min_samples; default 0
-	Scale          string  `json:"scale"`            // "robust": (x − median) / interquartile range per column, no less than 1.349 winsorised standard deviations; "none": as they are; default "robust"
+	Algorithm      string   `json:"algorithm"`         // "dbscan", or "hdbscan" for clusters of unequal density; default "dbscan"
+	Metric         string   `json:"metric"`            // "euclidean", "manhattan" or "cosine", of the scaled columns; default "euclidean"
+	Eps            float64  `json:"eps"`               // dbscan: radius of a neighbourhood, in scaled units; 0 = the knee of the k-distance curve; default 0
+	MinSamples     int      `json:"min_samples"`       // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
+	MinClusterSize int      `json:"min_cluster_size"`  // hdbscan: rows that make a cluster; 0 = min_samples; default 0
+	Columns        []string `json:"columns,omitempty"` // the columns whose distances count; none = all
+	Scale          string   `json:"scale"`             // "robust": (x − median) / interquartile range per column, no less than 1.349 winsorised standard deviations; "none": as they are; default "robust"
 }
 
 // Default is the default configuration.
@@ -171,8 +172,12 @@ func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (
 	}
 	m := &Model{schema: *x.Schema, config: c, seed: opt.Seed}
 	m.schema.Columns = slices.Clone(x.Schema.Columns)
-	var err error
-	if m.scaler, err = fitScaler(ctx, x, c.Scale, opt.Workers); err != nil {
+	m.config.Columns = slices.Clone(c.Columns)
+	used, err := only(x.Schema, c.Columns)
+	if err != nil {
+		return nil, err
+	}
+	if m.scaler, err = fitScaler(ctx, x, used, c.Scale, opt.Workers); err != nil {
 		return nil, err
 	}
 	step()
@@ -199,6 +204,22 @@ func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (
 		return nil, context.Cause(ctx)
 	}
 	return m, nil
+}
+
+// only says which columns are named; all, if none is.
+func only(s *frame.Schema, names []string) ([]bool, error) {
+	used := make([]bool, len(s.Columns))
+	for j := range used {
+		used[j] = len(names) == 0
+	}
+	for _, n := range names {
+		j := s.Index(n)
+		if j < 0 {
+			return nil, fmt.Errorf("dbscan: there is no column %q", n)
+		}
+		used[j] = true
+	}
+	return used, nil
 }
 
 // canonical is the order of rows (row-major, dim columns) by their columns, first
@@ -562,11 +583,14 @@ type scaler struct {
 // almost nothing or nothing: it alone would let a single 404 outweigh all other
 // columns together. Where both are 0, the standard deviation of all values
 // counts.
-func fitScaler(ctx context.Context, x *frame.Matrix, mode string, workers int) (scaler, error) {
+func fitScaler(ctx context.Context, x *frame.Matrix, used []bool, mode string, workers int) (scaler, error) {
 	type column struct{ fill, center, scale float64 }
 	all := make([]column, len(x.Cols))
 	bufs := make([][]float64, model.Workers(workers, len(x.Cols)))
 	err := model.Parallel(ctx, workers, len(x.Cols), nil, func(w, j int) error {
+		if !used[j] {
+			return nil
+		}
 		v := bufs[w][:0]
 		for _, f := range x.Cols[j] {
 			if f == f {

@@ -398,7 +398,7 @@ func TestSpanning(t *testing.T) {
 func TestModelVariants(t *testing.T) {
 	x := profiles(900, 3)
 	for _, c := range []Config{
-		{Scale: "robust", Metric: Manhattan}, {Scale: "robust", Metric: Cosine}, {Scale: "none", Metric: Cosine},
+		{Scale: "robust", Metric: Manhattan}, {Scale: "robust", Columns: []string{"gap", "rate", "class"}}, {Scale: "robust", Metric: Cosine}, {Scale: "none", Metric: Cosine},
 		{Scale: "robust", Algorithm: HDBSCAN}, {Scale: "robust", Algorithm: HDBSCAN, Metric: Manhattan, MinSamples: 6, MinClusterSize: 20},
 		{Scale: "robust", Algorithm: HDBSCAN, Metric: Cosine},
 	} {
@@ -543,7 +543,7 @@ func TestRobustScaler(t *testing.T) {
 		for i, v := range s.Points {
 			x.Cols[i%s.Dim][i/s.Dim] = float32(v)
 		}
-		sc, err := fitScaler(t.Context(), x, "robust", 1)
+		sc, err := fitScaler(t.Context(), x, slices.Repeat([]bool{true}, s.Dim), "robust", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -584,7 +584,7 @@ func TestScale(t *testing.T) {
 		// One in 400: hundredths cut back are all 0, so all values count.
 		{"rare", column(append(make([]float32, 399), 1)...), 0, 1.349 * math.Sqrt(1./400*(1-1./400))},
 	} {
-		s, err := fitScaler(t.Context(), c.x, "robust", 1)
+		s, err := fitScaler(t.Context(), c.x, []bool{true}, "robust", 1)
 		if err != nil || len(s.columns) != 1 {
 			t.Fatalf("%s: %v, %v", c.name, s, err)
 		}
@@ -593,11 +593,11 @@ func TestScale(t *testing.T) {
 		}
 	}
 	for _, x := range []*frame.Matrix{column(3, 3, 3), column(nan, nan), column(nan, 2, 2)} {
-		if s, err := fitScaler(t.Context(), x, "robust", 1); err != nil || len(s.columns) != 0 {
+		if s, err := fitScaler(t.Context(), x, []bool{true}, "robust", 1); err != nil || len(s.columns) != 0 {
 			t.Errorf("a constant column is used: %v, %v", s, err)
 		}
 	}
-	s, err := fitScaler(t.Context(), column(1, nan, 5, 2), "none", 1)
+	s, err := fitScaler(t.Context(), column(1, nan, 5, 2), []bool{true}, "none", 1)
 	if err != nil || s.center[0] != 0 || s.scale[0] != 1 || s.fill[0] != 2 {
 		t.Errorf("no scaling: %+v, %v", s, err)
 	}
@@ -992,6 +992,7 @@ func TestErrors(t *testing.T) {
 		{x, Config{Eps: -1, Scale: "none"}, "eps must be 0"},
 		{x, Config{Eps: math.NaN(), Scale: "none"}, "eps must be 0"},
 		{x, Config{MinSamples: -1, Scale: "none"}, "min_samples must be 0"},
+		{x, Config{Scale: "none", Columns: []string{"rate", "height"}}, `there is no column "height"`},
 		{x, Config{Scale: "none", Metric: "taxi"}, `metric must be "euclidean", "manhattan" or "cosine", not "taxi"`},
 		{x, Config{Scale: "none", Algorithm: "optics"}, `algorithm must be "dbscan" or "hdbscan", not "optics"`},
 		{x, Config{Scale: "none", Algorithm: HDBSCAN, Eps: 1}, "hdbscan has no eps"},
