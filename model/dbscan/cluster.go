@@ -141,38 +141,61 @@ func (d *scan) prepare() {
 type walker struct {
 	*scan
 	leaf   int32
-	active []int32   // points of the leaf that are no cores yet
-	low    []float64 // their box
-	high   []float64
+	active []int32 // points of the leaf that are no cores yet
 	count  []int64 // weight seen of each
+	scopes []*scope
 	near   []int32 // of a flat index: the leaves around
 }
 
-// shrink takes the box of the active points.
-func (w *walker) shrink() {
-	for k, i := range w.active {
+// scope is the first points of active, those that the part of the tree below
+// concerns, and their box.
+type scope struct {
+	n         int
+	low, high []float64
+}
+
+// enter returns the scope at a depth of the walk for the first n active points.
+func (w *walker) enter(depth, n int) *scope {
+	for len(w.scopes) <= depth {
+		w.scopes = append(w.scopes, &scope{low: make([]float64, w.dim), high: make([]float64, w.dim)})
+	}
+	s := w.scopes[depth]
+	s.n = n
+	w.shrink(s)
+	return s
+}
+
+// shrink takes the box of the scope's points.
+func (w *walker) shrink(s *scope) {
+	for k, i := range w.active[:s.n] {
 		p := w.point(i)
 		if k == 0 {
-			w.low, w.high = append(w.low[:0], p...), append(w.high[:0], p...)
+			copy(s.low, p)
+			copy(s.high, p)
 			continue
 		}
+		low, high := s.low[:len(p)], s.high[:len(p)]
 		for j, v := range p {
-			w.low[j], w.high[j] = min(w.low[j], v), max(w.high[j], v)
+			if v < low[j] {
+				low[j] = v
+			} else if v > high[j] {
+				high[j] = v
+			}
 		}
 	}
 }
 
-// toActive is the lower bound of the distances between the active points and
-// those of node m, or any number above the limit if it is.
-func (w *walker) toActive(m int32) float64 {
+// to is the lower bound of the distances between the scope's points and those of
+// node m, or any number above the limit if it is.
+func (w *walker) to(s *scope, m int32) float64 {
 	low, high := w.sides(m)
-	return w.gap(w.low, w.high, low, high, w.limit)
+	return w.gap(s.low, s.high, low, high, w.limit)
 }
 
-// covers reports whether node m is in the neighbourhood of all active points.
-func (w *walker) covers(m int32) bool {
+// covers reports whether node m is in the neighbourhood of all of the scope.
+func (w *walker) covers(s *scope, m int32) bool {
 	low, high := w.sides(m)
-	return w.span(w.low, w.high, low, high) <= w.limit
+	return w.span(s.low, s.high, low, high) <= w.limit
 }
 
 // cores finds the cores of a leaf.
@@ -182,73 +205,101 @@ func (w *walker) cores(leaf int32) {
 		w.active = append(w.active, i)
 		w.count = append(w.count, 0)
 	}
-	w.shrink()
-	if w.flat {
-		w.near = w.around(leaf, w.near)
-		w.flatTally(leaf) // most are settled within
-		for _, m := range w.near {
-			if len(w.active) == 0 {
-				return
-			}
-			if m != leaf && w.toActive(m) <= w.limit {
-				w.flatTally(m)
-			}
-		}
+	s := w.enter(0, len(w.active))
+	if !w.flat {
+		w.tally(0, s, 1)
 		return
 	}
-	w.tally(0, 0)
+	w.near = w.around(leaf, w.near)
+	w.flatTally(leaf, s) // most are settled within
+	for _, m := range w.near {
+		if s.n == 0 {
+			return
+		}
+		if m != leaf && w.to(s, m) <= w.limit {
+			w.flatTally(m, s)
+		}
+	}
 }
 
 // flatTally adds the rows of a leaf to the counts.
-func (w *walker) flatTally(m int32) {
-	if w.covers(m) {
-		w.all(w.nodes[m].weight)
+func (w *walker) flatTally(m int32, s *scope) {
+	if w.covers(s, m) {
+		w.all(s, w.nodes[m].weight)
 		return
 	}
-	w.tallyLeaf(m)
+	w.tallyLeaf(m, s)
 }
 
-// all adds a node that is in everybody's neighbourhood.
-func (w *walker) all(weight int64) {
-	for k := range w.count {
+// all adds a node that is in the neighbourhood of the whole scope.
+func (w *walker) all(s *scope, weight int64) {
+	for k := range w.count[:s.n] {
 		w.count[k] += weight
 	}
-	w.retire()
+	w.retire(s)
 }
 
-// tally adds the rows of node m, whose box is least away, to the counts.
-func (w *walker) tally(m int32, least float64) {
-	if least > w.limit || len(w.active) == 0 {
-		return
-	}
+// narrowFrom is the size of a node from which the points that it is too far away
+// from are left behind before going on.
+const narrowFrom = 3 * leafPoints
+
+// tally adds the rows of node m, which is within the limit of the scope's box, to
+// the counts of the scope's points. It takes out of the scope what has become a
+// core. depth is free for a narrower scope.
+func (w *walker) tally(m int32, s *scope, depth int) {
 	n := w.nodes[m]
-	if w.covers(m) {
-		w.all(n.weight)
+	if w.covers(s, m) {
+		w.all(s, n.weight)
 		return
 	}
-	if n.right > 0 {
-		l, r := m+1, n.right
-		a, b := w.toActive(l), w.toActive(r)
-		// Nearest first; the leaf itself comes first of all.
-		if b < a || b == a && w.nodes[w.leaf].lo >= w.nodes[r].lo {
-			l, r, a, b = r, l, b, a
-		}
-		w.tally(l, a)
-		if len(w.active) > 0 && b <= w.limit {
-			w.tally(r, w.toActive(r)) // fewer may be left
-		}
+	if n.right == 0 {
+		w.tallyLeaf(m, s)
 		return
 	}
-	w.tallyLeaf(m)
+	in := s
+	if s.n > 1 && n.hi-n.lo >= narrowFrom && n.hi-n.lo < int32(len(w.id))/4 {
+		k := 0
+		for a := range w.active[:s.n] {
+			if w.fromPoint(w.point(w.active[a]), m, w.limit) <= w.limit {
+				w.active[a], w.active[k] = w.active[k], w.active[a]
+				w.count[a], w.count[k] = w.count[k], w.count[a]
+				k++
+			}
+		}
+		if k == 0 {
+			return
+		}
+		if k < s.n {
+			in = w.enter(depth, k)
+			depth++
+		}
+	}
+	before := in.n
+	l, r := m+1, n.right
+	a, b := w.to(in, l), w.to(in, r)
+	// Nearest first; the leaf itself comes first of all.
+	if b < a || b == a && w.nodes[w.leaf].lo >= w.nodes[r].lo {
+		l, r, a, b = r, l, b, a
+	}
+	if a <= w.limit {
+		w.tally(l, in, depth)
+	}
+	if in.n > 0 && b <= w.limit && (in.n == before || w.to(in, r) <= w.limit) {
+		w.tally(r, in, depth)
+	}
+	if in != s && in.n < before {
+		s.n -= before - in.n
+		w.shrink(s)
+	}
 }
 
 // tallyLeaf compares the points with those of leaf m.
-func (w *walker) tallyLeaf(m int32) {
+func (w *walker) tallyLeaf(m int32, s *scope) {
 	n := w.nodes[m]
 	points := w.points[int(n.lo)*w.dim : int(n.hi)*w.dim]
-	for k, i := range w.active {
+	for k, i := range w.active[:s.n] {
 		p := w.point(i)
-		if m != w.leaf && len(w.active) > 1 && w.fromPoint(p, m, w.limit) > w.limit {
+		if m != w.leaf && s.n > 1 && w.fromPoint(p, m, w.limit) > w.limit {
 			continue
 		}
 		if w.unit == nil {
@@ -265,23 +316,25 @@ func (w *walker) tallyLeaf(m int32) {
 		}
 		w.count[k] = c
 	}
-	w.retire()
+	w.retire(s)
 }
 
-// retire takes the points that turned out to be cores out of the walk.
-func (w *walker) retire() {
-	kept := 0
+// retire takes the points of a scope that turned out to be cores out of the walk.
+func (w *walker) retire(s *scope) {
+	kept, gone := 0, 0
 	for k, i := range w.active {
-		if w.count[k] >= w.min {
+		if k < s.n && w.count[k] >= w.min {
 			w.core[i] = true // positions of this leaf belong to this goroutine
+			gone++
 			continue
 		}
 		w.active[kept], w.count[kept] = i, w.count[k]
 		kept++
 	}
-	if kept < len(w.active) {
+	if gone > 0 {
 		w.active, w.count = w.active[:kept], w.count[:kept]
-		w.shrink()
+		s.n -= gone
+		w.shrink(s)
 	}
 }
 
