@@ -70,9 +70,9 @@ func behaviorColumns() [numBehavior]frame.Column {
 		bRequests:        {Name: "requests", Unit: lnCount, Doc: "requests of the principal; floods and scrapers send many"},
 		bSpan:            {Name: "active_span", Unit: "ln(1+s)", Doc: "time from the first request to the last; visitors come once, accounts come back"},
 		bActiveRate:      {Name: "active_rate", Unit: lnCount, Doc: "requests per minute in which there was one; how hard it goes at it"},
-		bGapMedian:       {Name: "gap_median", Unit: "ln(1+ms)", Doc: "median time between two requests, to a quarter of an octave; people read, programs do not"},
+		bGapMedian:       {Name: "gap_median", Unit: "ln(1+s)", Doc: "median time between two requests, to a quarter of an octave; people read, programs do not. In seconds: most logs tick in them"},
 		bGapCV:           {Name: "gap_cv", Unit: "ln(1+x)", Doc: "standard deviation of that time over its mean; programs are regular, people come in bursts"},
-		bRegularity:      {Name: "regularity", Unit: share, Doc: "share of those times that are equal to a quarter of an octave, the commonest ones; a clock has one, people many"},
+		bRegularity:      {Name: "regularity", Unit: share, Doc: "of those times, if they are 4 s or more, the share that are equal to a quarter of an octave, the commonest ones, 0 if there are fewer than three; a clock has one, people many"},
 		bPeak:            {Name: "peak_minute", Unit: lnCount, Doc: "most requests in one minute; bursts"},
 		bTemplates:       {Name: "templates", Unit: lnCount, Doc: "distinct templates; scanners visit many, bots one"},
 		bObjects:         {Name: "objects", Unit: lnCount, Doc: "distinct targets; scraping visits many of one template"},
@@ -125,10 +125,11 @@ func BehaviorSpace() []string {
 // BehaviorDataset has one row per principal with enough requests, in the order
 // of their first requests.
 type BehaviorDataset struct {
-	X          *frame.Matrix // columns of BehaviorSchema; Group is the hash of the principal
-	Principals []string      // traffic.Request.Principal, at most 512 bytes of it
-	Requests   []int64       // of each principal
-	Labels     []float64     // share of its labelled requests that are attacks; NaN if none is labelled
+	X          *frame.Matrix   // columns of BehaviorSchema; Group is the hash of the principal
+	Principals []string        // traffic.Request.Principal, at most 512 bytes of it
+	Requests   []int64         // of each principal
+	Attacks    []traffic.Label // the commonest attack of each, if most of its labelled requests are attacks, else None
+	Labels     []float64       // share of its labelled requests that are attacks; NaN if none is labelled
 
 	Seen      int64 // requests added
 	Anonymous int64 // of these, without any principal: in no row
@@ -190,6 +191,7 @@ type behaviour struct {
 	limited     int64
 	labelled    int64
 	attacks     int64
+	byType      map[traffic.Label]int64 // attacks only
 	agents      [numAgents]int64
 	changes     int64
 	lastAgent   uint64
@@ -258,11 +260,8 @@ func (b *BehaviorBuilder) add(r *traffic.Request) {
 		if len(b.index) >= b.limit {
 			b.makeRoom()
 		}
-		name := r.Principal()
-		if b.targets {
-			name = r.Method + " " + traffic.Template(r.Method, r.Target)
-		}
-		v = &behaviour{name: strings.Clone(name[:min(len(name), maxName)]), key: key, born: b.d.Seen}
+		name := b.Name(r)
+		v = &behaviour{name: strings.Clone(name), key: key, born: b.d.Seen}
 		b.index[key] = v
 	}
 	v.turn = b.d.Seen
@@ -289,6 +288,15 @@ func (t *transitions) take(a, b uint8) float64 {
 	t.next[a][b]++
 	t.from[a]++
 	return s
+}
+
+// Name is that of the profile to which a request belongs.
+func (b *BehaviorBuilder) Name(r *traffic.Request) string {
+	name := r.Principal()
+	if b.targets {
+		name = r.Method + " " + traffic.Template(r.Method, r.Target)
+	}
+	return name[:min(len(name), maxName)]
 }
 
 // makeRoom drops an eighth of the principals.
@@ -375,6 +383,10 @@ func (v *behaviour) add(r *traffic.Request, an *analysis, ag agent, ways *transi
 		v.labelled++
 		if r.Label.Attack() {
 			v.attacks++
+			if v.byType == nil {
+				v.byType = map[traffic.Label]int64{}
+			}
+			v.byType[r.Label]++
 		}
 	}
 	if r.BytesOut >= 0 {
@@ -464,6 +476,20 @@ func (v *behaviour) medianGap() float64 {
 	return 0
 }
 
+// regularity is the column of that name.
+func (v *behaviour) regularity() float32 {
+	from := gapBin(4) + 1 // shorter ones are alike because clocks tick in seconds
+	sum, most := uint32(0), uint32(0)
+	for _, c := range v.gaps[from:] {
+		sum += c
+		most = max(most, c)
+	}
+	if sum < 3 {
+		return 0
+	}
+	return float32(float64(most) / float64(sum))
+}
+
 // countBits is distinct of a bitmap.
 func countBits(words []uint64) float32 {
 	k := 0
@@ -494,10 +520,10 @@ func (v *behaviour) row(dst *[numBehavior]float32) {
 		dst[bNightShare] = of(v.night, v.timed)
 	}
 	if gaps := float64(v.timed - 1); gaps >= 1 {
-		dst[bGapMedian] = ln(v.medianGap())
+		dst[bGapMedian] = ln(v.medianGap() / 1000)
 		mean := v.gapSum / gaps
 		sd := math.Sqrt(max(0, v.gapSq/gaps-float64(mean*mean)))
-		dst[bRegularity] = of(int64(slices.Max(v.gaps[:])), v.timed-1)
+		dst[bRegularity] = v.regularity()
 		dst[bGapCV] = ln(sd / (mean + 0.001)) // clocks of logs tick in milliseconds at best
 	}
 	dst[bTemplates] = countBits(v.templates[:])
@@ -580,6 +606,16 @@ func (b *BehaviorBuilder) Dataset() (*BehaviorDataset, error) {
 			label = float64(v.attacks) / float64(v.labelled)
 		}
 		d.Labels = append(d.Labels, label)
+		attack := traffic.None
+		if label > 0.5 {
+			most := int64(0)
+			for _, l := range traffic.Labels() {
+				if n := v.byType[l]; n > most {
+					attack, most = l, n
+				}
+			}
+		}
+		d.Attacks = append(d.Attacks, attack)
 	}
 	return &d, nil
 }

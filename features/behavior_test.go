@@ -80,7 +80,7 @@ func TestBehaviorValues(t *testing.T) {
 	}
 	m := map[string]float64{
 		"requests": ln(5), "active_span": ln(32), "active_rate": ln(2.5),
-		"gap_median": ln(math.Exp2((52 - 0.5) / 4)), // 8 s = 2^12.97 ms: the bin from 2^12.75 to 2^13
+		"gap_median": ln(math.Exp2((52-0.5)/4) / 1000), // 8 s = 2^12.97 ms: the bin from 2^12.75 to 2^13
 		"gap_cv":     0,
 		"templates":  ln(256 * math.Log(256./253)), "objects": ln(1024 * math.Log(1024./1019)),
 		"template_entropy": math.Log2(5) - 3*math.Log2(3)/5,

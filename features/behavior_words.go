@@ -1,12 +1,15 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"apiml/frame"
 )
 
 // What clusters of profiles, and profiles alone, are like in words.
@@ -46,7 +49,7 @@ func DescribeBehavior(d *BehaviorDataset, labels []int32) []BehaviorCluster {
 		members[l] = append(members[l], i)
 		total += d.Requests[i]
 	}
-	slices.SortFunc(order, func(a, b int32) int { return int(uint32(a)>>1) - int(uint32(b)>>1) }) // −1 last
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(uint32(a), uint32(b)) }) // −1 last
 	spread := make([]float64, numBehavior)
 	for j := range spread {
 		spread[j] = columnSpread(d.X.Cols[j])
@@ -238,14 +241,17 @@ func behaviorPhrase(column int, v float64) string {
 	case bActiveRate:
 		return fmt.Sprintf("%.3g requests per active minute", n)
 	case bGapMedian:
-		return "a request every " + span(n/1000)
+		if n < .5 {
+			return "requests in the same second"
+		}
+		return "a request every " + span(n)
 	case bGapCV:
 		if n < .5 {
 			return "evenly spaced"
 		}
 		return fmt.Sprintf("gaps that vary by %.2g times their mean", n)
 	case bRegularity:
-		return percent("of gaps alike")
+		return percent("of pauses alike")
 	case bPeak:
 		return "up to " + thousands(math.Round(n)) + " requests a minute"
 	case bTemplates:
@@ -308,6 +314,23 @@ func behaviorPhrase(column int, v float64) string {
 		return many("address", "addresses")
 	}
 	return fmt.Sprintf("%s %.3g", behaviorColumns()[column].Name, v)
+}
+
+// BehaviorPhrases says the columns of a row that have the largest weights in words,
+// at most n of them.
+func BehaviorPhrases(x *frame.Matrix, row int, weight []float64, n int) []string {
+	order := make([]int, len(weight))
+	for j := range order {
+		order[j] = j
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(weight[b], weight[a]) })
+	out := []string{}
+	for _, j := range order[:min(n, len(order))] {
+		if v := float64(x.Cols[j][row]); v == v && weight[j] >= 0.05 {
+			out = append(out, behaviorPhrase(j, v))
+		}
+	}
+	return out
 }
 
 func thousands(v float64) string {

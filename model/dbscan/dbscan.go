@@ -70,13 +70,13 @@ const (
 
 // Config says how to cluster. The zero value is valid, apart from Scale.
 type Config struct {
-	Algorithm      string   `json:"algorithm"`         // "dbscan", or "hdbscan" for clusters of unequal density; default "dbscan"
-	Metric         string   `json:"metric"`            // "euclidean", "manhattan" or "cosine", of the scaled columns; default "euclidean"
-	Eps            float64  `json:"eps"`               // dbscan: radius of a neighbourhood, in scaled units; 0 = the knee of the k-distance curve; default 0
-	MinSamples     int      `json:"min_samples"`       // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
-	MinClusterSize int      `json:"min_cluster_size"`  // hdbscan: rows that make a cluster; 0 = min_samples; default 0
-	Columns        []string `json:"columns,omitempty"` // the columns whose distances count; none = all
-	Scale          string   `json:"scale"`             // "robust": (x − median) / interquartile range per column, no less than 1.349 winsorised standard deviations; "none": as they are; default "robust"
+	Algorithm      string   `json:"algorithm"`        // "dbscan", or "hdbscan" for clusters of unequal density; default "dbscan"
+	Metric         string   `json:"metric"`           // "euclidean", "manhattan" or "cosine", of the scaled columns; default "euclidean"
+	Eps            float64  `json:"eps"`              // dbscan: radius of a neighbourhood, in scaled units; 0 = the knee of the k-distance curve; default 0
+	MinSamples     int      `json:"min_samples"`      // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
+	MinClusterSize int      `json:"min_cluster_size"` // hdbscan: rows that make a cluster; 0 = min_samples; default 0
+	Columns        []string `json:"columns"`          // the columns whose distances count; none = all
+	Scale          string   `json:"scale"`            // "robust": (x − median) / interquartile range per column, no less than 1.349 winsorised standard deviations; "none": as they are; default "robust"
 }
 
 // Default is the default configuration.
