@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"apiml/features"
+	"apiml/frame"
 	"apiml/model"
 	"apiml/model/catalog"
 	"apiml/model/dbscan"
@@ -196,12 +197,21 @@ func (a *app) viewBehavior(src *source, m *dbscan.Model, p *profiles, period tim
 	slices.SortStableFunc(v.Outsiders, func(x, y outsider) int { return cmp.Compare(y.Outlying, x.Outlying) })
 	v.Outsiders = v.Outsiders[:min(len(v.Outsiders), 50)]
 	if slices.ContainsFunc(p.Labels, func(s float64) bool { return s == s }) {
-		v.found(p)
+		v.found(p, features.BehaviorEvidence(p.BehaviorDataset, outlyingOf(m, p.X)))
 	}
 	if slices.Contains(src.files, "-") { // read once
 		return v, nil
 	}
 	return v, a.viewMoves(src, m, v, period)
+}
+
+// outlyingOf is how far each row lies from the clusters.
+func outlyingOf(m *dbscan.Model, x *frame.Matrix) []float64 {
+	out, share := make([]float64, x.Rows()), make([]float64, len(x.Cols))
+	for i := range out {
+		out[i] = m.Outlying(share, x, i)
+	}
+	return out
 }
 
 // viewMoves follows the principals from period to period; half of the log is one,
@@ -289,15 +299,15 @@ func alerts(ev []features.Evidence, budget int) []int {
 	return rows[:min(len(rows), budget)]
 }
 
-// leastEvidence is that of somebody who is one in 30 in all that speaks for an
-// attack.
-const leastEvidence = 1.5
+// leastEvidence is that of somebody who is one in 16 in all that speaks for an
+// attack, and as far from the clusters as one in 16: the budget is what limits the
+// alerts of a log, this only those of one in which nothing stands out.
+const leastEvidence = 1.2
 
 // found compares the alerts with the labels, and with the behaviour rules at the
 // same budget.
-func (v *behaviorView) found(p *profiles) {
+func (v *behaviorView) found(p *profiles, ev []features.Evidence) {
 	v.PerDay, v.Budget = budgetPerDay, int(math.Ceil(budgetPerDay*p.days))
-	ev := features.BehaviorEvidence(p.BehaviorDataset)
 	mine := alerts(ev, v.Budget)
 	hits := make([]int64, len(ev))
 	class := make([]string, len(ev))
@@ -504,6 +514,7 @@ func (a *app) scoreProfiles(files []string, o scoreOptions) error {
 	res := &scoredProfiles{By: o.by, Profiles: p.X.N, Few: p.Few, Requests: p.Seen, PerDay: perDay, Days: p.days, Alerts: []scoredProfile{}, Warnings: []string{}}
 	n := p.X.N
 	rows := make([]scoredProfile, n)
+	var outlying []float64
 	if !targets {
 		specs, err := catalog.Resolve([]string{"behavior"})
 		if err != nil {
@@ -530,18 +541,18 @@ func (a *app) scoreProfiles(files []string, o scoreOptions) error {
 		for _, c := range res.Clusters {
 			kinds[c.Label] = c.Kind
 		}
-		share := make([]float64, len(p.X.Cols))
+		outlying = outlyingOf(m, p.X)
 		for i, l := range labels {
 			rows[i].Cluster, rows[i].Kind = &l, kinds[l]
-			if d := m.Outlying(share, p.X, i); !math.IsInf(d, 0) {
-				rows[i].Outlying = &d
+			if !math.IsInf(outlying[i], 0) {
+				rows[i].Outlying = &outlying[i]
 			}
 		}
 	}
 	if n < leastPrincipals {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("%d profiles are few: what is usual among them says little", n))
 	}
-	ev := features.BehaviorEvidence(p.BehaviorDataset)
+	ev := features.BehaviorEvidence(p.BehaviorDataset, outlying)
 	for i := range rows {
 		r := &rows[i]
 		if r.Principal = p.Principals[i]; targets {
