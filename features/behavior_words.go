@@ -119,6 +119,11 @@ func DescribeBehavior(d *BehaviorDataset, labels []int32) []BehaviorCluster {
 		for _, e := range effects[:min(len(effects), clusterFeatures)] {
 			c.Features = append(c.Features, behaviorPhrase(e.column, center[e.column]))
 		}
+		for _, j := range [...]int{bGapMedian, bTemplates, bRequests} { // what is nothing special is better than nothing
+			if v := center[j]; v == v && len(c.Features) < 2 {
+				c.Features = append(c.Features, behaviorPhrase(j, v))
+			}
+		}
 		c.Name = c.Kind
 		if len(c.Features) > 0 && l >= 0 {
 			c.Name += ": " + strings.Join(c.Features, ", ")

@@ -227,7 +227,7 @@ func (l *lexicon) agentClass(s string) uint8 {
 	if !named(s) {
 		return agentNone
 	}
-	t := strings.ToLower(s[:min(len(s), 512)])
+	t := strings.ReplaceAll(strings.ToLower(s[:min(len(s), 512)]), "cubot", "") // a maker of phones
 	has := func(list []string) bool {
 		for _, w := range list {
 			if strings.Contains(t, w) {

@@ -58,9 +58,6 @@ func behaviorConfig(config json.RawMessage, o trainOptions) (json.RawMessage, er
 	if o.minSamplesSet {
 		m["min_samples"] = o.minSamples
 	}
-	if has("eps") && !has("algorithm") { // only DBSCAN has one
-		m["algorithm"] = dbscan.DBSCAN
-	}
 	return json.Marshal(m)
 }
 

@@ -212,8 +212,8 @@ func (a *app) clusterTable(o trainOptions) error {
 		return usagef("--csv goes with one model: apiml train behavior --csv FILE --eps E --min-samples M")
 	}
 	hierarchy := o.algorithm == dbscan.HDBSCAN
-	if hierarchy && o.eps != 0 {
-		return usagef("--eps is for dbscan: hdbscan has no radius")
+	if hierarchy && !(o.eps >= 0) {
+		return usagef("--eps %v: want 0 or a distance", o.eps)
 	}
 	if !hierarchy && (!(o.eps > 0) || math.IsInf(o.eps, 0)) {
 		return usagef("--eps %v: want a radius above 0", o.eps)
@@ -261,7 +261,7 @@ func (a *app) clusterTable(o trainOptions) error {
 	cpu := cpuSeconds()
 	var res dbscan.Result
 	if hierarchy {
-		res, err = dbscan.Hierarchy(a.ctx, points, len(header), dbscan.HierarchyOptions{MinSamples: o.minSamples, MinSize: o.minSamples, Metric: o.metric})
+		res, err = dbscan.Hierarchy(a.ctx, points, len(header), dbscan.HierarchyOptions{MinSamples: o.minSamples, MinSize: o.minSamples, Eps: o.eps, Metric: o.metric})
 	} else {
 		res, err = dbscan.Plain(a.ctx, points, len(header), dbscan.Options{Eps: o.eps, MinSamples: o.minSamples, Metric: o.metric})
 	}

@@ -103,7 +103,7 @@ both sides. It falls back to group where there are no times.`,
 	f.StringVar(&o.csv, "csv", "", "with behavior: plain clustering of the numeric columns of this CSV, without scaling or a store")
 	f.StringVar(&o.algorithm, "algorithm", "", "with behavior: dbscan or hdbscan (default hdbscan; with --csv dbscan)")
 	f.StringVar(&o.metric, "metric", "", "with behavior: euclidean, manhattan or cosine (default euclidean)")
-	f.Float64Var(&o.eps, "eps", 0, "with behavior: radius of dbscan (default: the knee of the k-distances; needed with --csv)")
+	f.Float64Var(&o.eps, "eps", 0, "with behavior: radius of dbscan, least distance at which clusters of hdbscan part (default: the knee of the k-distances; dbscan needs it with --csv)")
 	f.IntVar(&o.minSamples, "min-samples", 5, "with behavior: rows within --eps, itself included, that make a core; hdbscan: also the least size of a cluster (without --csv by default from the data)")
 	f.StringVar(&o.labels, "labels", "", "file for its labels, one per row, -1 = noise")
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")

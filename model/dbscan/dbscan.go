@@ -72,7 +72,7 @@ const (
 type Config struct {
 	Algorithm      string   `json:"algorithm"`        // "dbscan", or "hdbscan" for clusters of unequal density; default "dbscan"
 	Metric         string   `json:"metric"`           // "euclidean", "manhattan" or "cosine", of the scaled columns; default "euclidean"
-	Eps            float64  `json:"eps"`              // dbscan: radius of a neighbourhood, in scaled units; 0 = the knee of the k-distance curve; default 0
+	Eps            float64  `json:"eps"`              // dbscan: radius of a neighbourhood, hdbscan: least distance at which clusters part, in scaled units; 0 = the knee of the k-distance curve; default 0
 	MinSamples     int      `json:"min_samples"`      // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
 	MinClusterSize int      `json:"min_cluster_size"` // hdbscan: rows that make a cluster; 0 = min_samples; default 0
 	Columns        []string `json:"columns"`          // the columns whose distances count; none = all
@@ -88,8 +88,6 @@ func (c *Config) check() error {
 		return fmt.Errorf("dbscan: algorithm must be %q or %q, not %q", DBSCAN, HDBSCAN, c.Algorithm)
 	case !(c.Eps >= 0) || math.IsInf(c.Eps, 0):
 		return fmt.Errorf("dbscan: eps must be 0 (chosen from the data) or more, not %v", c.Eps)
-	case c.Algorithm == HDBSCAN && c.Eps > 0:
-		return fmt.Errorf("dbscan: hdbscan has no eps")
 	case c.MinSamples < 0 || c.MinSamples > math.MaxInt32:
 		return fmt.Errorf("dbscan: min_samples must be 0 (chosen from the data) or more, not %d", c.MinSamples)
 	case c.MinClusterSize < 0 || c.MinClusterSize == 1 || c.MinClusterSize > math.MaxInt32:

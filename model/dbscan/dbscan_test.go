@@ -995,7 +995,6 @@ func TestErrors(t *testing.T) {
 		{x, Config{Scale: "none", Columns: []string{"rate", "height"}}, `there is no column "height"`},
 		{x, Config{Scale: "none", Metric: "taxi"}, `metric must be "euclidean", "manhattan" or "cosine", not "taxi"`},
 		{x, Config{Scale: "none", Algorithm: "optics"}, `algorithm must be "dbscan" or "hdbscan", not "optics"`},
-		{x, Config{Scale: "none", Algorithm: HDBSCAN, Eps: 1}, "hdbscan has no eps"},
 		{x, Config{Scale: "none", MinClusterSize: 1}, "min_cluster_size must be 0"},
 		{x, Config{}, `scale must be "robust" or "none", not ""`},
 		{frame.NewMatrix(&frame.Schema{Name: "x"}, 3), Default(), "0 columns"},
@@ -1032,7 +1031,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("expected %q: %v", c.want, err)
 		}
 	}
-	for _, o := range []HierarchyOptions{{MinSamples: 0, MinSize: 2}, {MinSamples: 1, MinSize: 1}, {MinSamples: 1, MinSize: 2, Metric: "x"}} {
+	for _, o := range []HierarchyOptions{{MinSamples: 0, MinSize: 2}, {MinSamples: 1, MinSize: 1}, {MinSamples: 1, MinSize: 2, Metric: "x"}, {MinSamples: 1, MinSize: 2, Eps: -1}} {
 		if _, err := Hierarchy(t.Context(), []float64{1, 2}, 1, o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}

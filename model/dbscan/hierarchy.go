@@ -24,6 +24,11 @@ import (
 // most log₂ n rounds every component finds its shortest way out. O(n·log² n)
 // distances where neighbourhoods are small, O(n²·log n) at worst, O(n) memory.
 //
+// Optionally clusters that part from each other at less than a distance Eps are
+// not parted (Malzer, Baum, "A hybrid approach to hierarchical density-based
+// cluster selection", MFI 2020): below it the result is DBSCAN's, above it the
+// hierarchy's. That keeps one dense kind from falling into splinters.
+//
 // Deviations: merges at the same distance are one merge of several branches, so
 // that the order of the rows does not matter; distances of 0 count as half the
 // smallest above 0 (a quarter of its square), so that the excess of mass of equal rows is finite; if all rows are
@@ -31,10 +36,11 @@ import (
 
 // HierarchyOptions of Hierarchy.
 type HierarchyOptions struct {
-	MinSamples int    // rows, itself included, whose distance is a row's core distance; at least 1
-	MinSize    int    // rows that make a cluster; at least 2
-	Metric     string // "" = Euclidean
-	Workers    int    // 0 = GOMAXPROCS; never changes the result
+	MinSamples int     // rows, itself included, whose distance is a row's core distance; at least 1
+	MinSize    int     // rows that make a cluster; at least 2
+	Eps        float64 // clusters part at no less than this distance; 0 = at any
+	Metric     string  // "" = Euclidean
+	Workers    int     // 0 = GOMAXPROCS; never changes the result
 }
 
 // Hierarchy clusters rows of dim columns, row-major, by HDBSCAN. Clusters are
@@ -49,6 +55,9 @@ func Hierarchy(ctx context.Context, rows []float64, dim int, o HierarchyOptions)
 	}
 	if o.MinSamples < 1 || o.MinSize < 2 {
 		return Result{}, fmt.Errorf("dbscan: min_samples must be 1 or more and the least size 2 or more, not %d and %d", o.MinSamples, o.MinSize)
+	}
+	if !(o.Eps >= 0) || math.IsInf(o.Eps, 0) {
+		return Result{}, fmt.Errorf("dbscan: eps must be 0 or more, not %v", o.Eps)
 	}
 	r := Result{Labels: make([]int32, n)}
 	if n == 0 {
@@ -66,7 +75,7 @@ func Hierarchy(ctx context.Context, rows []float64, dim int, o HierarchyOptions)
 	if err != nil {
 		return Result{}, err
 	}
-	labels, radius := condense(edges, n, o.MinSize, o.Metric)
+	labels, radius := condense(edges, n, o.MinSize, o.Eps, o.Metric)
 	for i, id := range t.id {
 		r.Labels[id] = labels[i]
 	}
@@ -302,7 +311,7 @@ type branch struct {
 // condense makes clusters of the spanning tree of n positions: the cluster of
 // each position, −1 = noise, and of each cluster the largest distance (an outer
 // one) at which a row is still in it.
-func condense(edges []edge, n, minSize int, metric string) (labels []int32, radius []float64) {
+func condense(edges []edge, n, minSize int, eps float64, metric string) (labels []int32, radius []float64) {
 	labels = make([]int32, n)
 	slices.SortFunc(edges, edge.compare)
 	floor := 0.0
@@ -408,7 +417,25 @@ func condense(edges []edge, n, minSize int, metric string) (labels []int32, radi
 		b.taken = b.inner <= b.stability
 		branches[b.parent].inner += max(b.inner, b.stability)
 	}
-	// Top down: the highest that is taken counts.
+	// The highest that is taken counts; where it parts at less than eps, the branch
+	// that does not, or the one below the root.
+	under := make([]bool, len(branches))
+	var highest []int32
+	for c := 1; c < len(branches); c++ {
+		b := &branches[c]
+		if under[c] = under[b.parent] || branches[b.parent].taken; !under[c] && b.taken {
+			highest = append(highest, int32(c))
+		}
+	}
+	for c := range branches {
+		branches[c].taken = false
+	}
+	for _, c := range highest {
+		for branches[c].parent > 0 && 1/branches[c].birth < eps {
+			c = branches[c].parent
+		}
+		branches[c].taken = true
+	}
 	number := make([]int32, len(branches))
 	number[0] = -1
 	for c := 1; c < len(branches); c++ {
@@ -441,6 +468,10 @@ func (m *Model) hierarchy(ctx context.Context, rows []float64, order []int32, wo
 	}
 	slices.Sort(curve)
 	m.curve = thin(curve, curvePoints)
+	eps := m.config.Eps
+	if eps == 0 {
+		eps = knee(m.curve)
+	}
 	step()
 	edges, err := t.spanning(ctx, reach, workers)
 	if err != nil {
@@ -451,7 +482,7 @@ func (m *Model) hierarchy(ctx context.Context, rows []float64, order []int32, wo
 	if size == 0 {
 		size = max(2, m.min)
 	}
-	labels, radius := condense(edges, n, size, metric)
+	labels, radius := condense(edges, n, size, eps, metric)
 	m.fitted = make([]int32, n)
 	for i, r := range t.id {
 		m.fitted[r] = labels[i]
