@@ -18,10 +18,10 @@ import (
 //     blocks between them, where a tree cannot pay: few points, or so many columns
 //     that every leaf's box touches every other's.
 const (
-	gridDim    = 3
+	gridDim    = 2
 	gridFew    = 4   // points per cell, on average, from which a grid is taken
 	gridMany   = 256 // points in a cell up to which it is
-	blocksDim  = 128 // columns from which blocks are taken
+	blocksDim  = 256 // columns from which blocks are taken
 	blocksRows = 2 * leafPoints
 )
 
