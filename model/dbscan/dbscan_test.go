@@ -344,6 +344,25 @@ func TestHierarchy(t *testing.T) {
 	}
 }
 
+// TestManyEqual: rows that are all equal, but for a few, take no longer than others.
+func TestManyEqual(t *testing.T) {
+	const n = 60_000
+	rows := make([]float64, 2*n)
+	for i := range 200 {
+		rows[2*i] = 1 + float64(i%7)/100
+	}
+	for _, k := range []int{1, 5, 50} {
+		h, err := Hierarchy(t.Context(), rows, 2, HierarchyOptions{MinSamples: k, MinSize: 20})
+		if err != nil || h.Clusters < 2 || h.Labels[n-1] < 0 {
+			t.Errorf("%d clusters, the equal rows in %d: %v", h.Clusters, h.Labels[n-1], err)
+		}
+		p, err := Plain(t.Context(), rows, 2, Options{Eps: .02, MinSamples: k})
+		if err != nil || p.Clusters != 2 {
+			t.Errorf("%d clusters of dbscan: %v", p.Clusters, err)
+		}
+	}
+}
+
 func TestSpanning(t *testing.T) {
 	for _, c := range []struct {
 		n, dim, k int
@@ -679,7 +698,7 @@ func TestTree(t *testing.T) {
 			}
 			at := int32(0)
 			for _, l := range tree.leaves {
-				if m := tree.nodes[l]; m.lo != at || m.hi-m.lo > leafPoints && tree.most(l, l) > 0 {
+				if m := tree.nodes[l]; m.lo != at || m.hi-m.lo > leafPoints {
 					t.Fatalf("leaf %+v behind position %d", m, at)
 				}
 				at = tree.nodes[l].hi
@@ -1207,7 +1226,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// FuzzPlain: the labels are the reference's for any points.
+// FuzzPlain: with every index the labels are the reference's for any points, and
+// no cluster of the hierarchy is too small.
 func FuzzPlain(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, uint8(1), uint8(2), uint8(2))
 	f.Add(bytes.Repeat([]byte{7, 7, 1}, 40), uint8(0), uint8(1), uint8(3))
@@ -1220,9 +1240,27 @@ func FuzzPlain(f *testing.F) {
 		}
 		eps, minSamples := float64(radius%64)/16+.01, 1+int(least%12)
 		want, _, k := reference(rows, dim, eps, minSamples)
-		got, clusters, err := plain(t.Context(), rows, dim, eps, minSamples, 2)
-		if err != nil || clusters != k || !slices.Equal(got, want) {
-			t.Errorf("%d clusters, expected %d, labels %v, expected %v: %v", clusters, k, got, want, err)
+		for _, kind := range []indexKind{automatic, gridIndex, treeIndex, blockIndex} {
+			r, err := Plain(t.Context(), rows, dim, Options{Eps: eps, MinSamples: minSamples, Workers: 2, index: kind})
+			if err != nil || r.Clusters != k || !slices.Equal(r.Labels, want) {
+				t.Errorf("index %d: %d clusters, expected %d, labels %v, expected %v: %v", kind, r.Clusters, k, r.Labels, want, err)
+			}
+		}
+		// The hierarchy's clusters have rows enough.
+		h, err := Hierarchy(t.Context(), rows, dim, HierarchyOptions{MinSamples: minSamples, MinSize: 1 + minSamples, Workers: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := make([]int, h.Clusters)
+		for _, l := range h.Labels {
+			if l >= 0 {
+				size[l]++
+			}
+		}
+		for l, n := range size {
+			if n < 1+minSamples {
+				t.Errorf("cluster %d of the hierarchy has %d rows, at least %d make one", l, n, 1+minSamples)
+			}
 		}
 	})
 }

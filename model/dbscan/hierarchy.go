@@ -250,7 +250,8 @@ func (s *growth) lower(c int32, length float64) {
 func (s *growth) search(i int32) {
 	c := s.of[i]
 	limit := func() float64 { return math.Float64frombits(s.bound[c].Load()) }
-	if s.way[i] >= 0 || s.core[i] > limit() {
+	// Equal rows: any edge of length 0 will do, they are merged at one height.
+	if s.way[i] >= 0 || s.core[i] > limit() || limit() == 0 {
 		return
 	}
 	p := s.point(i)
@@ -263,7 +264,7 @@ func (s *growth) search(i int32) {
 	var stack [maxStack]step
 	top := 1
 	stack[0] = step{0, 0}
-	for top > 0 {
+	for top > 0 && far > 0 {
 		top--
 		m := stack[top].node
 		if s.node[m] == c || stack[top].bound > far || s.least[m] > far {
@@ -288,6 +289,9 @@ func (s *growth) search(i int32) {
 			e := edge{length, min(i, j), max(i, j)}
 			if length <= far && (best.a < 0 || e.compare(best) < 0) {
 				best, far = e, length
+			}
+			if far == 0 {
+				break
 			}
 		}
 		far = min(far, limit())

@@ -36,8 +36,7 @@ type node struct {
 
 const (
 	// leafPoints is the most points in a leaf: enough that the distances, not
-	// the walk, take the time; few enough that a leaf is small against eps. A
-	// leaf of equal points may have more.
+	// the walk, take the time; few enough that a leaf is small against eps.
 	leafPoints = 32
 	// maxStack bounds the depth of a walk: halves of 2^31 points.
 	maxStack = 64
@@ -116,7 +115,7 @@ func (t *tree) add(points []float64, lo, hi int) (low, high []float64) {
 func (t *tree) build(points []float64, lo, hi int) {
 	at := len(t.nodes)
 	low, high := t.add(points, lo, hi)
-	if hi-lo <= leafPoints {
+	if hi-lo <= leafPoints || t.dim == 0 {
 		return
 	}
 	axis, width := 0, -1.0
@@ -124,9 +123,6 @@ func (t *tree) build(points []float64, lo, hi int) {
 		if w := high[j] - low[j]; w > width {
 			axis, width = j, w
 		}
-	}
-	if !(width > 0) {
-		return // all equal: one leaf, of any size
 	}
 	// Whole leaves on the left: then all leaves but the last are full.
 	leaves := (hi - lo + leafPoints - 1) / leafPoints
