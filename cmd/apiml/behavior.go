@@ -492,6 +492,13 @@ func (a *app) scoreProfiles(files []string, o scoreOptions) error {
 	if err != nil {
 		return err
 	}
+	for _, path := range o.outputs {
+		if format, err := resultFormat(path, o.format); err != nil {
+			return err
+		} else if format != "jsonl" && format != "csv" {
+			return usagef("output %q: profiles are written as jsonl or csv", path)
+		}
+	}
 	if len(o.failOn) > 0 {
 		return usagef("--fail-on is for --by request; --max-alerts works here")
 	}

@@ -116,12 +116,12 @@ func TestBehaviorKinds(t *testing.T) {
 }
 
 func TestParseBudget(t *testing.T) {
-	for s, want := range map[string]float64{"20/day": 20, "1/hour": 24, "14/week": 2, "0.5/day": .5} {
+	for s, want := range map[string]float64{"20/day": 20, "1/hour": 24, "14/week": 2, "60/month": 2, "0.5/day": .5} {
 		if got, err := parseBudget(s); err != nil || got != want {
 			t.Errorf("%q is %v, %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"", "20", "20/month", "0/day", "-1/day", "NaN/day", "Inf/day", "x/day"} {
+	for _, s := range []string{"", "20", "20/year", "0/day", "-1/day", "NaN/day", "Inf/day", "x/day"} {
 		if got, err := parseBudget(s); err == nil {
 			t.Errorf("%q is %v", s, got)
 		}
