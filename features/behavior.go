@@ -20,7 +20,11 @@ import (
 // default.
 type BehaviorConfig struct {
 	MinRequests   int // principals with fewer requests get no row; 0 = 5
-	MaxPrincipals int // in memory at once, about 1.3 kB each; 0 = 65,536
+	MaxPrincipals int // in memory at once, about 1.4 kB each; 0 = 65,536
+
+	// Targets makes profiles of what is asked for instead: one row per template,
+	// with the same columns over everybody's requests to it.
+	Targets bool
 }
 
 // The columns of a profile, in order.
@@ -30,9 +34,12 @@ const (
 	bActiveRate
 	bGapMedian
 	bGapCV
+	bRegularity
+	bPeak
 	bTemplates
 	bObjects
 	bTemplateEntropy
+	bSurprise
 	bGetShare
 	bClientErrors
 	bServerErrors
@@ -42,10 +49,16 @@ const (
 	bBytesOut
 	bAssetShare
 	bNightShare
-	bAgentClass
+	bAgentBrowser
+	bAgentApp
+	bAgentBot
+	bAgentTool
+	bAgentNone
+	bAgentChanges
 	bBodyShare
 	bLoginShare
 	bLoginFailures
+	bLoginsWon
 	bSequential
 	bLatency
 	bAddresses
@@ -57,11 +70,14 @@ func behaviorColumns() [numBehavior]frame.Column {
 		bRequests:        {Name: "requests", Unit: lnCount, Doc: "requests of the principal; floods and scrapers send many"},
 		bSpan:            {Name: "active_span", Unit: "ln(1+s)", Doc: "time from the first request to the last; visitors come once, accounts come back"},
 		bActiveRate:      {Name: "active_rate", Unit: lnCount, Doc: "requests per minute in which there was one; how hard it goes at it"},
-		bGapMedian:       {Name: "gap_median", Unit: "ln(1+ms)", Doc: "median time between two requests, to a quarter of an octave; people read, programs do not"},
+		bGapMedian:       {Name: "gap_median", Unit: "ln(1+s)", Doc: "median time between two requests, to a quarter of an octave; people read, programs do not. In seconds: most logs tick in them"},
 		bGapCV:           {Name: "gap_cv", Unit: "ln(1+x)", Doc: "standard deviation of that time over its mean; programs are regular, people come in bursts"},
+		bRegularity:      {Name: "regularity", Unit: share, Doc: "of those times, if they are 4 s or more, the share that are equal to a quarter of an octave, the commonest ones, 0 if there are fewer than three; a clock has one, people many"},
+		bPeak:            {Name: "peak_minute", Unit: lnCount, Doc: "most requests in one minute; bursts"},
 		bTemplates:       {Name: "templates", Unit: lnCount, Doc: "distinct templates; scanners visit many, bots one"},
 		bObjects:         {Name: "objects", Unit: lnCount, Doc: "distinct targets; scraping visits many of one template"},
 		bTemplateEntropy: {Name: "template_entropy", Unit: "bits", Doc: "entropy of the templates; 0 = hammers one endpoint"},
+		bSurprise:        {Name: "transition_surprise", Unit: "bits", Doc: "mean surprise of the next template after the one before, against all principals so far (a Markov chain over 256 buckets); ways through the service that nobody else takes"},
 		bGetShare:        {Name: "get_share", Unit: share, Doc: "share of reading methods; readers and writers behave differently"},
 		bClientErrors:    {Name: "client_errors", Unit: share, Doc: "share of answers that are 4xx; guessing fails"},
 		bServerErrors:    {Name: "server_errors", Unit: share, Doc: "share of answers that are 5xx; injection breaks servers"},
@@ -71,10 +87,16 @@ func behaviorColumns() [numBehavior]frame.Column {
 		bBytesOut:        {Name: "bytes_out", Unit: lnBytes, Doc: "mean size of a response's body, missing if unknown; exports are large, refusals small"},
 		bAssetShare:      {Name: "asset_share", Unit: share, Doc: "share of images, scripts, styles and fonts; browsers load them, programs do not"},
 		bNightShare:      {Name: "night_share", Unit: share, Doc: "share of requests from 22:00 to 06:00 UTC; people of one region sleep, programs do not"},
-		bAgentClass:      {Name: "agent_class", Doc: "mean class of the user agents: 0 browser, 1 mobile app, 2 bot, 3 library or tool, 4 none, 5 scanner"},
+		bAgentBrowser:    {Name: "agent_browser", Unit: share, Doc: "share of requests whose agent is a browser's, by its own word"},
+		bAgentApp:        {Name: "agent_app", Unit: share, Doc: "the same of mobile apps"},
+		bAgentBot:        {Name: "agent_bot", Unit: share, Doc: "the same of crawlers and monitors"},
+		bAgentTool:       {Name: "agent_tool", Unit: share, Doc: "the same of libraries, command-line tools and scanners"},
+		bAgentNone:       {Name: "agent_none", Unit: share, Doc: "share of requests without an agent"},
+		bAgentChanges:    {Name: "agent_changes", Unit: share, Doc: "share of requests whose agent is not that of the one before; accounts in many hands, tools in disguise"},
 		bBodyShare:       {Name: "body_share", Unit: share, Doc: "share of requests with a body, missing if the log has no bodies; uploads and form posts"},
 		bLoginShare:      {Name: "login_share", Unit: share, Doc: "share of requests to login, token or password endpoints; nobody logs in all the time"},
 		bLoginFailures:   {Name: "login_failures", Unit: share, Doc: "share of requests that are failed logins; stuffing"},
+		bLoginsWon:       {Name: "logins_won", Unit: lnCount, Doc: "logins that succeeded right after three or more failures; a guess that was right"},
 		bSequential:      {Name: "sequential_ids", Unit: share, Doc: "share of numeric ids that follow the one before (within 10, same template); enumeration"},
 		bLatency:         {Name: "latency", Unit: "ln(1+ms)", Doc: "mean time to respond, missing if unknown; expensive requests"},
 		bAddresses:       {Name: "addresses", Unit: lnCount, Doc: "distinct client addresses; shared or stolen accounts"},
@@ -87,13 +109,27 @@ func BehaviorSchema() *frame.Schema {
 	return &frame.Schema{Name: "behavior", Columns: c[:]}
 }
 
+// BehaviorSpace names the columns whose distances make the clusters: what kind of
+// client it is. The others say what it does beside that, which is rare for all
+// kinds, and mostly 0: as axes they would only blur the kinds.
+func BehaviorSpace() []string {
+	c := behaviorColumns()
+	var names []string
+	for _, j := range [...]int{bRequests, bActiveRate, bGapMedian, bTemplateEntropy, bGetShare, bBytesOut, bAssetShare,
+		bAgentBrowser, bAgentApp, bAgentBot, bAgentTool, bAgentNone, bSequential} {
+		names = append(names, c[j].Name)
+	}
+	return names
+}
+
 // BehaviorDataset has one row per principal with enough requests, in the order
 // of their first requests.
 type BehaviorDataset struct {
-	X          *frame.Matrix // columns of BehaviorSchema; Group is the hash of the principal
-	Principals []string      // traffic.Request.Principal, at most 512 bytes of it
-	Requests   []int64       // of each principal
-	Labels     []float64     // share of its labelled requests that are attacks; NaN if none is labelled
+	X          *frame.Matrix   // columns of BehaviorSchema; Group is the hash of the principal
+	Principals []string        // traffic.Request.Principal, at most 512 bytes of it
+	Requests   []int64         // of each principal
+	Attacks    []traffic.Label // the commonest attack of each, if most of its labelled requests are attacks, else None
+	Labels     []float64       // share of its labelled requests that are attacks; NaN if none is labelled
 
 	Seen      int64 // requests added
 	Anonymous int64 // of these, without any principal: in no row
@@ -116,6 +152,8 @@ type BehaviorBuilder struct {
 	min, limit int
 	analyser   *analyser
 	agents     *memo[agent]
+	ways       *transitions
+	targets    bool
 	index      map[uint64]*behaviour
 	d          BehaviorDataset
 	done       bool
@@ -153,7 +191,17 @@ type behaviour struct {
 	limited     int64
 	labelled    int64
 	attacks     int64
-	agentSum    int64
+	byType      map[traffic.Label]int64 // attacks only
+	agents      [numAgents]int64
+	changes     int64
+	lastAgent   uint64
+	failedRow   int64 // failed logins since the last that succeeded
+	won         int64
+	thisMinute  int64
+	peak        int64
+	ways        int64
+	surprise    float64
+	bucket      uint8 // of the last template
 	ids         int64
 	follows     int64
 	lastID      int64
@@ -180,7 +228,7 @@ func NewBehaviorBuilder(c BehaviorConfig) *BehaviorBuilder {
 		c.MaxPrincipals = maxPrincipals
 	}
 	return &BehaviorBuilder{min: c.MinRequests, limit: c.MaxPrincipals, analyser: newAnalyser(nil),
-		agents: newMemo[agent](4096), index: map[uint64]*behaviour{}}
+		agents: newMemo[agent](4096), ways: &transitions{}, targets: c.Targets, index: map[uint64]*behaviour{}}
 }
 
 // Add takes in the next requests and keeps none of their text but the names of
@@ -198,7 +246,11 @@ func (b *BehaviorBuilder) add(r *traffic.Request) {
 		ag = agent{hash: hashOf(r.Agent, 14), class: b.analyser.lx.agentClass(r.Agent)}
 		b.agents.put(r.Agent, ag)
 	}
+	an := b.analyser.analyse(r)
 	key := principal(r, ag.hash)
+	if b.targets {
+		key = mix(an.shape.template, 77) | 1
+	}
 	if key == 0 {
 		b.d.Anonymous++
 		return
@@ -208,12 +260,43 @@ func (b *BehaviorBuilder) add(r *traffic.Request) {
 		if len(b.index) >= b.limit {
 			b.makeRoom()
 		}
-		name := r.Principal()
-		v = &behaviour{name: strings.Clone(name[:min(len(name), maxName)]), key: key, born: b.d.Seen}
+		name := b.Name(r)
+		v = &behaviour{name: strings.Clone(name), key: key, born: b.d.Seen}
 		b.index[key] = v
 	}
 	v.turn = b.d.Seen
-	v.add(r, b.analyser.analyse(r), ag)
+	v.add(r, an, ag, b.ways)
+}
+
+// transitions counts which template follows which, by buckets of their hashes,
+// over all principals.
+type transitions struct {
+	next  [256][256]uint32
+	from  [256]uint32
+	seen  [256]bool
+	kinds int
+}
+
+// take returns the surprise of a step, in bits, and learns it. Counts are
+// smoothed by half a step for each bucket that occurs.
+func (t *transitions) take(a, b uint8) float64 {
+	if !t.seen[b] {
+		t.seen[b] = true
+		t.kinds++
+	}
+	s := math.Log2((float64(t.from[a]) + 0.5*float64(t.kinds)) / (float64(t.next[a][b]) + 0.5))
+	t.next[a][b]++
+	t.from[a]++
+	return s
+}
+
+// Name is that of the profile to which a request belongs.
+func (b *BehaviorBuilder) Name(r *traffic.Request) string {
+	name := r.Principal()
+	if b.targets {
+		name = r.Method + " " + traffic.Template(r.Method, r.Target)
+	}
+	return name[:min(len(name), maxName)]
 }
 
 // makeRoom drops an eighth of the principals.
@@ -239,9 +322,18 @@ func (b *BehaviorBuilder) makeRoom() {
 	}
 }
 
-func (v *behaviour) add(r *traffic.Request, an *analysis, ag agent) {
+func (v *behaviour) add(r *traffic.Request, an *analysis, ag agent, ways *transitions) {
+	bucket := uint8(an.shape.template >> 48)
+	if v.requests > 0 {
+		if v.lastAgent != ag.hash {
+			v.changes++
+		}
+		v.surprise += ways.take(v.bucket, bucket)
+		v.ways++
+	}
+	v.bucket, v.lastAgent = bucket, ag.hash
 	v.requests++
-	v.agentSum += int64(ag.class)
+	v.agents[ag.class]++
 	if r.Time != traffic.NoTime {
 		v.time(r.Time)
 	}
@@ -257,6 +349,12 @@ func (v *behaviour) add(r *traffic.Request, an *analysis, ag agent) {
 	}
 	if (&event{status: r.Status, login: login, write: write}).failedLogin() {
 		v.failures++
+		v.failedRow++
+	} else if login && write && r.Status >= 200 && r.Status < 400 {
+		if v.failedRow >= 3 {
+			v.won++
+		}
+		v.failedRow = 0
 	}
 	if r.HasBody {
 		v.bodyKnown++
@@ -285,6 +383,10 @@ func (v *behaviour) add(r *traffic.Request, an *analysis, ag agent) {
 		v.labelled++
 		if r.Label.Attack() {
 			v.attacks++
+			if v.byType == nil {
+				v.byType = map[traffic.Label]int64{}
+			}
+			v.byType[r.Label]++
 		}
 	}
 	if r.BytesOut >= 0 {
@@ -330,7 +432,10 @@ func (v *behaviour) time(t int64) {
 	m := floorDiv(t, minute)
 	if v.timed == 0 || m != v.minute {
 		v.minutes++
+		v.thisMinute = 0
 	}
+	v.thisMinute++
+	v.peak = max(v.peak, v.thisMinute)
 	if h := floorDiv(t, hour) - 24*floorDiv(t, 24*hour); h >= 22 || h < 6 {
 		v.night++
 	}
@@ -371,6 +476,20 @@ func (v *behaviour) medianGap() float64 {
 	return 0
 }
 
+// regularity is the column of that name.
+func (v *behaviour) regularity() float32 {
+	from := gapBin(4) + 1 // shorter ones are alike because clocks tick in seconds
+	sum, most := uint32(0), uint32(0)
+	for _, c := range v.gaps[from:] {
+		sum += c
+		most = max(most, c)
+	}
+	if sum < 3 {
+		return 0
+	}
+	return float32(float64(most) / float64(sum))
+}
+
 // countBits is distinct of a bitmap.
 func countBits(words []uint64) float32 {
 	k := 0
@@ -397,12 +516,14 @@ func (v *behaviour) row(dst *[numBehavior]float32) {
 	if v.timed > 0 {
 		dst[bSpan] = ln(float64(v.last-v.first) / second)
 		dst[bActiveRate] = ln(float64(v.timed) / float64(v.minutes))
+		dst[bPeak] = ln(float64(v.peak))
 		dst[bNightShare] = of(v.night, v.timed)
 	}
 	if gaps := float64(v.timed - 1); gaps >= 1 {
-		dst[bGapMedian] = ln(v.medianGap())
+		dst[bGapMedian] = ln(v.medianGap() / 1000)
 		mean := v.gapSum / gaps
 		sd := math.Sqrt(max(0, v.gapSq/gaps-float64(mean*mean)))
+		dst[bRegularity] = v.regularity()
 		dst[bGapCV] = ln(sd / (mean + 0.001)) // clocks of logs tick in milliseconds at best
 	}
 	dst[bTemplates] = countBits(v.templates[:])
@@ -414,6 +535,10 @@ func (v *behaviour) row(dst *[numBehavior]float32) {
 		}
 	}
 	dst[bTemplateEntropy] = float32(max(0, math.Log2(float64(n))-sum/float64(n)))
+	dst[bSurprise] = 0
+	if v.ways > 0 {
+		dst[bSurprise] = float32(v.surprise / float64(v.ways))
+	}
 	dst[bGetShare] = of(v.reads, n)
 	dst[bClientErrors] = of(v.client, v.statuses)
 	dst[bServerErrors] = of(v.server, v.statuses)
@@ -424,7 +549,13 @@ func (v *behaviour) row(dst *[numBehavior]float32) {
 		dst[bBytesOut] = ln(v.bytes / float64(v.sized))
 	}
 	dst[bAssetShare] = of(v.assets, n)
-	dst[bAgentClass] = of(v.agentSum, n)
+	dst[bAgentBrowser] = of(v.agents[agentBrowser], n)
+	dst[bAgentApp] = of(v.agents[agentApp], n)
+	dst[bAgentBot] = of(v.agents[agentBot], n)
+	dst[bAgentTool] = of(v.agents[agentLibrary]+v.agents[agentScanner], n)
+	dst[bAgentNone] = of(v.agents[agentNone], n)
+	dst[bAgentChanges] = of(v.changes, n)
+	dst[bLoginsWon] = ln(float64(v.won))
 	dst[bBodyShare] = of(v.bodies, v.bodyKnown)
 	dst[bLoginShare] = of(v.logins, n)
 	dst[bLoginFailures] = of(v.failures, n)
@@ -475,6 +606,16 @@ func (b *BehaviorBuilder) Dataset() (*BehaviorDataset, error) {
 			label = float64(v.attacks) / float64(v.labelled)
 		}
 		d.Labels = append(d.Labels, label)
+		attack := traffic.None
+		if label > 0.5 {
+			most := int64(0)
+			for _, l := range traffic.Labels() {
+				if n := v.byType[l]; n > most {
+					attack, most = l, n
+				}
+			}
+		}
+		d.Attacks = append(d.Attacks, attack)
 	}
 	return &d, nil
 }

@@ -45,7 +45,7 @@ func TestBehaviorSchema(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, c := range s.Columns {
-		if c.Name == "" || c.Doc == "" || seen[c.Name] || c.Unit == "" && c.Name != "agent_class" {
+		if c.Name == "" || c.Doc == "" || seen[c.Name] || c.Unit == "" {
 			t.Errorf("column %+v", c)
 		}
 		seen[c.Name] = true
@@ -71,14 +71,21 @@ func TestBehaviorValues(t *testing.T) {
 		t.Fatalf("%+v", d)
 	}
 	ln := math.Log1p
+	// Item, item, item, login, script: each step is new, and behind it the chain
+	// knows a kind more: (0+½·1)/½, (1+½)/(1+½) …
+	steps := []float64{0, 0, math.Log2((2 + 1.) / .5), math.Log2(1.5 / .5)}
+	surprise := 0.0
+	for _, s := range steps {
+		surprise += s / 4
+	}
 	m := map[string]float64{
 		"requests": ln(5), "active_span": ln(32), "active_rate": ln(2.5),
-		"gap_median": ln(math.Exp2((52 - 0.5) / 4)), // 8 s = 2^12.97 ms: the bin from 2^12.75 to 2^13
+		"gap_median": ln(math.Exp2((52-0.5)/4) / 1000), // 8 s = 2^12.97 ms: the bin from 2^12.75 to 2^13
 		"gap_cv":     0,
 		"templates":  ln(256 * math.Log(256./253)), "objects": ln(1024 * math.Log(1024./1019)),
 		"template_entropy": math.Log2(5) - 3*math.Log2(3)/5,
 		"get_share":        .8, "client_errors": .6, "server_errors": .2, "denied": .2, "not_found": .2, "limited": .2,
-		"bytes_out": ln(200), "asset_share": .2, "night_share": .6, "agent_class": agentLibrary, "body_share": .5,
+		"bytes_out": ln(200), "asset_share": .2, "night_share": .6, "agent_browser": 0, "agent_app": 0, "agent_bot": 0, "agent_tool": 1, "agent_none": 0, "agent_changes": 0, "logins_won": 0, "regularity": 1, "peak_minute": ln(3), "transition_surprise": surprise, "body_share": .5,
 		"login_share": .2, "login_failures": .2, "sequential_ids": 1. / 3, "latency": ln(200), "addresses": ln(256 * math.Log(256./254)),
 	}
 	if len(m) != numBehavior {
@@ -99,7 +106,7 @@ func TestBehaviorValues(t *testing.T) {
 		r.Time, r.Latency, r.BytesOut, r.Status, r.HasBody, r.Label = traffic.NoTime, -1, -1, 0, false, traffic.Unlabelled
 	}
 	d = behaviourOf(t, BehaviorConfig{}, reqs)
-	missing := []string{"active_span", "active_rate", "gap_median", "gap_cv", "client_errors", "server_errors", "denied", "not_found", "limited", "bytes_out", "night_share", "body_share", "latency"}
+	missing := []string{"active_span", "active_rate", "gap_median", "gap_cv", "regularity", "peak_minute", "client_errors", "server_errors", "denied", "not_found", "limited", "bytes_out", "night_share", "body_share", "latency"}
 	for j, c := range d.X.Schema.Columns {
 		if nan := math.IsNaN(float64(d.X.Cols[j][0])); nan != slices.Contains(missing, c.Name) {
 			t.Errorf("%s is %v", c.Name, d.X.Cols[j][0])

@@ -110,7 +110,7 @@ func newLexicon() *lexicon {
 			havij zmeu jorgee netsparker burp zaproxy owasp morfeus libwww-perl muieblackcat fimap commix xsser metasploit dirsearch censysinspect internet-measurement
 			expanse projectdiscovery l9explore webshag grabber paros vega/ qualys webinspect appscan fuzz pentest`),
 		strings.Fields(`curl/ wget python go-http-client java/ okhttp apache-httpclient httpclient libcurl axios node-fetch node.js undici ruby faraday php/ guzzle perl lwp:: httpie postman insomnia
-			rest-client restsharp aiohttp httpx scrapy mechanize urllib winhttp powershell java.net axel aria2 libwww jakarta unirest reqwest dart/ got ( superagent apachebench ab/ siege wrk k6/ locust jmeter vegeta headless phantomjs selenium puppeteer playwright`),
+			rest-client restsharp aiohttp httpx scrapy mechanize urllib winhttp powershell java.net axel aria2 libwww jakarta unirest reqwest dart/ sindresorhus/got superagent apachebench ab/ siege wrk k6/ locust jmeter vegeta headless phantomjs selenium puppeteer playwright`),
 		strings.Fields(`bot crawl spider slurp archiver feedfetcher feedburner facebookexternalhit mediapartners monitor uptime pingdom preview validator wordpress/ rss yandex baidu duckduck ahrefs semrush
 			google-read-aloud lighthouse whatsapp telegram statuscake check_http healthcheck elb- kube-probe gce- netcraft scoutjet qwantify ia_archiver`),
 		strings.Fields(`cfnetwork dalvik darwin/ alamofire okhttp/ exoplayer applecoremedia reactnative flutter ktor-client android/ ios/ iphone/ ipad/`),
@@ -220,13 +220,14 @@ const (
 	agentLibrary
 	agentNone
 	agentScanner
+	numAgents
 )
 
 func (l *lexicon) agentClass(s string) uint8 {
 	if !named(s) {
 		return agentNone
 	}
-	t := strings.ToLower(s[:min(len(s), 512)])
+	t := strings.ReplaceAll(strings.ToLower(s[:min(len(s), 512)]), "cubot", "") // a maker of phones
 	has := func(list []string) bool {
 		for _, w := range list {
 			if strings.Contains(t, w) {

@@ -75,7 +75,8 @@ type generator struct {
 	payload     *payloads
 	reqs        []traffic.Request
 	campaigns   []string
-	target      []byte // scratch
+	clients     *[]string // Config.Clients
+	target      []byte    // scratch
 	bodyText    []byte
 	value, wire []byte
 	none        injection
@@ -144,7 +145,7 @@ func (g *generator) settle() {
 
 func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request, []string) error) (*generator, error) {
 	g := &generator{
-		ctx: ctx, emit: emit, seed: mix64(cfg.Seed + 0x9e3779b97f4a7c15), scale: max(cfg.Normal, cfg.Attacks, 2000), normalLeft: cfg.Normal,
+		ctx: ctx, emit: emit, clients: cfg.Clients, seed: mix64(cfg.Seed + 0x9e3779b97f4a7c15), scale: max(cfg.Normal, cfg.Attacks, 2000), normalLeft: cfg.Normal,
 		rand: rand.New(rand.NewPCG(cfg.Seed, streamBenign)), pcg: rand.NewPCG(0, 0),
 		kinds: kindSpecs(), cached: make([]cacheEntry, 1<<14),
 		recent: make([]look, 0, recentSize),
@@ -251,6 +252,9 @@ func (g *generator) flush() error {
 	err := g.emit(g.reqs, g.campaigns)
 	clear(g.reqs)
 	g.reqs, g.campaigns = g.reqs[:0], g.campaigns[:0]
+	if g.clients != nil {
+		*g.clients = (*g.clients)[:0]
+	}
 	if err != nil {
 		return err
 	}
@@ -564,6 +568,13 @@ func (g *generator) send(r *rand.Rand, q *request) (answer, bool) {
 	}
 	g.reqs = append(g.reqs, traffic.Request{})
 	g.campaigns = append(g.campaigns, q.campaign)
+	if g.clients != nil {
+		name := kindNames()[c.kind]
+		if q.campaign != "" {
+			name = "attacker"
+		}
+		*g.clients = append(*g.clients, name)
+	}
 	t := &g.reqs[len(g.reqs)-1]
 	// One allocation for target and body.
 	n := len(g.target)

@@ -71,6 +71,11 @@ type Config struct {
 	// kind of service at another company.
 	Vary bool
 
+	// Clients, if not nil, holds while emit runs what sent each of its requests:
+	// browser, app, partner, crawler, monitor, script, or attacker for all that has
+	// a campaign.
+	Clients *[]string
+
 	// Types are the attack types to make; nil = all of Types. Their shares keep
 	// the proportions of Share.
 	Types []traffic.Label

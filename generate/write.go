@@ -268,14 +268,15 @@ func appendCSVText(dst []byte, s string) []byte {
 }
 
 // TruthHeader returns the header line of the truth file, without line end.
-func TruthHeader() string { return "line,is_attack,attack_type,campaign" }
+func TruthHeader() string { return "line,is_attack,attack_type,campaign,client" }
 
 // AppendTruth appends the truth about the request on the given line (from 1) of
 // a log, without line end. campaign is the one that Run gave with it, "" for
-// benign requests.
-func AppendTruth(dst []byte, line int64, r *traffic.Request, campaign string) []byte {
+// benign requests, client what Config.Clients had of it.
+func AppendTruth(dst []byte, line int64, r *traffic.Request, campaign, client string) []byte {
 	dst = strconv.AppendInt(dst, line, 10)
 	dst = append(dst, ',')
 	dst = appendTruth(dst, r.Label)
-	return appendCSVText(append(dst, ','), campaign)
+	dst = appendCSVText(append(dst, ','), campaign)
+	return append(append(dst, ','), client...)
 }

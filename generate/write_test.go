@@ -76,11 +76,11 @@ func TestSchemaVerbatim(t *testing.T) {
 
 func TestAppendTruth(t *testing.T) {
 	r := sample()
-	if got := string(AppendTruth(nil, 3, &r, "")); got != "3,0,None," {
+	if got := string(AppendTruth(nil, 3, &r, "", "app")); got != "3,0,None,,app" {
 		t.Error(got)
 	}
 	r.Label = traffic.DDoS
-	if got := TruthHeader() + "\n" + string(AppendTruth(nil, 4, &r, "c17")); got != "line,is_attack,attack_type,campaign\n4,1,ddos,c17" {
+	if got := TruthHeader() + "\n" + string(AppendTruth(nil, 4, &r, "c17", "attacker")); got != "line,is_attack,attack_type,campaign,client\n4,1,ddos,c17,attacker" {
 		t.Error(got)
 	}
 }
@@ -149,7 +149,7 @@ func checkWriters(t *testing.T, r *traffic.Request) {
 	if rec[11] != norm(r.Body) || rec[4] != norm(r.Agent) || rec[2] != norm(r.Method) {
 		t.Fatalf("%q of %+v", rec, r)
 	}
-	truth := AppendTruth(nil, 1, r, "c1")
+	truth := AppendTruth(nil, 1, r, "c1", "attacker")
 	if bytes.ContainsAny(truth, "\n\r") {
 		t.Fatalf("truth %q", truth)
 	}

@@ -25,8 +25,12 @@ func (o *scoreOptions) check(given func(string) bool) error {
 		return usagef("--threshold, --alert-budget and --target-fpr set the same thing: give one")
 	case given("target-fpr") && !(o.targetFPR > 0 && o.targetFPR < 1):
 		return usagef("--target-fpr %v: want a share between 0 and 1, such as 1e-5", o.targetFPR)
+	case o.by == "principal" || o.by == "target":
+		if given("threshold") || given("target-fpr") {
+			return usagef("--by %s: --threshold and --target-fpr are for requests, --alert-budget works here", o.by)
+		}
 	case o.by != "request" && o.by != "incident":
-		return usagef("--by %q: want request or incident", o.by)
+		return usagef("--by %q: want request, incident, principal or target", o.by)
 	}
 	if o.budget != "" {
 		_, err := parseBudget(o.budget)
@@ -167,7 +171,7 @@ func (r *scoreRun) expect() {
 	fpr, ci, ok := r.operating.FPR(r.sum.Threshold)
 	e := &expectedAlerts{
 		AtLeast: !ok,
-		Budget: r.o.budget, RequestsPerDay: r.perDay, FPR: fpr, PerDay: fpr * r.perDay, Low: ci.Lo * r.perDay, High: ci.Hi * r.perDay,
+		Budget:  r.o.budget, RequestsPerDay: r.perDay, FPR: fpr, PerDay: fpr * r.perDay, Low: ci.Lo * r.perDay, High: ci.Hi * r.perDay,
 		CleanRequests: r.operating.Clean, Extrapolated: r.extrapolated,
 	}
 	if caught := r.operating.Caught(r.sum.Threshold); !math.IsNaN(caught) {

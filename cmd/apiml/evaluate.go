@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,8 @@ type evaluateOptions struct {
 	importance bool
 	outputs    []string
 
+	period time.Duration // evaluate behavior: between two looks at who moved
+
 	csv, timeCol, target string // evaluate latency --csv
 	columns              []string
 }
@@ -47,6 +50,7 @@ Beside a model of requests stands the rule baseline on the same rows.`,
   apiml evaluate attack --plot confusion --plot roc --importance
   apiml evaluate --data labelled.csv --json
   apiml evaluate -o models.html
+  apiml evaluate behavior --data access.log --period 24h
   apiml evaluate latency --csv requests.csv --time start --target seconds --features endpoint,method,bytes`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.names = args
@@ -64,6 +68,7 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 	}
 	a.windowFlags(cmd)
 	f := cmd.Flags()
+	f.DurationVar(&o.period, "period", 0, "with behavior: length of the periods between which principals may move (default: half of the log)")
 	f.StringVar(&o.csv, "csv", "", "with latency: fit and measure on this CSV, 70/30 in time order, without a store")
 	f.StringVar(&o.timeCol, "time", "", "its time column")
 	f.StringVar(&o.target, "target", "", "its target column")
@@ -81,11 +86,12 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 // evaluatedModel is an element of models[] of `evaluate --json`.
 type evaluatedModel struct {
 	*train.Result
-	Origin  string       `json:"origin"`
-	SHA256  string       `json:"sha256"`
-	LeftOut int          `json:"left_out"` // rows of other data that were seen in training
-	Rules   *ruleFigures `json:"rules,omitempty"`
-	file    *loadedModel
+	Origin   string        `json:"origin"`
+	SHA256   string        `json:"sha256"`
+	LeftOut  int           `json:"left_out"` // rows of other data that were seen in training
+	Rules    *ruleFigures  `json:"rules,omitempty"`
+	Behavior *behaviorView `json:"behavior,omitempty"`
+	file     *loadedModel
 }
 
 // ruleFigures are the rule baseline's on the rows on which the model was
@@ -129,7 +135,7 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 		}
 		evaluate := func() (*evaluatedModel, error) { return a.evaluateOne(src, lm, o) }
 		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
-			evaluate = func() (*evaluatedModel, error) { return a.evaluateRole(src, lm) }
+			evaluate = func() (*evaluatedModel, error) { return a.evaluateRole(src, lm, o.period) }
 		}
 		em, err := evaluate()
 		if err != nil {
@@ -486,6 +492,11 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 		}
 		if r := m.Rules; r != nil {
 			fmt.Fprintf(a.out, "rule baseline on the same rows: precision %s, recall %s, false-positive rate %s (%s alerts)\n", ratio(r.Precision), ratio(r.Recall), ratio(r.FPR), count(int64(r.Alerts)))
+		}
+		if m.Behavior != nil {
+			if err := a.printBehavior(m.Behavior); err != nil {
+				return err
+			}
 		}
 		if err := printPerClass(a, m.Result); err != nil {
 			return err

@@ -80,7 +80,7 @@ Presets: ` + presetHelp(),
 	f.StringVar(&o.kind, "type", "mixed", "normal, attacks or mixed (with --count)")
 	f.IntVar(&o.count, "count", 0, "requests of --type")
 	f.StringVarP(&o.output, "output", "o", "-", "file to write, - = standard output")
-	f.StringVar(&o.truth, "truth", "", "file for the truth of a log: line,is_attack,attack_type,campaign")
+	f.StringVar(&o.truth, "truth", "", "file for the truth of a log: line,is_attack,attack_type,campaign,client")
 	f.StringVar(&o.format, "format", "", "combined, json, csv or parquet (default by the extension of -o, else csv)")
 	f.StringVar(&o.start, "start", "", "time of the first request, RFC 3339 (default 2026-03-02, a Monday)")
 	f.Float64Var(&o.days, "days", 0, "days that the traffic spans (default by the number of requests)")
@@ -329,6 +329,9 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 	}
 	p := a.progress("generating", int64(cfg.Normal+cfg.Attacks))
 	defer p.done()
+	if o.truth != "" {
+		cfg.Clients = new([]string)
+	}
 	line, attacks := int64(0), int64(0)
 	write := func(b *requestBatch) error {
 		b.text, b.truth = b.text[:0], b.truth[:0]
@@ -339,7 +342,7 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 			}
 			b.text = append(appendTo(b.text, &b.reqs[i]), '\n')
 			if truth != nil {
-				b.truth = append(generate.AppendTruth(b.truth, line, &b.reqs[i], b.campaigns[i]), '\n')
+				b.truth = append(generate.AppendTruth(b.truth, line, &b.reqs[i], b.campaigns[i], b.clients[i]), '\n')
 			}
 		}
 		p.set(line)
@@ -351,7 +354,7 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 		_, err := w.Write(b.text)
 		return err
 	}
-	err = inBackground(write, func(emit func([]traffic.Request, []string) error) error {
+	err = inBackground(write, cfg.Clients, func(emit func([]traffic.Request, []string) error) error {
 		return generate.Run(a.ctx, cfg, emit)
 	})
 	var bad *generate.SpecError
@@ -398,13 +401,14 @@ func (a *app) generate(o generateOptions, cfg generate.Config) error {
 type requestBatch struct {
 	reqs        []traffic.Request
 	campaigns   []string
+	clients     []string
 	text, truth []byte
 }
 
 // inBackground writes the batches that produce hands out on a goroutine of its own,
 // in their order, while the next ones are made. It returns the first error of
 // either side.
-func inBackground(write func(*requestBatch) error, produce func(emit func([]traffic.Request, []string) error) error) error {
+func inBackground(write func(*requestBatch) error, clients *[]string, produce func(emit func([]traffic.Request, []string) error) error) error {
 	const batches = 3
 	full, empty := make(chan *requestBatch, batches), make(chan *requestBatch, batches)
 	for range batches {
@@ -426,6 +430,9 @@ func inBackground(write func(*requestBatch) error, produce func(emit func([]traf
 		case b := <-empty:
 			b.reqs = append(b.reqs[:0], reqs...)
 			b.campaigns = append(b.campaigns[:0], campaigns...)
+			if clients != nil {
+				b.clients = append(b.clients[:0], *clients...)
+			}
 			full <- b
 			return nil
 		case <-done:

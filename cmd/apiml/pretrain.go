@@ -377,7 +377,7 @@ func (a *app) pretrainRoles(cfg generate.Config) ([]*trainedModel, error) {
 		{"forecast", 60_000, `{}`},
 		{"latency", 40_000, `{"rounds": 45, "max_depth": 4, "learning_rate": 0.15}`},
 		{"cache", 40_000, `{}`},
-		{"behavior", 12_000, `{}`},
+		{"behavior", 30_000, `{}`},
 	} {
 		path := filepath.Join(tmp, c.model+".csv")
 		if err := a.generate(generateOptions{output: path}, generate.Config{Seed: cfg.Seed, Normal: c.requests - c.requests/50, Attacks: c.requests / 50, Duration: 14 * 24 * time.Hour}); err != nil {

@@ -239,12 +239,13 @@ func (a *app) trainRole(src *source, spec model.Spec, config json.RawMessage, o 
 type roleFit struct {
 	model       model.Model
 	cv, heldOut *train.Result
+	clusters    []features.BehaviorCluster
 	meta        fileMeta
 }
 
 // finishRole writes the file and makes the entry of models[].
 func (a *app) finishRole(src *source, spec model.Spec, f *roleFit, o trainOptions) (*trainedModel, string, error) {
-	tm := &trainedModel{Result: f.cv, HeldOut: f.heldOut}
+	tm := &trainedModel{Result: f.cv, HeldOut: f.heldOut, Clusters: f.clusters}
 	if tm.Result == nil {
 		tm.Result = f.heldOut
 	}
@@ -311,6 +312,9 @@ func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOption
 	if ds.X.N < leastPrincipals {
 		return nil, fmt.Sprintf("%d principals have enough requests, %d are needed", ds.X.N, leastPrincipals), nil
 	}
+	if opt.Config, err = behaviorConfig(opt.Config, o); err != nil {
+		return nil, "", err
+	}
 	f := &roleFit{}
 	if o.cv > 0 {
 		if f.cv, err = train.CrossValidateClusterer(ctx, ds.X, spec, opt); err != nil {
@@ -319,6 +323,9 @@ func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOption
 	}
 	if f.model, err = spec.Fit(ctx, ds.X, opt.Config, model.FitOptions{Seed: opt.Seed}); err != nil {
 		return nil, "", err
+	}
+	if m, ok := f.model.(*dbscan.Model); ok {
+		f.clusters = features.DescribeBehavior(ds, m.Labels())
 	}
 	f.meta = fileMeta{rows: ds.X.N, rule: "nothing: clusters are judged by bootstraps"}
 	f.meta.data = provenance(&train.Problem{Hash: ds.X.Group}, nil)
@@ -392,23 +399,22 @@ func (s *source) fitForecast(ctx context.Context, spec model.Spec, o trainOption
 
 // evaluateRole measures one of the four on the source; nil if there is nothing
 // to measure it on.
-func (a *app) evaluateRole(src *source, lm *loadedModel) (*evaluatedModel, error) {
+func (a *app) evaluateRole(src *source, lm *loadedModel, period time.Duration) (*evaluatedModel, error) {
 	stored, err := rawMetrics[storedMetrics](lm)
 	if err != nil {
 		return nil, err
 	}
 	var r *train.Result
+	var view *behaviorView
 	opt := train.Options{Seed: a.cfg.Seed, CPU: cpuSeconds}
 	switch m := lm.model.(type) {
 	case model.Regressor:
 		r, err = a.evaluateLatency(src, lm, m, stored)
 	case model.Clusterer:
-		var ds *features.BehaviorDataset
-		if ds, _, err = src.behavior(a.ctx); err != nil || ds == nil {
+		r, view, err = a.evaluateBehavior(src, lm, m, stored, period)
+		var e *exitError
+		if errors.As(err, &e) {
 			return nil, err
-		}
-		if r, err = train.EvaluateClusterer(a.ctx, m, ds.X, opt); err == nil && stored != nil && stored.CV != nil {
-			r.Notes = append(r.Notes, "its stability over bootstraps is in the cross-validation: apiml models inspect behavior --json")
 		}
 	case model.Policy:
 		var t *frame.Trace
@@ -426,7 +432,7 @@ func (a *app) evaluateRole(src *source, lm *loadedModel) (*evaluatedModel, error
 		return nil, nil
 	}
 	r.Model, r.Dataset, r.Synthetic = lm.spec.Name, src.name(), src.synth[store.KindHTTP]
-	return &evaluatedModel{Result: r, Origin: lm.origin, SHA256: lm.sha256, file: lm}, nil
+	return &evaluatedModel{Result: r, Behavior: view, Origin: lm.origin, SHA256: lm.sha256, file: lm}, nil
 }
 
 // evaluateForecaster measures on the steps that were held out, or, on another

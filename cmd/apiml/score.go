@@ -57,6 +57,7 @@ there, for the report.`,
   apiml score --db apiml.duckdb
   apiml score access.log --alert-budget 5/day --by incident -o incidents.jsonl
   apiml score access.log -o apiml.sarif
+  apiml score access.log --by principal --alert-budget 20/day
   apiml score access.log --fail-on 'incidents[sql_injection]>0'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("threshold") && !(o.threshold > 0 && o.threshold <= 1) {
@@ -78,6 +79,9 @@ there, for the report.`,
 			if err != nil {
 				return err
 			}
+			if o.by == "principal" || o.by == "target" {
+				return a.scoreProfiles(args, o)
+			}
 			_, err = a.score(args, o)
 			return err
 		},
@@ -86,7 +90,7 @@ there, for the report.`,
 	f := cmd.Flags()
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl, .csv, .parquet or .sarif, repeatable, - = standard output")
 	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl, csv or sarif")
-	f.StringVar(&o.by, "by", "request", "what a line of -o is: request or incident")
+	f.StringVar(&o.by, "by", "request", "what a line of -o is: request or incident; or principal (who behaves like an attack, and in which cluster) or target (what is treated so), which look at behaviour alone")
 	f.StringVar(&o.budget, "alert-budget", "", "false alerts that are acceptable, such as 20/day: sets the threshold from clean traffic of the training")
 	f.Float64Var(&o.targetFPR, "target-fpr", 0, "share of clean requests that may be flagged, such as 1e-5: sets the threshold likewise")
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")

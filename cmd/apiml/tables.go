@@ -211,11 +211,15 @@ func (a *app) clusterTable(o trainOptions) error {
 	if len(specs) != 1 || specs[0].Name != "behavior" {
 		return usagef("--csv goes with one model: apiml train behavior --csv FILE --eps E --min-samples M")
 	}
-	if !(o.eps > 0) || math.IsInf(o.eps, 0) {
+	hierarchy := o.algorithm == dbscan.HDBSCAN
+	if hierarchy && !(o.eps >= 0) {
+		return usagef("--eps %v: want 0 or a distance", o.eps)
+	}
+	if !hierarchy && (!(o.eps > 0) || math.IsInf(o.eps, 0)) {
 		return usagef("--eps %v: want a radius above 0", o.eps)
 	}
-	if o.minSamples < 1 {
-		return usagef("--min-samples %d: want at least 1", o.minSamples)
+	if o.minSamples < 1 || hierarchy && o.minSamples < 2 {
+		return usagef("--min-samples %d: want at least 1, of hdbscan 2", o.minSamples)
 	}
 	r, header, done, err := openTable(o.csv)
 	if err != nil {
@@ -255,10 +259,16 @@ func (a *app) clusterTable(o trainOptions) error {
 		return inputf("%s: no rows", o.csv)
 	}
 	cpu := cpuSeconds()
-	labels, clusters, err := dbscan.Plain(a.ctx, points, len(header), o.eps, o.minSamples, 0)
+	var res dbscan.Result
+	if hierarchy {
+		res, err = dbscan.Hierarchy(a.ctx, points, len(header), dbscan.HierarchyOptions{MinSamples: o.minSamples, MinSize: o.minSamples, Eps: o.eps, Metric: o.metric})
+	} else {
+		res, err = dbscan.Plain(a.ctx, points, len(header), dbscan.Options{Eps: o.eps, MinSamples: o.minSamples, Metric: o.metric})
+	}
 	if err != nil {
 		return a.trainError(err)
 	}
+	labels, clusters := res.Labels, res.Clusters
 	cpu = cpuSeconds() - cpu
 	noise := 0
 	for _, l := range labels {

@@ -23,6 +23,7 @@ import (
 	"apiml/internal/atomicfile"
 	"apiml/model"
 	"apiml/model/catalog"
+	"apiml/model/dbscan"
 	"apiml/store"
 	"apiml/train"
 )
@@ -46,6 +47,9 @@ type trainOptions struct {
 	eps         float64
 	minSamples  int
 
+	algorithm, metric string // train behavior
+	minSamplesSet     bool
+
 	noRowHashes bool // built-in models do without: their rows can be generated again
 }
 
@@ -67,6 +71,7 @@ both sides. It falls back to group where there are no times.`,
 		Example: `  apiml train --cv 5
   apiml train attack --data traffic.csv
   apiml train --model security --split group --json
+  apiml train behavior --algorithm dbscan
   apiml train behavior --csv points.csv --eps 0.5 --min-samples 5 --labels labels.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.names = args
@@ -79,6 +84,13 @@ both sides. It falls back to group where there are no times.`,
 			if !(o.rate > 0 && o.rate < 1) {
 				return usagef("--target-fpr %v: want a share between 0 and 1", o.rate)
 			}
+			o.minSamplesSet = cmd.Flags().Changed("min-samples")
+			if o.algorithm != "" && o.algorithm != dbscan.DBSCAN && o.algorithm != dbscan.HDBSCAN {
+				return usagef("--algorithm %q: want dbscan or hdbscan", o.algorithm)
+			}
+			if o.metric != "" && o.metric != dbscan.Euclidean && o.metric != dbscan.Manhattan && o.metric != dbscan.Cosine {
+				return usagef("--metric %q: want euclidean, manhattan or cosine", o.metric)
+			}
 			if o.csv != "" {
 				return a.clusterTable(o)
 			}
@@ -88,9 +100,11 @@ both sides. It falls back to group where there are no times.`,
 	}
 	a.windowFlags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.csv, "csv", "", "with behavior: plain DBSCAN on the numeric columns of this CSV, without scaling or a store")
-	f.Float64Var(&o.eps, "eps", 0, "its radius")
-	f.IntVar(&o.minSamples, "min-samples", 5, "rows within --eps, itself included, that make a core")
+	f.StringVar(&o.csv, "csv", "", "with behavior: plain clustering of the numeric columns of this CSV, without scaling or a store")
+	f.StringVar(&o.algorithm, "algorithm", "", "with behavior: dbscan or hdbscan (default hdbscan; with --csv dbscan)")
+	f.StringVar(&o.metric, "metric", "", "with behavior: euclidean, manhattan or cosine (default euclidean)")
+	f.Float64Var(&o.eps, "eps", 0, "with behavior: radius of dbscan, least distance at which clusters of hdbscan part (default: the knee of the k-distances; dbscan needs it with --csv)")
+	f.IntVar(&o.minSamples, "min-samples", 5, "with behavior: rows within --eps, itself included, that make a core; hdbscan: also the least size of a cluster (without --csv by default from the data)")
 	f.StringVar(&o.labels, "labels", "", "file for its labels, one per row, -1 = noise")
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
 	f.BoolVar(&o.all, "all", false, "all six models")
@@ -110,9 +124,10 @@ both sides. It falls back to group where there are no times.`,
 // trainedModel is an element of models[] of `train --json`.
 type trainedModel struct {
 	*train.Result
-	HeldOut *train.Result `json:"held_out,omitempty"`
-	File    string        `json:"file"`
-	SHA256  string        `json:"sha256"`
+	HeldOut  *train.Result              `json:"held_out,omitempty"`
+	Clusters []features.BehaviorCluster `json:"clusters,omitempty"` // behavior
+	File     string                     `json:"file"`
+	SHA256   string                     `json:"sha256"`
 }
 
 // storedMetrics is what a model file carries in Header.Metrics.
@@ -611,6 +626,11 @@ func (a *app) printTrained(res *trainResult) error {
 		}
 		if len(rows) > 0 {
 			if err := table(a.out, header, rows); err != nil {
+				return err
+			}
+		}
+		if len(m.Clusters) > 0 {
+			if err := a.printClusters(m.Clusters); err != nil {
 				return err
 			}
 		}

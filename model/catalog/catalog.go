@@ -48,14 +48,22 @@ func All() []model.Spec {
 		classifier("attack", "Attack Classifier", "attack_classifier.apiml", "http", "attack_classifier", "random_forest"),
 		{
 			Name: "behavior", Aliases: []string{"behavioral_analyzer", "dbscan"}, Groups: []string{"security"},
-			Title: "Behavioral Analyzer", Algorithm: "DBSCAN", Paper: "Ester et al. 1996",
+			Title: "Behavioral Analyzer", Algorithm: "HDBSCAN, DBSCAN", Paper: "Campello et al. 2013; Ester et al. 1996",
 			FileName: "behavioral_analyzer.apiml", Role: model.RoleClusterer, Input: "http",
-			Default: func() any { return dbscan.Default() },
-			Fit:     fitter("behavior", dbscan.Default, dbscan.Fit),
+			Default: func() any { return behavior() },
+			Fit:     fitter("behavior", behavior, dbscan.Fit),
 		},
 		detector("anomaly-flows", "Anomaly Detector (flows)", "anomaly_detector-flows.apiml", "flows", "anomaly_detector-flows", "isolation_forest-flows"),
 		classifier("attack-flows", "Attack Classifier (flows)", "attack_classifier-flows.apiml", "flows", "attack_classifier-flows", "random_forest-flows"),
 	}
+}
+
+// behavior is the clustering of principals: kinds of clients differ in density,
+// and one eps that keeps the sparse ones lets the dense ones grow together.
+func behavior() dbscan.Config {
+	c := dbscan.Default()
+	c.Algorithm = dbscan.HDBSCAN
+	return c
 }
 
 func classifier(name, title, file, input string, aliases ...string) model.Spec {

@@ -1,20 +1,21 @@
 // Package dbscan is DBSCAN (Ester, Kriegel, Sander, Xu, "A density-based
 // algorithm for discovering clusters in large spatial databases with noise",
-// KDD 1996), exact, with the Euclidean distance: rows with at least MinSamples
-// rows (themselves included) within Eps are cores, cores within Eps of each
-// other are one cluster, other rows within Eps of a core are on its border, and
-// the rest is noise.
+// KDD 1996), exact, with the Euclidean, Manhattan or cosine distance: rows with at
+// least MinSamples rows (themselves included) within Eps are cores, cores within
+// Eps of each other are one cluster, other rows within Eps of a core are on its
+// border, and the rest is noise. Beside it stands HDBSCAN for clusters of unequal
+// density (see hierarchy.go).
 //
 // Fit scales the columns, chooses Eps and MinSamples if they are 0, and gives a
 // Model, which assigns rows, also new ones, to its clusters; Summary says what
-// each cluster is like; Encode and Decode store it. Plain is the algorithm alone,
-// on numbers as they are.
+// each cluster is like; Encode and Decode store it. Plain and Hierarchy are the
+// algorithms alone, on numbers as they are.
 //
 // Cost: O(n·log n) distances where neighbourhoods are small, O(n²) at worst,
-// O(n) memory (see tree.go and cluster.go). Assigning a row takes O(log cores)
-// on average.
+// O(n) memory (see tree.go, index.go and cluster.go). Assigning a row takes
+// O(log cores) on average.
 //
-// Choices that the paper leaves open, and deviations:
+// Choices that the papers leave open, and deviations:
 //   - A border row within Eps of several clusters goes to that of its nearest
 //     core, and of equally near ones to the core that comes first when the cores
 //     are sorted by their columns. In the paper, and in scikit-learn, the order of
@@ -23,7 +24,10 @@
 //   - DBSCAN itself assigns no new rows. Here a new row belongs to the cluster of
 //     its nearest core within Eps, by the same rule as a border row, and is noise
 //     if there is none. It never makes a core or a cluster. Rows that the model
-//     was fitted on get the cluster that the fit gave them.
+//     was fitted on get the cluster that the fit gave them. A Model of HDBSCAN does
+//     the same with the rows in clusters as cores, and for each cluster the largest
+//     distance at which a row is still in it; so noise of the hierarchy that lies
+//     that near to a cluster becomes its border.
 //   - MinSamples = 0 is twice the number of columns used (Sander, Ester, Kriegel,
 //     Xu 1998, "Density-based clustering in spatial databases: the algorithm
 //     GDBSCAN and its applications"), but no more than a twentieth of the rows:
@@ -35,6 +39,7 @@
 package dbscan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,26 +62,40 @@ const (
 	curvePoints  = 201 // kept for the report
 )
 
+// Algorithms of Config.
+const (
+	DBSCAN  = "dbscan"
+	HDBSCAN = "hdbscan"
+)
+
 // Config says how to cluster. The zero value is valid, apart from Scale.
 type Config struct {
-	Eps        float64 `json:"eps"`         // radius of a neighbourhood, in scaled units; 0 = the knee of the k-distance curve; default 0
-	MinSamples int     `json:"min_samples"` // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
-	Scale      string  `json:"scale"`       // "robust": (x − median) / interquartile range per column, no less than 1.349 winsorised standard deviations; "none": as they are; default "robust"
+	Algorithm      string   `json:"algorithm"`        // "dbscan", or "hdbscan" for clusters of unequal density; default "dbscan"
+	Metric         string   `json:"metric"`           // "euclidean", "manhattan" or "cosine", of the scaled columns; default "euclidean"
+	Eps            float64  `json:"eps"`              // dbscan: radius of a neighbourhood, hdbscan: least distance at which clusters part, in scaled units; 0 = the knee of the k-distance curve; default 0
+	MinSamples     int      `json:"min_samples"`      // rows within eps, itself included, that make a core; 0 = twice the number of columns used, at most a twentieth of the rows; default 0
+	MinClusterSize int      `json:"min_cluster_size"` // hdbscan: rows that make a cluster; 0 = min_samples; default 0
+	Columns        []string `json:"columns"`          // the columns whose distances count; none = all
+	Scale          string   `json:"scale"`            // "robust": (x − median) / interquartile range per column, no less than 1.349 winsorised standard deviations; "none": as they are; default "robust"
 }
 
 // Default is the default configuration.
-func Default() Config { return Config{Scale: "robust"} }
+func Default() Config { return Config{Algorithm: DBSCAN, Metric: Euclidean, Scale: "robust"} }
 
 func (c *Config) check() error {
 	switch {
+	case c.Algorithm != "" && c.Algorithm != DBSCAN && c.Algorithm != HDBSCAN:
+		return fmt.Errorf("dbscan: algorithm must be %q or %q, not %q", DBSCAN, HDBSCAN, c.Algorithm)
 	case !(c.Eps >= 0) || math.IsInf(c.Eps, 0):
 		return fmt.Errorf("dbscan: eps must be 0 (chosen from the data) or more, not %v", c.Eps)
 	case c.MinSamples < 0 || c.MinSamples > math.MaxInt32:
 		return fmt.Errorf("dbscan: min_samples must be 0 (chosen from the data) or more, not %d", c.MinSamples)
+	case c.MinClusterSize < 0 || c.MinClusterSize == 1 || c.MinClusterSize > math.MaxInt32:
+		return fmt.Errorf("dbscan: min_cluster_size must be 0 (min_samples) or at least 2, not %d", c.MinClusterSize)
 	case c.Scale != "robust" && c.Scale != "none":
 		return fmt.Errorf("dbscan: scale must be \"robust\" or \"none\", not %q", c.Scale)
 	}
-	return nil
+	return checkMetric(c.Metric)
 }
 
 // Cluster describes a cluster, or the noise.
@@ -111,6 +130,7 @@ type Model struct {
 	cores    *tree     // ids are canonical order
 	points   []float64 // of the cores in canonical order, as stored
 	label    []int32   // cluster of each core in canonical order
+	radius   []float64 // hdbscan: of each cluster, at most eps; nil = eps for all
 	clusters []summary // the noise last
 	curve    []float64
 	fitted   []int32 // nil if decoded
@@ -150,40 +170,31 @@ func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (
 	}
 	m := &Model{schema: *x.Schema, config: c, seed: opt.Seed}
 	m.schema.Columns = slices.Clone(x.Schema.Columns)
-	var err error
-	if m.scaler, err = fitScaler(ctx, x, c.Scale, opt.Workers); err != nil {
+	m.config.Columns = slices.Clone(c.Columns)
+	used, err := only(x.Schema, c.Columns)
+	if err != nil {
+		return nil, err
+	}
+	if m.scaler, err = fitScaler(ctx, x, used, c.Scale, opt.Workers); err != nil {
 		return nil, err
 	}
 	step()
-	dim := m.Dim()
-	rows := make([]float64, n*dim)
-	m.scaler.transform(rows, x, 0, n)
-	points, weight, of := distinct(rows, n, dim)
-	t := newTree(points, len(weight), dim, weight)
+	rows := make([]float64, n*m.Dim())
+	m.transform(rows, x, 0, n)
+	order := canonical(rows, n, m.Dim())
 	if m.min = c.MinSamples; m.min == 0 {
-		m.min = max(3, min(2*dim, n/20))
+		m.min = max(3, min(2*len(m.scaler.columns), n/20))
 	}
-	curve, err := kDistances(ctx, t, weight, min(m.min, n), opt.Workers)
+	var core []bool
+	if c.Algorithm == HDBSCAN {
+		core, err = m.hierarchy(ctx, rows, order, opt.Workers, step)
+	} else {
+		core, err = m.density(ctx, rows, order, opt.Workers, step)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if m.eps = c.Eps; m.eps == 0 {
-		m.eps = knee(curve)
-	}
-	m.curve = thin(curve, curvePoints)
-	step()
-	found, err := t.cluster(ctx, m.eps, m.min, opt.Workers, step)
-	if err != nil {
-		return nil, err
-	}
-	found.bySize(weight)
-	m.points, m.label = found.cores(t)
-	m.index()
-	m.fitted = make([]int32, n)
-	for i, p := range of {
-		m.fitted[i] = found.label[p]
-	}
-	if err := m.summarise(ctx, x, found, weight, opt.Workers); err != nil {
+	if err := m.summarise(ctx, x, core, opt.Workers); err != nil {
 		return nil, err
 	}
 	step()
@@ -193,115 +204,121 @@ func Fit(ctx context.Context, x *frame.Matrix, c Config, opt model.FitOptions) (
 	return m, nil
 }
 
-// Plain clusters rows of dim columns, row-major, as they are: no scaling, eps
-// and minSamples as given. It returns the cluster of each row, −1 for noise, and
-// the number of clusters, which are numbered by their first core, as
-// scikit-learn does. Labels are those of scikit-learn's DBSCAN but for border
-// rows between clusters (see the package comment). workers = 0 is GOMAXPROCS; it
-// never changes the result. Errors: a value that is not finite, parameters out
-// of range, a length that is no multiple of dim, the end of ctx.
-func Plain(ctx context.Context, rows []float64, dim int, eps float64, minSamples, workers int) (labels []int32, clusters int, err error) {
-	switch {
-	case dim < 1 || len(rows)%dim != 0 || len(rows)/dim > math.MaxInt32:
-		return nil, 0, fmt.Errorf("dbscan: %d values are no rows of %d columns", len(rows), dim)
-	case !(eps > 0) || math.IsInf(eps, 0):
-		return nil, 0, fmt.Errorf("dbscan: eps must be above 0, not %v", eps)
-	case minSamples < 1:
-		return nil, 0, fmt.Errorf("dbscan: min_samples must be 1 or more, not %d", minSamples)
+// only says which columns are named; all, if none is.
+func only(s *frame.Schema, names []string) ([]bool, error) {
+	used := make([]bool, len(s.Columns))
+	for j := range used {
+		used[j] = len(names) == 0
 	}
-	n := len(rows) / dim
-	clean := rows
-	for i, v := range rows {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, 0, fmt.Errorf("dbscan: row %d column %d is %v", i/dim+1, i%dim+1, v)
+	for _, n := range names {
+		j := s.Index(n)
+		if j < 0 {
+			return nil, fmt.Errorf("dbscan: there is no column %q", n)
 		}
-		if v == 0 && math.Signbit(v) && &clean[0] == &rows[0] {
-			clean = slices.Clone(rows) // −0 is 0: equal rows must be the same point
-		}
-		if v == 0 {
-			clean[i] = 0
-		}
+		used[j] = true
 	}
-	points, weight, of := distinct(clean, n, dim)
-	t := newTree(points, len(weight), dim, weight)
-	found, err := t.cluster(ctx, eps, minSamples, workers, func() {})
-	if err != nil {
-		return nil, 0, err
-	}
-	labels = make([]int32, n)
-	number := make([]int32, found.clusters)
-	for i := range number {
-		number[i] = -1
-	}
-	for _, p := range of {
-		if l := found.label[p]; found.core[p] && number[l] < 0 {
-			number[l] = int32(clusters)
-			clusters++
-		}
-	}
-	for i, p := range of {
-		labels[i] = -1
-		if l := found.label[p]; l >= 0 {
-			labels[i] = number[l]
-		}
-	}
-	return labels, clusters, nil
+	return used, nil
 }
 
-// bySize renumbers the clusters: most rows first, of equally large ones the one
-// with the lowest point.
-func (c *clustering) bySize(weight []int32) {
-	size := make([]int, c.clusters)
-	order := make([]int32, c.clusters)
-	for p, l := range c.label {
-		if l >= 0 {
-			size[l] += int(weight[p])
-		}
-	}
+// canonical is the order of rows (row-major, dim columns) by their columns, first
+// column first: what is done in it depends on the set of rows alone.
+func canonical(rows []float64, n, dim int) []int32 {
+	order := make([]int32, n)
 	for i := range order {
 		order[i] = int32(i)
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return size[b] - size[a] })
-	number := make([]int32, c.clusters)
-	for i, l := range order {
-		number[l] = int32(i)
-	}
-	for p, l := range c.label {
-		if l >= 0 {
-			c.label[p] = number[l]
-		}
-	}
+	at := func(i int32) []float64 { return rows[int(i)*dim : (int(i)+1)*dim] }
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Or(slices.Compare(at(a), at(b)), cmp.Compare(a, b)) })
+	return order
 }
 
-// kDistances returns, ascending, for evenly spaced rows (all, if there are no
-// more than curveQueries) the eps at which each would be a core.
-func kDistances(ctx context.Context, t *tree, weight []int32, k, workers int) ([]float64, error) {
-	position := make([]int32, len(t.id))
-	for i, id := range t.id {
-		position[id] = int32(i)
+// kCurve is the k-distance curve of evenly spaced rows, of all if there are no
+// more than curveQueries.
+func (m *Model) kCurve(ctx context.Context, t *tree, order []int32, workers int) ([]float64, error) {
+	n := len(order)
+	position := make([]int32, n)
+	for i, r := range t.id {
+		position[r] = int32(i)
 	}
-	n := 0
-	for _, w := range weight {
-		n += int(w)
-	}
-	queries := min(n, curveQueries)
-	at := make([]int32, 0, queries) // position of each query's point
-	point, passed := 0, int(weight[0])
+	queries := make([]int32, min(n, curveQueries))
 	for q := range queries {
-		for row := q * n / queries; row >= passed; {
-			point++
-			passed += int(weight[point])
-		}
-		at = append(at, position[point])
+		queries[q] = position[order[q*n/len(queries)]]
 	}
-	out := make([]float64, queries)
-	bufs := make([][]found, model.Workers(workers, queries))
-	err := model.Parallel(ctx, workers, queries, nil, func(w, q int) error {
-		out[q], bufs[w] = t.reach(at[q], k, bufs[w])
-		return nil
-	})
-	slices.Sort(out)
-	return out, err
+	curve, err := kDistances(ctx, t, queries, int64(min(m.min, n)), workers)
+	for i, d := range curve {
+		curve[i] = outer(m.config.Metric, d)
+	}
+	slices.Sort(curve)
+	return curve, err
+}
+
+// density is DBSCAN; it fills what belongs to the clusters and returns which rows
+// are cores.
+func (m *Model) density(ctx context.Context, rows []float64, order []int32, workers int, step func()) ([]bool, error) {
+	n, dim := len(order), m.Dim()
+	t := newTree(rows, n, dim, m.config.Metric == Manhattan, nil)
+	curve, err := m.kCurve(ctx, t, order, workers)
+	if err != nil {
+		return nil, err
+	}
+	if m.eps = m.config.Eps; m.eps == 0 {
+		m.eps = knee(curve)
+	}
+	m.curve = thin(curve, curvePoints)
+	step()
+	c, err := t.cluster(ctx, inner(m.config.Metric, m.eps), int64(m.min), workers, step)
+	if err != nil {
+		return nil, err
+	}
+	m.fitted = make([]int32, n)
+	core := make([]bool, n)
+	for i, r := range t.id {
+		m.fitted[r], core[r] = c.root[i], c.core[i]
+	}
+	m.take(rows, order, core)
+	return core, nil
+}
+
+// take makes the clusters from fitted, whose numbers are any, and the cores: the
+// largest first, of equally large ones the one with the first core. Equal cores
+// are kept once. It returns the number of each cluster.
+func (m *Model) take(rows []float64, order []int32, core []bool) map[int32]int32 {
+	dim := m.Dim()
+	size, number := map[int32]int{}, map[int32]int32{}
+	for _, l := range m.fitted {
+		if l >= 0 {
+			size[l]++
+		}
+	}
+	var found []int32 // by their first core
+	for _, r := range order {
+		if l := m.fitted[r]; core[r] {
+			if _, ok := number[l]; !ok {
+				number[l] = 0
+				found = append(found, l)
+			}
+		}
+	}
+	slices.SortStableFunc(found, func(a, b int32) int { return size[b] - size[a] })
+	for k, l := range found {
+		number[l] = int32(k)
+	}
+	for i, l := range m.fitted {
+		if l >= 0 {
+			m.fitted[i] = number[l]
+		}
+	}
+	for _, r := range order {
+		p := rows[int(r)*dim : (int(r)+1)*dim]
+		if !core[r] || len(m.label) > 0 && slices.Equal(p, m.points[len(m.points)-dim:]) {
+			continue
+		}
+		m.points = append(m.points, p...)
+		m.label = append(m.label, m.fitted[r])
+	}
+	m.clusters = make([]summary, len(found)+1)
+	m.index()
+	return number
 }
 
 // knee is the k-distance at the knee of an ascending curve: its point farthest
@@ -353,23 +370,22 @@ func thin(curve []float64, n int) []float64 {
 
 // index builds the tree of the cores.
 func (m *Model) index() {
-	m.cores = newTree(m.points, len(m.label), m.Dim(), make([]int32, len(m.label)))
+	m.cores = newTree(m.points, len(m.label), m.Dim(), m.config.Metric == Manhattan, nil)
 }
 
 // summarise computes the sizes and medians of the clusters and of the noise.
-func (m *Model) summarise(ctx context.Context, x *frame.Matrix, c *clustering, weight []int32, workers int) error {
-	m.clusters = make([]summary, c.clusters+1)
+func (m *Model) summarise(ctx context.Context, x *frame.Matrix, core []bool, workers int) error {
 	place := func(l int32) int { // of a label: the noise stands last
 		if l < 0 {
-			return c.clusters
+			return len(m.clusters) - 1
 		}
 		return int(l)
 	}
-	for p, l := range c.label {
+	for i, l := range m.fitted {
 		s := &m.clusters[place(l)]
-		s.size += int(weight[p])
-		if c.core[p] {
-			s.cores += int(weight[p])
+		s.size++
+		if core[i] {
+			s.cores++
 		}
 	}
 	for i := range m.clusters {
@@ -436,12 +452,18 @@ func (m *Model) Labels() []int32 { return m.fitted }
 // would be a core. The caller must not change it.
 func (m *Model) KDistances() []float64 { return m.curve }
 
-// Dim is the number of columns used: those that are not constant.
-func (m *Model) Dim() int { return len(m.scaler.columns) }
+// Dim is the number of columns of the space in which the distances are taken:
+// those that are not constant, and with the cosine one more (see onSphere).
+func (m *Model) Dim() int {
+	if m.config.Metric == Cosine {
+		return len(m.scaler.columns) + 1
+	}
+	return len(m.scaler.columns)
+}
 
 // Columns are the names of the columns used, in order.
 func (m *Model) Columns() []string {
-	names := make([]string, m.Dim())
+	names := make([]string, len(m.scaler.columns))
 	for k, j := range m.scaler.columns {
 		names[k] = m.schema.Columns[j].Name
 	}
@@ -453,7 +475,7 @@ func (m *Model) Columns() []string {
 // has other columns or dst is too short.
 func (m *Model) Transform(dst []float64, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&m.schema, x.Schema)
-	m.scaler.transform(dst[:(hi-lo)*m.Dim()], x, lo, hi)
+	m.transform(dst[:(hi-lo)*m.Dim()], x, lo, hi)
 }
 
 // Assign implements model.Clusterer: the cluster of the nearest core within eps,
@@ -462,34 +484,48 @@ func (m *Model) Assign(dst []int32, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&m.schema, x.Schema)
 	dst = dst[:hi-lo]
 	row := make([]float64, m.Dim())
+	limit := inner(m.config.Metric, m.eps)
 	for i := range dst {
-		m.scaler.transform(row, x, lo+i, lo+i+1)
+		m.transform(row, x, lo+i, lo+i+1)
 		dst[i] = -1
-		if at, _ := m.cores.nearest(row, m.eps*m.eps); at >= 0 {
-			dst[i] = m.label[m.cores.id[at]]
+		if at, d := m.cores.nearest(row, limit, nil, nil); at >= 0 {
+			if l := m.label[m.cores.id[at]]; m.radius == nil || d <= inner(m.config.Metric, m.radius[l]) {
+				dst[i] = l
+			}
 		}
 	}
 }
 
 // Outlying is how far a row of x lies from the clusters: the distance to the
-// nearest core over eps, so that it is noise if and only if that is above 1;
-// +Inf if there is no core. It adds to dst (length len(Schema().Columns)) each
-// column's share of the squared distance, which sum up to 1 unless the distance
-// is 0 or infinite.
+// nearest core over eps (with hdbscan, over the radius of its cluster), so that it
+// is noise if and only if that is above 1; +Inf if there is no core. It adds to
+// dst (length len(Schema().Columns)) each column's share of the inner distance,
+// which sum up to 1 unless the distance is 0 or infinite.
 func (m *Model) Outlying(dst []float64, x *frame.Matrix, row int) float64 {
 	model.MustMatch(&m.schema, x.Schema)
 	q := make([]float64, m.Dim())
-	m.scaler.transform(q, x, row, row+1)
-	at, d := m.cores.nearest(q, math.MaxFloat64)
+	m.transform(q, x, row, row+1)
+	at, d := m.cores.nearest(q, math.MaxFloat64, nil, nil)
 	if at < 0 {
 		return math.Inf(1)
 	}
 	if d > 0 {
 		for k, v := range m.cores.point(at) {
-			dst[m.scaler.columns[k]] += float64((q[k]-v)*(q[k]-v)) / d
+			if k == len(m.scaler.columns) {
+				break // the cosine's own
+			}
+			part := math.Abs(q[k] - v)
+			if m.config.Metric != Manhattan {
+				part *= part
+			}
+			dst[m.scaler.columns[k]] += part / d
 		}
 	}
-	return math.Sqrt(d) / m.eps
+	radius := m.eps
+	if m.radius != nil {
+		radius = m.radius[m.label[m.cores.id[at]]]
+	}
+	return outer(m.config.Metric, d) / radius
 }
 
 // Summary describes the clusters, the largest first, and the noise at the end.
@@ -545,11 +581,14 @@ type scaler struct {
 // almost nothing or nothing: it alone would let a single 404 outweigh all other
 // columns together. Where both are 0, the standard deviation of all values
 // counts.
-func fitScaler(ctx context.Context, x *frame.Matrix, mode string, workers int) (scaler, error) {
+func fitScaler(ctx context.Context, x *frame.Matrix, used []bool, mode string, workers int) (scaler, error) {
 	type column struct{ fill, center, scale float64 }
 	all := make([]column, len(x.Cols))
 	bufs := make([][]float64, model.Workers(workers, len(x.Cols)))
 	err := model.Parallel(ctx, workers, len(x.Cols), nil, func(w, j int) error {
+		if !used[j] {
+			return nil
+		}
 		v := bufs[w][:0]
 		for _, f := range x.Cols[j] {
 			if f == f {
@@ -630,6 +669,24 @@ func (s *scaler) transform(dst []float64, x *frame.Matrix, lo, hi int) {
 	}
 }
 
+// transform is the scaler's, and then the metric's.
+func (m *Model) transform(dst []float64, x *frame.Matrix, lo, hi int) {
+	if m.config.Metric != Cosine {
+		m.scaler.transform(dst, x, lo, hi)
+		return
+	}
+	dim := len(m.scaler.columns)
+	row := make([]float64, dim)
+	for i := lo; i < hi; i++ {
+		m.scaler.transform(row, x, i, i+1)
+		out := dst[(i-lo)*(dim+1):][:dim+1]
+		direct(out, row)
+		for j, v := range out {
+			out[j] = float64(float32(v))
+		}
+	}
+}
+
 // The arrays of a file:
 //
 //	dbscan.eps             F64  one value: the radius used
@@ -644,6 +701,7 @@ func (s *scaler) transform(dst []float64, x *frame.Matrix, lo, hi int) {
 //	dbscan.cores           I64  of these, cores
 //	dbscan.cluster_center  F32  per cluster, the noise last: median of each column of the schema
 //	dbscan.curve           F64  the k-distance curve
+//	dbscan.radius          F64  hdbscan only: radius per cluster, at most eps
 //
 // Equal cores are stored once: that changes no assignment.
 
@@ -677,6 +735,9 @@ func (m *Model) Encode(file *model.File) error {
 	file.PutI64("dbscan.cores", cores)
 	file.PutF32("dbscan.cluster_center", center)
 	file.PutF64("dbscan.curve", m.curve)
+	if m.radius != nil {
+		file.PutF64("dbscan.radius", m.radius)
+	}
 	return nil
 }
 
@@ -705,6 +766,9 @@ func decode(file *model.File) (*Model, error) {
 			return nil, fmt.Errorf("configuration: %w", err)
 		}
 	}
+	if err := m.config.check(); err != nil {
+		return nil, err
+	}
 	eps, err := file.F64("dbscan.eps")
 	if err != nil {
 		return nil, err
@@ -731,6 +795,19 @@ func decode(file *model.File) (*Model, error) {
 	}
 	if len(m.curve) > curvePoints || !slices.IsSorted(m.curve) || len(m.curve) > 0 && !(m.curve[0] >= 0) {
 		return nil, fmt.Errorf("the k-distance curve of %d points does not ascend from 0 or more", len(m.curve))
+	}
+	if m.config.Algorithm == HDBSCAN {
+		if m.radius, err = file.F64("dbscan.radius"); err != nil {
+			return nil, err
+		}
+		for _, r := range m.radius {
+			if !(r > 0 && r <= m.eps) {
+				return nil, fmt.Errorf("a radius of %v, the largest is %v", r, m.eps)
+			}
+		}
+		if len(m.radius) != m.Clusters() {
+			return nil, fmt.Errorf("%d radii of %d clusters", len(m.radius), m.Clusters())
+		}
 	}
 	m.index()
 	return m, nil

@@ -104,6 +104,12 @@ func cloud(n, dim int, step float64, seed uint64) []float64 {
 	return rows
 }
 
+// plain is Plain with the Euclidean distance.
+func plain(ctx context.Context, rows []float64, dim int, eps float64, minSamples, workers int) ([]int32, int, error) {
+	r, err := Plain(ctx, rows, dim, Options{Eps: eps, MinSamples: minSamples, Workers: workers})
+	return r.Labels, r.Clusters, err
+}
+
 func TestAgainstReference(t *testing.T) {
 	for _, c := range []struct {
 		n, dim     int
@@ -120,7 +126,7 @@ func TestAgainstReference(t *testing.T) {
 			rows := cloud(c.n, c.dim, c.step, seed)
 			want, _, k := reference(rows, c.dim, c.eps, c.minSamples)
 			for _, workers := range []int{1, 4} {
-				got, clusters, err := Plain(t.Context(), rows, c.dim, c.eps, c.minSamples, workers)
+				got, clusters, err := plain(t.Context(), rows, c.dim, c.eps, c.minSamples, workers)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -134,22 +140,343 @@ func TestAgainstReference(t *testing.T) {
 
 func TestManyWorkers(t *testing.T) {
 	rows := cloud(30000, 3, 0, 1)
-	want, clusters, err := Plain(t.Context(), rows, 3, .2, 10, 1)
+	want, clusters, err := plain(t.Context(), rows, 3, .2, 10, 1)
 	if err != nil || clusters < 3 {
 		t.Fatalf("%d clusters, %v", clusters, err)
 	}
-	got, _, err := Plain(t.Context(), rows, 3, .2, 10, 8)
+	got, _, err := plain(t.Context(), rows, 3, .2, 10, 8)
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("8 workers give other labels than one: %v", err)
+	}
+}
+
+// far is the inner distance of two rows, word by word.
+func far(metric string, a, b []float64) float64 {
+	switch metric {
+	case Manhattan:
+		return distance1(a, b)
+	case Cosine:
+		p, _ := onSphere(append(slices.Clone(a), b...), len(a))
+		return distance2(p[:len(a)+1], p[len(a)+1:])
+	}
+	return distance2(a, b)
+}
+
+// TestEveryIndex: metrics and weights against all distances, with each index.
+func TestEveryIndex(t *testing.T) {
+	for _, c := range []struct {
+		n, dim     int
+		metric     string
+		step, eps  float64
+		minSamples int
+	}{
+		{500, 1, Euclidean, 0, .05, 6}, {500, 2, Euclidean, .25, .5, 9}, {500, 3, Euclidean, 0, .6, 6}, {500, 2, Manhattan, .25, .75, 12},
+		{500, 3, Manhattan, .5, 1, 10}, {400, 6, Manhattan, 0, 2, 6}, {400, 3, Cosine, .5, .002, 12}, {400, 6, Cosine, 0, .01, 8}, {300, 150, Euclidean, 0, 9, 5},
+		{3, 2, Euclidean, 0, 20, 3}, {1500, 2, Euclidean, 0, .1, 12},
+	} {
+		rows := cloud(c.n, c.dim, c.step, 5)
+		if c.metric == Cosine {
+			clear(rows[:3*c.dim]) // rows without an angle
+		}
+		rng := rand.New(rand.NewPCG(2, 2))
+		weights := make([]float64, c.n)
+		for i := range weights {
+			weights[i] = float64(rng.IntN(5)) / 2
+		}
+		for _, w := range [][]float64{nil, weights} {
+			at := func(i int) []float64 { return rows[i*c.dim : (i+1)*c.dim] }
+			core := make([]bool, c.n)
+			near := make([][]int, c.n)
+			for i := range c.n {
+				sum := 0.0
+				for j := range c.n {
+					if far(c.metric, at(i), at(j)) <= inner(c.metric, c.eps) {
+						near[i] = append(near[i], j)
+						if w == nil {
+							sum++
+						} else {
+							sum += w[j]
+						}
+					}
+				}
+				core[i] = sum >= float64(c.minSamples)
+			}
+			want := make([]int32, c.n)
+			for i := range want {
+				want[i] = -1
+			}
+			k := int32(0)
+			for i := range c.n {
+				if !core[i] || want[i] >= 0 {
+					continue
+				}
+				want[i] = k
+				for queue := []int{i}; len(queue) > 0; queue = queue[1:] {
+					for _, j := range near[queue[0]] {
+						if core[j] && want[j] < 0 {
+							want[j] = k
+							queue = append(queue, j)
+						}
+					}
+				}
+				k++
+			}
+			for _, kind := range []indexKind{automatic, gridIndex, treeIndex, blockIndex} {
+				if kind == gridIndex && c.dim > gridDim {
+					continue
+				}
+				for _, workers := range []int{1, 3} {
+					r, err := Plain(t.Context(), rows, c.dim, Options{Eps: c.eps, MinSamples: c.minSamples, Metric: c.metric, Weights: w, Workers: workers, index: kind})
+					if err != nil || r.Clusters != int(k) || !slices.Equal(r.Core, core) {
+						t.Fatalf("%+v index %d weights %v: %d clusters, expected %d, or other cores: %v", c, kind, w != nil, r.Clusters, k, err)
+					}
+					for i, l := range r.Labels {
+						if core[i] {
+							if l != want[i] {
+								t.Fatalf("%+v index %d: core %d in cluster %d, expected %d", c, kind, i, l, want[i])
+							}
+							continue
+						}
+						best := -1
+						for _, j := range near[i] {
+							if d := far(c.metric, at(i), at(j)); core[j] && (best < 0 || d < far(c.metric, at(i), at(best))) {
+								best = j
+							}
+						}
+						if (l < 0) != (best < 0) {
+							t.Fatalf("%+v index %d: row %d in cluster %d, nearest core %d", c, kind, i, l, best)
+						}
+						tie := false // equally near cores of several clusters: the first by columns, on the sphere if that is where they lie
+						for _, j := range near[i] {
+							tie = tie || best >= 0 && core[j] && far(c.metric, at(i), at(j)) == far(c.metric, at(i), at(best)) && want[j] != want[best]
+						}
+						if best >= 0 && !tie && l != want[best] {
+							t.Fatalf("%+v index %d: border %d in cluster %d, its nearest core in %d", c, kind, i, l, want[best])
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// adjustedRand is the adjusted Rand index, which package evaluate has too; a model may
+// not import it.
+func adjustedRand(a, b []int32) float64 {
+	cells, rows, cols := map[[2]int32]float64{}, map[int32]float64{}, map[int32]float64{}
+	for i := range a {
+		cells[[2]int32{a[i], b[i]}]++
+		rows[a[i]]++
+		cols[b[i]]++
+	}
+	two := func(v float64) float64 { return v * (v - 1) / 2 }
+	var x, y, z float64
+	for _, v := range cells {
+		x += two(v)
+	}
+	for _, v := range rows {
+		y += two(v)
+	}
+	for _, v := range cols {
+		z += two(v)
+	}
+	e := y * z / two(float64(len(a)))
+	if (y+z)/2 == e {
+		return 1
+	}
+	return (x - e) / ((y+z)/2 - e)
+}
+
+// TestHierarchy compares HDBSCAN with scikit-learn's, and the fast spanning tree
+// with Prim's.
+func TestHierarchy(t *testing.T) {
+	runs := 0
+	for _, s := range loadFixture(t).Sets {
+		rows := make([]float64, len(s.Points))
+		for i, v := range s.Points {
+			rows[i] = float64(v) / 100
+		}
+		for _, h := range s.Hierarchy {
+			runs++
+			o := HierarchyOptions{MinSamples: h.MinSamples, MinSize: h.MinSize, Metric: s.Metric, Workers: 1}
+			r, err := Hierarchy(t.Context(), rows, s.Dim, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Where many distances are equal, scikit-learn merges two branches at a
+			// time, as the rows come, and agrees less with itself.
+			bar := .98
+			switch {
+			case h.Itself < .5:
+				bar = -1
+			case s.Name == "line" || s.Name == "twins":
+				bar = .94
+			}
+			if a := adjustedRand(r.Labels, h.Labels); a < bar {
+				t.Errorf("%s, %d and %d: ARI %.3f with scikit-learn's labels, %d clusters", s.Name, h.MinSamples, h.MinSize, a, r.Clusters)
+			}
+			o.Workers = 3
+			if again, err := Hierarchy(t.Context(), rows, s.Dim, o); err != nil || !slices.Equal(again.Labels, r.Labels) {
+				t.Errorf("%s: three workers give other labels: %v", s.Name, err)
+			}
+			// In another order.
+			n := len(rows) / s.Dim
+			perm := rand.New(rand.NewPCG(1, 1)).Perm(n)
+			other := make([]float64, 0, len(rows))
+			for _, p := range perm {
+				other = append(other, rows[p*s.Dim:(p+1)*s.Dim]...)
+			}
+			q, err := Hierarchy(t.Context(), other, s.Dim, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back := make([]int32, n)
+			for i, p := range perm {
+				back[p] = q.Labels[i]
+			}
+			if a := adjustedRand(back, r.Labels); a < 1-1e-9 {
+				t.Errorf("%s: rows in another order: ARI %v", s.Name, a)
+			}
+		}
+	}
+	if runs < 20 {
+		t.Errorf("%d runs", runs)
+	}
+}
+
+// TestManyEqual: rows that are all equal, but for a few, take no longer than others.
+func TestManyEqual(t *testing.T) {
+	const n = 60_000
+	rows := make([]float64, 2*n)
+	for i := range 200 {
+		rows[2*i] = 1 + float64(i%7)/100
+	}
+	for _, k := range []int{1, 5, 50} {
+		h, err := Hierarchy(t.Context(), rows, 2, HierarchyOptions{MinSamples: k, MinSize: 20})
+		if err != nil || h.Clusters < 2 || h.Labels[n-1] < 0 {
+			t.Errorf("%d clusters, the equal rows in %d: %v", h.Clusters, h.Labels[n-1], err)
+		}
+		p, err := Plain(t.Context(), rows, 2, Options{Eps: .02, MinSamples: k})
+		if err != nil || p.Clusters != 2 {
+			t.Errorf("%d clusters of dbscan: %v", p.Clusters, err)
+		}
+	}
+}
+
+func TestSpanning(t *testing.T) {
+	for _, c := range []struct {
+		n, dim, k int
+		step      float64
+	}{{1, 2, 1, 0}, {2, 2, 2, 0}, {300, 2, 4, 0}, {300, 2, 5, .5}, {500, 6, 8, 0}, {200, 1, 3, 1}} {
+		rows := cloud(c.n, c.dim, c.step, 3)
+		tree := newTree(rows, c.n, c.dim, false, nil)
+		core, err := tree.coreDistances(t.Context(), c.k, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edges, err := tree.spanning(t.Context(), core, 3)
+		if err != nil || len(edges) != c.n-1 {
+			t.Fatalf("%d edges of %d rows: %v", len(edges), c.n, err)
+		}
+		slices.SortFunc(edges, edge.compare)
+		// Prim's: all edges.
+		in, dist := make([]bool, c.n), make([]float64, c.n)
+		for i := range dist {
+			dist[i] = math.Inf(1)
+		}
+		var want []float64
+		for at := 0; ; {
+			in[at] = true
+			next := -1
+			for j := range c.n {
+				if in[j] {
+					continue
+				}
+				dist[j] = min(dist[j], max(distance2(tree.point(int32(at)), tree.point(int32(j))), core[at], core[j]))
+				if next < 0 || dist[j] < dist[next] {
+					next = j
+				}
+			}
+			if next < 0 {
+				break
+			}
+			want = append(want, dist[next])
+			at = next
+		}
+		slices.Sort(want)
+		for i, e := range edges {
+			if e.length != want[i] {
+				t.Fatalf("%+v: edge %d is %v long, Prim's %v", c, i, e.length, want[i])
+			}
+		}
+	}
+}
+
+// TestModelVariants: metrics and hdbscan in a model: fitted rows keep their
+// cluster, the file too, the order of the rows says nothing.
+func TestModelVariants(t *testing.T) {
+	x := profiles(900, 3)
+	for _, c := range []Config{
+		{Scale: "robust", Metric: Manhattan}, {Scale: "robust", Columns: []string{"gap", "rate", "class"}}, {Scale: "robust", Metric: Cosine}, {Scale: "none", Metric: Cosine},
+		{Scale: "robust", Algorithm: HDBSCAN}, {Scale: "robust", Algorithm: HDBSCAN, Metric: Manhattan, MinSamples: 6, MinClusterSize: 20},
+		{Scale: "robust", Algorithm: HDBSCAN, Metric: Cosine},
+	} {
+		m := fit(t, x, c, model.FitOptions{Workers: 1})
+		if m.Clusters() < 2 {
+			t.Errorf("%+v: %d clusters", c, m.Clusters())
+		}
+		if !slices.Equal(assign(m, x), m.Labels()) {
+			t.Errorf("%+v: fitted rows are assigned otherwise than fitted", c)
+		}
+		want := encode(t, m)
+		if !bytes.Equal(encode(t, fit(t, x, c, model.FitOptions{Workers: 3})), want) {
+			t.Errorf("%+v: three workers give another file", c)
+		}
+		if !bytes.Equal(encode(t, fit(t, x.Select(rand.New(rand.NewPCG(5, 5)).Perm(x.Rows())), c, model.FitOptions{})), want) {
+			t.Errorf("%+v: rows in another order give another file", c)
+		}
+		f, err := model.ReadFile(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Decode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(encode(t, d), want) || !slices.Equal(assign(d, x), m.Labels()) {
+			t.Errorf("%+v: the loaded model is another", c)
+		}
+		noise := 0
+		for i, l := range m.Labels() {
+			shares := make([]float64, len(x.Cols))
+			o := m.Outlying(shares, x, i)
+			if (o > 1+1e-9) != (l < 0) && math.Abs(o-1) > 1e-9 {
+				t.Fatalf("%+v: row %d: outlying %v, cluster %d", c, i, o, l)
+			}
+			if l < 0 {
+				noise++
+			}
+		}
+		if s := m.Summary(); s[len(s)-1].Size != noise {
+			t.Errorf("%+v: %d rows of noise, the summary says %d", c, noise, s[len(s)-1].Size)
+		}
 	}
 }
 
 // fixture is testdata/sklearn.json; make_fixture.py made it.
 type fixture struct {
 	Sets []struct {
-		Name        string
-		Dim         int
-		Points      []int
+		Name      string
+		Metric    string
+		Weights   []float64
+		Dim       int
+		Points    []int
+		Hierarchy []struct {
+			MinSamples int `json:"min_samples"`
+			MinSize    int `json:"min_size"`
+			Itself     float64
+			Labels     []int32
+		}
 		Center, IQR []float64
 		Runs        []struct {
 			Eps        float64
@@ -186,20 +513,15 @@ func TestSklearn(t *testing.T) {
 		for _, r := range s.Runs {
 			runs++
 			name := fmt.Sprintf("%s eps %v min_samples %d", s.Name, r.Eps, r.MinSamples)
-			points, weight, of := distinct(rows, n, s.Dim)
-			tree := newTree(points, len(weight), s.Dim, weight)
-			c, err := tree.cluster(t.Context(), r.Eps, r.MinSamples, 2, func() {})
+			res, err := Plain(t.Context(), rows, s.Dim, Options{Eps: r.Eps, MinSamples: r.MinSamples, Metric: s.Metric, Weights: s.Weights, Workers: 2})
 			if err != nil {
 				t.Fatal(err)
 			}
-			labels, _, err := Plain(t.Context(), rows, s.Dim, r.Eps, r.MinSamples, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
+			labels := res.Labels
 			for i := range n {
 				core := r.Core[i] == '1'
-				if c.core[of[i]] != core {
-					t.Fatalf("%s: row %d core: %v, scikit-learn says %v", name, i, c.core[of[i]], core)
+				if res.Core[i] != core {
+					t.Fatalf("%s: row %d core: %v, scikit-learn says %v", name, i, res.Core[i], core)
 				}
 				if core || r.Labels[i] < 0 {
 					if labels[i] != r.Labels[i] {
@@ -214,7 +536,7 @@ func TestSklearn(t *testing.T) {
 				ok := false
 				for j := range n {
 					ok = ok || r.Core[j] == '1' && labels[j] == labels[i] &&
-						distance2(rows[i*s.Dim:(i+1)*s.Dim], rows[j*s.Dim:(j+1)*s.Dim]) <= r.Eps*r.Eps
+						far(s.Metric, rows[i*s.Dim:(i+1)*s.Dim], rows[j*s.Dim:(j+1)*s.Dim]) <= inner(s.Metric, r.Eps)
 				}
 				if !ok {
 					t.Fatalf("%s: border row %d is in cluster %d, none of whose cores is within eps", name, i, labels[i])
@@ -240,7 +562,7 @@ func TestRobustScaler(t *testing.T) {
 		for i, v := range s.Points {
 			x.Cols[i%s.Dim][i/s.Dim] = float32(v)
 		}
-		sc, err := fitScaler(t.Context(), x, "robust", 1)
+		sc, err := fitScaler(t.Context(), x, slices.Repeat([]bool{true}, s.Dim), "robust", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +603,7 @@ func TestScale(t *testing.T) {
 		// One in 400: hundredths cut back are all 0, so all values count.
 		{"rare", column(append(make([]float32, 399), 1)...), 0, 1.349 * math.Sqrt(1./400*(1-1./400))},
 	} {
-		s, err := fitScaler(t.Context(), c.x, "robust", 1)
+		s, err := fitScaler(t.Context(), c.x, []bool{true}, "robust", 1)
 		if err != nil || len(s.columns) != 1 {
 			t.Fatalf("%s: %v, %v", c.name, s, err)
 		}
@@ -290,11 +612,11 @@ func TestScale(t *testing.T) {
 		}
 	}
 	for _, x := range []*frame.Matrix{column(3, 3, 3), column(nan, nan), column(nan, 2, 2)} {
-		if s, err := fitScaler(t.Context(), x, "robust", 1); err != nil || len(s.columns) != 0 {
+		if s, err := fitScaler(t.Context(), x, []bool{true}, "robust", 1); err != nil || len(s.columns) != 0 {
 			t.Errorf("a constant column is used: %v, %v", s, err)
 		}
 	}
-	s, err := fitScaler(t.Context(), column(1, nan, 5, 2), "none", 1)
+	s, err := fitScaler(t.Context(), column(1, nan, 5, 2), []bool{true}, "none", 1)
 	if err != nil || s.center[0] != 0 || s.scale[0] != 1 || s.fill[0] != 2 {
 		t.Errorf("no scaling: %+v, %v", s, err)
 	}
@@ -304,10 +626,18 @@ func TestKDistances(t *testing.T) {
 	for _, step := range []float64{0, .5} {
 		const n, dim, k = 300, 3, 7
 		rows := cloud(n, dim, step, 3)
-		points, weight, _ := distinct(rows, n, dim)
-		got, err := kDistances(t.Context(), newTree(points, len(weight), dim, weight), weight, k, 2)
+		tree := newTree(rows, n, dim, false, nil)
+		at := make([]int32, n)
+		for i := range at {
+			at[i] = int32(i)
+		}
+		got, err := kDistances(t.Context(), tree, at, k, 2)
 		if err != nil {
 			t.Fatal(err)
+		}
+		slices.Sort(got)
+		for i, d := range got {
+			got[i] = math.Sqrt(d)
 		}
 		var want []float64
 		for i := range n {
@@ -357,19 +687,14 @@ func TestTree(t *testing.T) {
 		for _, step := range []float64{0, 1} {
 			const n = 700
 			rows := cloud(n, dim, step, 9)
-			points, weight, of := distinct(rows, n, dim)
-			total := 0
-			for _, w := range weight {
-				total += int(w)
-			}
-			for i, p := range of {
-				if !slices.Equal(points[int(p)*dim:(int(p)+1)*dim], rows[i*dim:(i+1)*dim]) {
-					t.Fatalf("row %d is not point %d", i, p)
+			tree := newTree(rows, n, dim, false, nil)
+			for i, r := range tree.id {
+				if !slices.Equal(tree.point(int32(i)), rows[int(r)*dim:(int(r)+1)*dim]) {
+					t.Fatalf("position %d is not row %d", i, r)
 				}
 			}
-			tree := newTree(points, len(weight), dim, weight)
-			if total != n || int(tree.nodes[0].weight) != n {
-				t.Errorf("%d rows became %d and %d", n, total, tree.nodes[0].weight)
+			if tree.nodes[0].weight != n {
+				t.Errorf("%d rows became %d", n, tree.nodes[0].weight)
 			}
 			at := int32(0)
 			for _, l := range tree.leaves {
@@ -389,12 +714,12 @@ func TestTree(t *testing.T) {
 				best, found := limit, int32(-1)
 				for i := range tree.id {
 					d := distance2(q, tree.point(int32(i)))
-					if d < best || d == best && (found < 0 || tree.id[i] < found) {
-						best, found = d, tree.id[i]
+					if d < best || d == best && (found < 0 || before(tree.point(int32(i)), tree.point(found))) {
+						best, found = d, int32(i)
 					}
 				}
-				got, d := tree.nearest(q, limit)
-				if (got < 0) != (found < 0) || got >= 0 && (tree.id[got] != found || d != best) {
+				got, d := tree.nearest(q, limit, nil, nil)
+				if (got < 0) != (found < 0) || got >= 0 && (!slices.Equal(tree.point(got), tree.point(found)) || d != best) {
 					t.Fatalf("nearest point %d at %v, expected %d at %v", got, d, found, best)
 				}
 			}
@@ -534,12 +859,12 @@ func TestModel(t *testing.T) {
 	// The same as Plain in the model's space.
 	points := make([]float64, x.Rows()*m.Dim())
 	m.Transform(points, x, 0, x.Rows())
-	plain, k, err := Plain(t.Context(), points, m.Dim(), m.Eps(), m.MinSamples(), 0)
+	same, k, err := plain(t.Context(), points, m.Dim(), m.Eps(), m.MinSamples(), 0)
 	if err != nil || k != m.Clusters() {
 		t.Fatalf("%d clusters, %v", k, err)
 	}
 	to := map[int32]int32{}
-	for i, l := range plain {
+	for i, l := range same {
 		if have, ok := to[l]; ok && have != labels[i] || (l < 0) != (labels[i] < 0) {
 			t.Fatalf("row %d: cluster %d here, %d there", i, labels[i], l)
 		}
@@ -686,6 +1011,10 @@ func TestErrors(t *testing.T) {
 		{x, Config{Eps: -1, Scale: "none"}, "eps must be 0"},
 		{x, Config{Eps: math.NaN(), Scale: "none"}, "eps must be 0"},
 		{x, Config{MinSamples: -1, Scale: "none"}, "min_samples must be 0"},
+		{x, Config{Scale: "none", Columns: []string{"rate", "height"}}, `there is no column "height"`},
+		{x, Config{Scale: "none", Metric: "taxi"}, `metric must be "euclidean", "manhattan" or "cosine", not "taxi"`},
+		{x, Config{Scale: "none", Algorithm: "optics"}, `algorithm must be "dbscan" or "hdbscan", not "optics"`},
+		{x, Config{Scale: "none", MinClusterSize: 1}, "min_cluster_size must be 0"},
 		{x, Config{}, `scale must be "robust" or "none", not ""`},
 		{frame.NewMatrix(&frame.Schema{Name: "x"}, 3), Default(), "0 columns"},
 	} {
@@ -705,15 +1034,35 @@ func TestErrors(t *testing.T) {
 		{[]float64{1, nan}, 1, 1, 1, "row 2 column 1 is NaN"}, {[]float64{1}, 1, 0, 1, "eps must be above 0"},
 		{[]float64{1}, 1, nan, 1, "eps must be above 0"}, {[]float64{1}, 1, 1, 0, "min_samples must be 1"},
 	} {
-		if _, _, err := Plain(t.Context(), c.rows, c.dim, c.eps, c.min, 0); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := plain(t.Context(), c.rows, c.dim, c.eps, c.min, 0); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("expected %q: %v", c.want, err)
 		}
 	}
-	if l, k, err := Plain(t.Context(), nil, 2, 1, 1, 0); len(l) != 0 || k != 0 || err != nil {
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Eps: 1, MinSamples: 1, Weights: []float64{1}}, "1 weights of 2 rows"}, {Options{Eps: 1, MinSamples: 1, Weights: []float64{1, -1}}, "the weight of row 2 must be 0 or more, not -1"},
+		{Options{Eps: 1, MinSamples: 1, Weights: []float64{1, nan}}, "the weight of row 2"}, {Options{Eps: 1, MinSamples: 1, Weights: []float64{1e300, 1}}, "sum up to more"},
+		{Options{Eps: 1, MinSamples: 1, Metric: "L2"}, "metric must be"},
+	} {
+		if _, err := Plain(t.Context(), []float64{1, 2}, 1, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("expected %q: %v", c.want, err)
+		}
+	}
+	for _, o := range []HierarchyOptions{{MinSamples: 0, MinSize: 2}, {MinSamples: 1, MinSize: 1}, {MinSamples: 1, MinSize: 2, Metric: "x"}, {MinSamples: 1, MinSize: 2, Eps: -1}} {
+		if _, err := Hierarchy(t.Context(), []float64{1, 2}, 1, o); err == nil {
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+	if _, err := Hierarchy(t.Context(), []float64{1, nan}, 1, HierarchyOptions{MinSamples: 1, MinSize: 2}); err == nil || !strings.Contains(err.Error(), "row 2 column 1 is NaN") {
+		t.Errorf("NaN: %v", err)
+	}
+	if l, k, err := plain(t.Context(), nil, 2, 1, 1, 0); len(l) != 0 || k != 0 || err != nil {
 		t.Errorf("no rows: %v, %d, %v", l, k, err)
 	}
 	rows := []float64{math.Copysign(0, -1), 0, 0}
-	if l, _, err := Plain(t.Context(), rows, 1, 1e-12, 3, 0); err != nil || !slices.Equal(l, []int32{0, 0, 0}) || !math.Signbit(rows[0]) {
+	if l, _, err := plain(t.Context(), rows, 1, 1e-12, 3, 0); err != nil || !slices.Equal(l, []int32{0, 0, 0}) || !math.Signbit(rows[0]) {
 		t.Errorf("−0 and 0: %v, %v; rows now %v", l, err, rows)
 	}
 }
@@ -725,7 +1074,7 @@ func TestCancelled(t *testing.T) {
 	if m, err := Fit(ctx, x, Default(), model.FitOptions{}); !errors.Is(err, context.Canceled) || m != nil {
 		t.Errorf("cancelled before: %v, %v", m, err)
 	}
-	if l, _, err := Plain(ctx, cloud(100, 2, 0, 1), 2, 1, 3, 0); !errors.Is(err, context.Canceled) || l != nil {
+	if l, _, err := plain(ctx, cloud(100, 2, 0, 1), 2, 1, 3, 0); !errors.Is(err, context.Canceled) || l != nil {
 		t.Errorf("cancelled before: %v, %v", l, err)
 	}
 	for stop := 1; stop <= 6; stop++ {
@@ -877,7 +1226,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// FuzzPlain: the labels are the reference's for any points.
+// FuzzPlain: with every index the labels are the reference's for any points, and
+// no cluster of the hierarchy is too small.
 func FuzzPlain(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, uint8(1), uint8(2), uint8(2))
 	f.Add(bytes.Repeat([]byte{7, 7, 1}, 40), uint8(0), uint8(1), uint8(3))
@@ -890,9 +1240,27 @@ func FuzzPlain(f *testing.F) {
 		}
 		eps, minSamples := float64(radius%64)/16+.01, 1+int(least%12)
 		want, _, k := reference(rows, dim, eps, minSamples)
-		got, clusters, err := Plain(t.Context(), rows, dim, eps, minSamples, 2)
-		if err != nil || clusters != k || !slices.Equal(got, want) {
-			t.Errorf("%d clusters, expected %d, labels %v, expected %v: %v", clusters, k, got, want, err)
+		for _, kind := range []indexKind{automatic, gridIndex, treeIndex, blockIndex} {
+			r, err := Plain(t.Context(), rows, dim, Options{Eps: eps, MinSamples: minSamples, Workers: 2, index: kind})
+			if err != nil || r.Clusters != k || !slices.Equal(r.Labels, want) {
+				t.Errorf("index %d: %d clusters, expected %d, labels %v, expected %v: %v", kind, r.Clusters, k, r.Labels, want, err)
+			}
+		}
+		// The hierarchy's clusters have rows enough.
+		h, err := Hierarchy(t.Context(), rows, dim, HierarchyOptions{MinSamples: minSamples, MinSize: 1 + minSamples, Workers: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := make([]int, h.Clusters)
+		for _, l := range h.Labels {
+			if l >= 0 {
+				size[l]++
+			}
+		}
+		for l, n := range size {
+			if n < 1+minSamples {
+				t.Errorf("cluster %d of the hierarchy has %d rows, at least %d make one", l, n, 1+minSamples)
+			}
 		}
 	})
 }
@@ -901,7 +1269,7 @@ func BenchmarkPlain(b *testing.B) {
 	rows := cloud(50000, 8, 0, 1)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := Plain(b.Context(), rows, 8, 1, 16, 0); err != nil {
+		if _, _, err := plain(b.Context(), rows, 8, 1, 16, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

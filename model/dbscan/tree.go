@@ -7,80 +7,99 @@ import (
 	"slices"
 )
 
-// tree is a kd-tree (Bentley 1975, "Multidimensional binary search trees used
-// for associative searching") over distinct weighted points: split at the median
-// of the widest side of the bounding box, points of a leaf side by side, nodes
-// in one flat slice. Building takes O(n·log n), memory O(n·dim).
+// tree is the index of the points: a kd-tree (Bentley 1975, "Multidimensional
+// binary search trees used for associative searching"), split at the median of
+// the widest side of the bounding box. Building takes O(n·log n), memory is the
+// points once more and about a fifth of them for the boxes.
 //
-// Every bound is exact against the distances as they are computed: subtraction,
-// squaring and adding round monotonically, and all sums run over the columns in
-// the same order, so the bound of a box is never beyond the computed distance of
-// a point in it. No neighbour is lost or won by rounding.
+// There are two flat forms of it, whose nodes are all leaves: a grid whose cells
+// are no wider than eps, and blocks in the order of the rows (see index).
 type tree struct {
 	dim    int
+	l1     bool
 	points []float64 // row-major, leaf after leaf
-	weight []int32   // rows at each point
-	id     []int32   // number of each point in the caller's order
+	unit   []int64   // weight of each point, in units; nil = one each
+	id     []int32   // row of each point
 	nodes  []node
 	box    []float64 // per node: dim lower, then dim upper bounds
 	leaves []int32   // nodes that are leaves, in order
+	flat   bool
+	grid   *grid // of a flat one: nil = blocks
 }
 
-// node holds the points lo ≤ i < hi. Its left child is the next node.
+// node holds the points lo ≤ i < hi. The left child is the next node.
 type node struct {
 	lo, hi int32
 	right  int32 // 0 = leaf
-	weight int32
+	weight int64
 }
 
 const (
 	// leafPoints is the most points in a leaf: enough that the distances, not
 	// the walk, take the time; few enough that a leaf is small against eps.
-	leafPoints = 24
+	leafPoints = 32
 	// maxStack bounds the depth of a walk: halves of 2^31 points.
 	maxStack = 64
 )
 
-// newTree builds the tree of n distinct points (row-major, dim columns).
-func newTree(points []float64, n, dim int, weight []int32) *tree {
-	t := &tree{dim: dim, id: make([]int32, n)}
+// newTree builds the kd-tree of n points (row-major, dim columns).
+func newTree(points []float64, n, dim int, l1 bool, unit []int64) *tree {
+	t := &tree{dim: dim, l1: l1, id: make([]int32, n)}
 	for i := range t.id {
 		t.id[i] = int32(i)
 	}
 	if n > 0 {
+		nodes := 2*((n+leafPoints-1)/leafPoints) + 1
+		t.nodes, t.box = make([]node, 0, nodes), make([]float64, 0, nodes*2*dim)
 		t.build(points, 0, n)
 	}
-	t.points = make([]float64, n*dim)
-	t.weight = make([]int32, n)
+	t.take(points, unit)
+	return t
+}
+
+// take copies the points into the order of the leaves and weighs the nodes.
+func (t *tree) take(points []float64, unit []int64) {
+	t.points = make([]float64, len(t.id)*t.dim)
 	for i, r := range t.id {
-		copy(t.points[i*dim:(i+1)*dim], points[int(r)*dim:])
-		t.weight[i] = weight[r]
+		copy(t.points[i*t.dim:(i+1)*t.dim], points[int(r)*t.dim:])
 	}
+	if unit != nil {
+		t.unit = make([]int64, len(t.id))
+		for i, r := range t.id {
+			t.unit[i] = unit[r]
+		}
+	}
+	leaves := 0
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		m := &t.nodes[i]
 		if m.right > 0 {
 			m.weight = t.nodes[i+1].weight + t.nodes[m.right].weight
 			continue
 		}
-		for _, w := range t.weight[m.lo:m.hi] {
-			m.weight += w
+		leaves++
+		m.weight = int64(m.hi - m.lo)
+		if t.unit != nil {
+			m.weight = 0
+			for _, w := range t.unit[m.lo:m.hi] {
+				m.weight += w
+			}
 		}
 	}
+	t.leaves = make([]int32, 0, leaves)
 	for i := range t.nodes {
 		if t.nodes[i].right == 0 {
 			t.leaves = append(t.leaves, int32(i))
 		}
 	}
-	return t
 }
 
-func (t *tree) build(points []float64, lo, hi int) {
+// add appends the node of the rows id[lo:hi] with their box.
+func (t *tree) add(points []float64, lo, hi int) (low, high []float64) {
 	at := len(t.nodes)
 	t.nodes = append(t.nodes, node{lo: int32(lo), hi: int32(hi)})
 	first := points[int(t.id[lo])*t.dim:][:t.dim]
 	t.box = append(append(t.box, first...), first...)
-	low := t.box[2*at*t.dim:][:t.dim]
-	high := t.box[(2*at+1)*t.dim:][:t.dim]
+	low, high = t.sides(int32(at))
 	for _, r := range t.id[lo+1 : hi] {
 		for j, v := range points[int(r)*t.dim:][:t.dim] {
 			if v < low[j] {
@@ -90,7 +109,13 @@ func (t *tree) build(points []float64, lo, hi int) {
 			}
 		}
 	}
-	if hi-lo <= leafPoints {
+	return low, high
+}
+
+func (t *tree) build(points []float64, lo, hi int) {
+	at := len(t.nodes)
+	low, high := t.add(points, lo, hi)
+	if hi-lo <= leafPoints || t.dim == 0 {
 		return
 	}
 	axis, width := 0, -1.0
@@ -99,10 +124,9 @@ func (t *tree) build(points []float64, lo, hi int) {
 			axis, width = j, w
 		}
 	}
-	if !(width > 0) {
-		return // equal points: cannot be for distinct ones, and must not loop
-	}
-	mid := lo + (hi-lo)/2
+	// Whole leaves on the left: then all leaves but the last are full.
+	leaves := (hi - lo + leafPoints - 1) / leafPoints
+	mid := lo + leaves/2*leafPoints
 	split(t.id[lo:hi], mid-lo, points, t.dim, axis)
 	t.build(points, lo, mid)
 	t.nodes[at].right = int32(len(t.nodes))
@@ -154,118 +178,19 @@ func (t *tree) point(i int32) []float64 {
 	return t.points[int(i)*t.dim : (int(i)+1)*t.dim : (int(i)+1)*t.dim]
 }
 
-// distance2 is the squared Euclidean distance.
-func distance2(a, b []float64) float64 {
-	b = b[:len(a)]
-	s := 0.0
-	for j, v := range a {
-		d := v - b[j]
-		s += float64(d * d)
+func (t *tree) weight(i int32) int64 {
+	if t.unit == nil {
+		return 1
 	}
-	return s
-}
-
-// near reports whether distance2(a, b) ≤ limit; it stops where the sum already
-// says no.
-func near(a, b []float64, limit float64) bool {
-	b = b[:len(a)]
-	s := 0.0
-	for len(a) > 8 {
-		for j, v := range a[:8] {
-			d := v - b[j]
-			s += float64(d * d)
-		}
-		if s > limit {
-			return false
-		}
-		a, b = a[8:], b[8:]
-	}
-	for j, v := range a {
-		d := v - b[j]
-		s += float64(d * d)
-	}
-	return s <= limit
-}
-
-// fromPoint is the squared distance of p to the box of node m: a lower bound for
-// the points in it.
-func (t *tree) fromPoint(p []float64, m int32) float64 {
-	low := t.box[2*int(m)*t.dim:][:len(p)]
-	high := t.box[(2*int(m)+1)*t.dim:][:len(p)]
-	s := 0.0
-	for j, v := range p {
-		d := 0.0
-		if v < low[j] {
-			d = low[j] - v
-		} else if v > high[j] {
-			d = v - high[j]
-		}
-		s += float64(d * d)
-	}
-	return s
-}
-
-// beyond reports whether fromPoint(p, m) > limit; it stops where the sum already
-// says so.
-func (t *tree) beyond(p []float64, m int32, limit float64) bool {
-	low := t.box[2*int(m)*t.dim:][:len(p)]
-	high := t.box[(2*int(m)+1)*t.dim:][:len(p)]
-	s := 0.0
-	for j, v := range p {
-		d := 0.0
-		if v < low[j] {
-			d = low[j] - v
-		} else if v > high[j] {
-			d = v - high[j]
-		} else {
-			continue
-		}
-		if s += float64(d * d); s > limit {
-			return true
-		}
-	}
-	return false
-}
-
-// least is the lower bound of the squared distances between points of two nodes.
-func (t *tree) least(a, b int32) float64 {
-	n := t.dim
-	la, ha := t.box[2*int(a)*n:][:n], t.box[(2*int(a)+1)*n:][:n]
-	lb, hb := t.box[2*int(b)*n:][:n], t.box[(2*int(b)+1)*n:][:n]
-	s := 0.0
-	for j, v := range la {
-		d := v - hb[j]
-		if e := lb[j] - ha[j]; e > d {
-			d = e
-		}
-		if d > 0 {
-			s += float64(d * d)
-		}
-	}
-	return s
-}
-
-// most is the upper bound of the squared distances between points of two nodes.
-func (t *tree) most(a, b int32) float64 {
-	n := t.dim
-	la, ha := t.box[2*int(a)*n:][:n], t.box[(2*int(a)+1)*n:][:n]
-	lb, hb := t.box[2*int(b)*n:][:n], t.box[(2*int(b)+1)*n:][:n]
-	s := 0.0
-	for j, v := range la {
-		d := hb[j] - v
-		if e := ha[j] - lb[j]; e > d {
-			d = e
-		}
-		s += float64(d * d)
-	}
-	return s
+	return t.unit[i]
 }
 
 // nearest returns the position of the point nearest to q among those whose
-// squared distance is at most limit, and that distance; −1 if there is none. Of
-// equally near points it is the one with the lowest id. O(log n) on average, no
-// allocation.
-func (t *tree) nearest(q []float64, limit float64) (int32, float64) {
+// inner distance is at most limit, and that distance; −1 if there is none. Of
+// equally near points it is the first by columns. first, if not nil, says of each
+// node where its first admitted point lies (−1 = none) and admit which points
+// are. O(log n) on average, no allocation. Not for flat forms.
+func (t *tree) nearest(q []float64, limit float64, first []int32, admit []bool) (int32, float64) {
 	best, found := limit, int32(-1)
 	if len(t.nodes) == 0 {
 		return found, best
@@ -276,19 +201,19 @@ func (t *tree) nearest(q []float64, limit float64) (int32, float64) {
 	}
 	var stack [maxStack]step
 	top := 1
-	stack[0] = step{0, t.fromPoint(q, 0)}
+	stack[0] = step{0, t.fromPoint(q, 0, best)}
 	for top > 0 {
 		top--
 		s := stack[top]
-		// Not ≥: a point at the same distance may have a lower id. A bound that
-		// is no number comes from a query that is none.
-		if !(s.bound <= best) {
+		// Not ≥: a point at the same distance may come first. A bound that is no
+		// number comes from a query that is none.
+		if !(s.bound <= best) || first != nil && first[s.node] < 0 {
 			continue
 		}
 		n := t.nodes[s.node]
 		if n.right > 0 {
 			l, r := s.node+1, n.right
-			a, b := t.fromPoint(q, l), t.fromPoint(q, r)
+			a, b := t.fromPoint(q, l, best), t.fromPoint(q, r, best)
 			if b < a {
 				l, r, a, b = r, l, b, a
 			}
@@ -296,23 +221,36 @@ func (t *tree) nearest(q []float64, limit float64) (int32, float64) {
 			top += 2
 			continue
 		}
-		for i := n.lo; i < n.hi; i++ {
-			d := distance2(q, t.point(i))
-			if d < best || d == best && (found < 0 || t.id[i] < t.id[found]) {
-				best, found = d, i
-			}
-		}
+		best, found = t.nearestIn(q, s.node, best, found, admit)
 	}
 	return found, best
 }
 
-// reach is the least distance around the point at position i within which there
-// are k rows, its own included: the eps at which it becomes a core. +Inf if
-// there are fewer rows. buf holds the distances so far and is reused.
-func (t *tree) reach(i int32, k int, buf []found) (float64, []found) {
+// nearestIn is nearest within a leaf.
+func (t *tree) nearestIn(q []float64, leaf int32, best float64, found int32, admit []bool) (float64, int32) {
+	n := t.nodes[leaf]
+	for i := n.lo; i < n.hi; i++ {
+		if admit != nil && !admit[i] {
+			continue
+		}
+		if !t.within(q, t.point(i), best) {
+			continue
+		}
+		d := t.distance(q, t.point(i))
+		if d < best || d == best && (found < 0 || before(t.point(i), t.point(found))) {
+			best, found = d, i
+		}
+	}
+	return best, found
+}
+
+// reach is the least inner distance around the point at position i within which
+// there is the weight k, its own included: that of the eps at which it becomes a
+// core. +Inf if there is less. buf holds the distances so far and is reused.
+func (t *tree) reach(i int32, k int64, buf []found) (float64, []found) {
 	buf = buf[:0]
 	q := t.point(i)
-	total := 0
+	total := int64(0)
 	type step struct {
 		node  int32
 		bound float64
@@ -329,8 +267,12 @@ func (t *tree) reach(i int32, k int, buf []found) (float64, []found) {
 		n := t.nodes[s.node]
 		if n.right > 0 {
 			l, r := s.node+1, n.right
-			a, b := t.fromPoint(q, l), t.fromPoint(q, r)
-			if b < a || b == a && r <= i { // of equal ones any order will do
+			far := math.MaxFloat64
+			if total >= k {
+				far = buf[len(buf)-1].distance
+			}
+			a, b := t.fromPoint(q, l, far), t.fromPoint(q, r, far)
+			if b < a || b == a && t.nodes[r].lo <= i { // of equal ones its own
 				l, r, a, b = r, l, b, a
 			}
 			stack[top], stack[top+1] = step{r, b}, step{l, a}
@@ -338,13 +280,19 @@ func (t *tree) reach(i int32, k int, buf []found) (float64, []found) {
 			continue
 		}
 		for j := n.lo; j < n.hi; j++ {
-			d := distance2(q, t.point(j))
+			if total >= k && !t.within(q, t.point(j), buf[len(buf)-1].distance) {
+				continue
+			}
+			d := t.distance(q, t.point(j))
 			if total >= k && d >= buf[len(buf)-1].distance {
 				continue
 			}
-			at, _ := slices.BinarySearchFunc(buf, d, func(f found, d float64) int { return cmp.Compare(f.distance, d) })
-			buf = slices.Insert(buf, at, found{d, int(t.weight[j])})
-			total += int(t.weight[j])
+			at := len(buf)
+			for at > 0 && buf[at-1].distance > d {
+				at--
+			}
+			buf = slices.Insert(buf, at, found{d, t.weight(j)})
+			total += t.weight(j)
 			for last := buf[len(buf)-1]; total-last.weight >= k; last = buf[len(buf)-1] {
 				total -= last.weight
 				buf = buf[:len(buf)-1]
@@ -354,11 +302,11 @@ func (t *tree) reach(i int32, k int, buf []found) (float64, []found) {
 	if total < k {
 		return math.Inf(1), buf
 	}
-	return math.Sqrt(buf[len(buf)-1].distance), buf
+	return buf[len(buf)-1].distance, buf
 }
 
-// found is one neighbour: squared distance and rows.
+// found is one neighbour: inner distance and weight.
 type found struct {
 	distance float64
-	weight   int
+	weight   int64
 }
