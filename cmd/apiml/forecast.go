@@ -146,18 +146,24 @@ func (a *app) forecast(o forecastOptions) error {
 // runForecast maps the errors of the forecaster to exit codes.
 func (a *app) runForecast(s frame.Series, horizon int, name string) (*forecast.Result, error) {
 	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: horizon, Model: name, Seed: a.cfg.Seed})
+	if err != nil {
+		return nil, forecastError(err)
+	}
+	return res, nil
+}
+
+// forecastError gives an error of the forecaster its exit code.
+func forecastError(err error) error {
 	var short *forecast.ShortError
 	switch {
-	case err == nil:
-		return res, nil
 	case errors.Is(err, forecast.ErrNotAvailable):
-		return nil, withCode(exitFailed, err)
+		return withCode(exitFailed, err)
 	case errors.Is(err, forecast.ErrUnknownModel):
-		return nil, withCode(exitUsage, err)
+		return withCode(exitUsage, err)
 	case errors.As(err, &short):
-		return nil, withCode(exitInput, fmt.Errorf("%w: take a shorter --horizon or --step", err))
+		return withCode(exitInput, fmt.Errorf("%w: take a shorter --horizon or --step", err))
 	}
-	return nil, withCode(exitInput, err)
+	return withCode(exitInput, err)
 }
 
 // horizonSteps reads "30m" or "48" as a number of steps.
