@@ -28,6 +28,7 @@ type parts struct {
 	choiceOrigins []int // forecasts that end before test
 	testOrigins   []int // test, test+h, …: each forecast ends at or before n
 	bandOrigins   []int // all from choice on whose forecasts end at or before n
+	origins       []int // all of these, ascending
 }
 
 // cut needs n ≥ 3·h. An origin is the index of the first step that is
@@ -50,6 +51,9 @@ func cut(n, h int) parts {
 			p.choiceOrigins = append(p.choiceOrigins, o)
 		}
 	}
+	p.origins = append(slices.Clone(p.bandOrigins), p.testOrigins...)
+	slices.Sort(p.origins)
+	p.origins = slices.Compact(p.origins)
 	return p
 }
 
@@ -82,30 +86,28 @@ func (e *errorSums) wape() float64 { return ratio(e.abs, e.sum) }
 // mase takes the denominator from naiveMAE.
 func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.points), mae) }
 
-// score measures one model. mae is the denominator of MASE. If ctx ends, the row
-// means nothing.
-func score(ctx context.Context, s frame.Series, p parts, c candidate, floor, mae float64) (row Score, points int) {
+// score measures one row of the backtest. at gives the forecast made at an
+// origin, and as it would have been made at an earlier origin by what is known
+// at the origin now. mae is the denominator of MASE. If ctx ends, the row means
+// nothing.
+func score(ctx context.Context, s frame.Series, p parts, name string, at func(origin, now int) []float64, floor, mae float64) (row Score, points int) {
 	y := s.Values
-	f := make([]float64, p.h)
 	var before, test errorSums
 	for _, o := range p.choiceOrigins {
+		before.add(y[o:o+p.h], at(o, p.test))
+	}
+	in80, in95 := 0, 0
+	ready := 0
+	for _, o := range p.testOrigins {
 		if ctx.Err() != nil {
 			return row, 0
 		}
-		c.predict(f, until(s, o))
-		before.add(y[o:o+p.h], f)
-	}
-	b := newBands(p.h)
-	ready := p.bandOrigins
-	in80, in95 := 0, 0
-	for _, o := range p.testOrigins {
-		for ctx.Err() == nil && len(ready) > 0 && ready[0]+p.h <= o {
-			b.add(s, ready[0], c)
-			ready = ready[1:]
+		for ready < len(p.bandOrigins) && p.bandOrigins[ready]+p.h <= o {
+			ready++
 		}
-		c.predict(f, until(s, o))
+		f := at(o, o)
 		test.add(y[o:o+p.h], f)
-		lo80, hi80, lo95, hi95 := b.quantiles().apply(f, floor)
+		lo80, hi80, lo95, hi95 := calibrate(y, p.bandOrigins[:ready], p.h, func(b int) []float64 { return at(b, o) }).quantiles().apply(f, floor)
 		for i, v := range y[o : o+p.h] {
 			if v >= lo80[i] && v <= hi80[i] {
 				in80++
@@ -117,7 +119,7 @@ func score(ctx context.Context, s frame.Series, p parts, c candidate, floor, mae
 	}
 	n := float64(test.points)
 	row = Score{
-		Model: c.name, WAPE: test.wape(), MASE: test.mase(mae), SMAPE: test.smape / n,
+		Model: name, WAPE: test.wape(), MASE: test.mase(mae), SMAPE: test.smape / n,
 		Coverage80: float64(in80) / n, Coverage95: float64(in95) / n, WAPEChoice: before.wape(),
 	}
 	if test.points == 0 {
@@ -167,17 +169,6 @@ func naiveMAE(y []float64, m int) float64 {
 // not narrow the band of the day.
 type bands struct {
 	groups [][]float64
-	queue  [][]residual // per origin, oldest first
-	f      []float64    // scratch
-}
-
-type residual struct {
-	group int
-	value float64
-}
-
-func newBands(h int) *bands {
-	return &bands{groups: make([][]float64, bits.Len(uint(h))), f: make([]float64, h)}
 }
 
 func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
@@ -187,28 +178,22 @@ func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
 // much.
 func scale(f float64) float64 { return math.Sqrt(1 + max(f, 0)) }
 
-// add lets in the forecast of c from origin o, and drops the oldest origin if
-// there are too many.
-func (b *bands) add(s frame.Series, o int, c candidate) {
-	c.predict(b.f, until(s, o))
-	var rs []residual
-	for i, v := range s.Values[o : o+len(b.f)] {
-		if math.IsNaN(v) {
-			continue
+// calibrate collects the residuals of the forecasts at the latest of origins.
+func calibrate(y []float64, origins []int, h int, at func(origin int) []float64) *bands {
+	b := &bands{groups: make([][]float64, bits.Len(uint(h)))}
+	for _, o := range origins[max(0, len(origins)-calibrationOrigins):] {
+		f := at(o)
+		for i, v := range y[o : o+h] {
+			if !math.IsNaN(v) {
+				g := group(i)
+				b.groups[g] = append(b.groups[g], (v-f[i])/scale(f[i]))
+			}
 		}
-		r := residual{group(i), (v - b.f[i]) / scale(b.f[i])}
-		at, _ := slices.BinarySearch(b.groups[r.group], r.value)
-		b.groups[r.group] = slices.Insert(b.groups[r.group], at, r.value)
-		rs = append(rs, r)
 	}
-	b.queue = append(b.queue, rs)
-	if len(b.queue) > calibrationOrigins {
-		for _, r := range b.queue[0] {
-			at, _ := slices.BinarySearch(b.groups[r.group], r.value)
-			b.groups[r.group] = slices.Delete(b.groups[r.group], at, at+1)
-		}
-		b.queue = b.queue[1:]
+	for _, g := range b.groups {
+		slices.Sort(g)
 	}
+	return b
 }
 
 // smallest is the size of the smallest group.

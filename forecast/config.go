@@ -101,9 +101,6 @@ func canonical(name string) (string, error) {
 	case "prophet":
 		want = "additive"
 	}
-	if slices.Contains(Planned(), want) {
-		return "", fmt.Errorf("forecast model %q: %w; use one of %s", name, ErrNotAvailable, strings.Join(Models(), ", "))
-	}
 	if !slices.Contains(Models(), want) {
 		return "", fmt.Errorf("%w %q: use one of %s", ErrUnknownModel, name, strings.Join(Models(), ", "))
 	}

@@ -69,7 +69,7 @@ func decoded(t testing.TB, b []byte) *Fitted {
 	return f
 }
 
-var kinds = []string{"auto", "snaive-daily", "mean", "median", "last", "additive", "lstm"}
+var kinds = append([]string{"snaive-daily", "median", "additive", "lstm", "auto"}, localKinds()...)
 
 // What modeltest asks of other roles: same seed same bytes, any number of
 // workers, save and load, input unchanged, concurrent use.
@@ -210,7 +210,7 @@ func TestFittedErrors(t *testing.T) {
 		}
 	}
 	for _, change := range []func(*Config){
-		func(c *Config) { c.Horizon = 0 }, func(c *Config) { c.Model = "oracle" }, func(c *Config) { c.Model = "theta" },
+		func(c *Config) { c.Horizon = 0 }, func(c *Config) { c.Model = "oracle" },
 		func(c *Config) { c.Growth = "logistic" }, func(c *Config) { c.Changepoints = -1 }, func(c *Config) { c.ChangepointRange = math.NaN() },
 		func(c *Config) { c.ChangepointPriorScale = 0 }, func(c *Config) { c.SeasonalityMode = "both" }, func(c *Config) { c.SeasonalityPriorScale = math.Inf(1) },
 		func(c *Config) { c.DailySeasonality = 51 }, func(c *Config) { c.LSTMHidden = 65 }, func(c *Config) { c.LSTMWindow = 0 }, func(c *Config) { c.LSTMEpochs = 0 },
@@ -306,7 +306,7 @@ func TestFittedNoPeeking(t *testing.T) {
 	s := traffic(600, 8)
 	p := cut(len(s.Values), 12)
 	c := config("auto", 12)
-	for _, make := range []func(context.Context, frame.Series, parts, float64, *Config, model.FitOptions) (candidate, error){additiveCandidate, lstmCandidate} {
+	for _, fitted := range fittedModels() {
 		for _, o := range []int{p.choice, p.test, p.test + 37} {
 			var got [2][]float64
 			for k := range got {
@@ -315,7 +315,7 @@ func TestFittedNoPeeking(t *testing.T) {
 				for i := o; k == 1 && i < len(other.Values); i++ {
 					other.Values[i] = 1e4 * float64(i%5)
 				}
-				m, err := make(t.Context(), other, p, 0, &c, model.FitOptions{})
+				m, err := fitted.make(t.Context(), fitted.name, other, p, 0, &c, model.FitOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -326,7 +326,7 @@ func TestFittedNoPeeking(t *testing.T) {
 				}
 			}
 			if !slices.Equal(got[0], got[1]) {
-				t.Errorf("origin %d: the forecast depends on what comes behind it", o)
+				t.Errorf("%s: origin %d: the forecast depends on what comes behind it", fitted.name, o)
 			}
 		}
 	}

@@ -106,20 +106,40 @@ const refits = 5
 // of the time that a user will wait.
 var autoLSTM = [2]int{500, 20_160} // two weeks of minutes
 
-// additiveCandidate fits the additive model on its schedule. floor is the least
-// value that it may forecast.
-func additiveCandidate(ctx context.Context, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
-	fits := make([]*additive, refits)
+// fittedModel is a model that is fitted to the series.
+type fittedModel struct {
+	name  string
+	least int    // observed points before the part on which models are compared
+	auto  [2]int // auto tries it from and to so many observed points
+	quiet bool   // auto leaves it out without a word where it does not fit
+	make  func(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error)
+}
+
+func fittedModels() []fittedModel {
+	out := []fittedModel{
+		{name: "additive", least: minAdditive, auto: [2]int{0, math.MaxInt}, make: additiveCandidate},
+		{name: "lstm", least: minLSTM, auto: autoLSTM, make: lstmCandidate},
+	}
+	for _, kind := range localKinds() {
+		out = append(out, fittedModel{name: kind, least: minLocal, auto: [2]int{0, math.MaxInt}, quiet: true, make: localCandidate})
+	}
+	return out
+}
+
+// onSchedule is a candidate that is fitted before the first origin and then
+// after each equal share of the way to the end.
+func onSchedule[T predictor](ctx context.Context, name string, s frame.Series, p parts, floor float64, workers int, fit func(context.Context, frame.Series) (T, error)) (candidate, error) {
+	fits := make([]T, refits)
 	var origins []int
 	for i := range refits {
 		origins = append(origins, p.choice+i*(p.n-p.choice)/refits)
 	}
-	err := model.Parallel(ctx, opt.Workers, refits, nil, func(_, i int) (err error) {
-		fits[i], err = fitAdditive(ctx, until(s, origins[i]), cfg)
+	err := model.Parallel(ctx, workers, refits, nil, func(_, i int) (err error) {
+		fits[i], err = fit(ctx, until(s, origins[i]))
 		return err
 	})
 	return candidate{
-		name: "additive",
+		name: name,
 		predict: func(dst []float64, hist frame.Series) {
 			i, found := slices.BinarySearch(origins, len(hist.Values))
 			if !found {
@@ -129,21 +149,25 @@ func additiveCandidate(ctx context.Context, s frame.Series, p parts, floor float
 			atLeast(dst, floor)
 		},
 		finish: func(ctx context.Context) (predictor, error) {
-			a, err := fitAdditive(ctx, s, cfg)
-			if err != nil {
-				return nil, err
-			}
-			return a, nil
+			return fit(ctx, s)
 		},
 	}, err
 }
 
+func additiveCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
+	return onSchedule(ctx, name, s, p, floor, opt.Workers, func(ctx context.Context, s frame.Series) (*additive, error) { return fitAdditive(ctx, s, cfg) })
+}
+
+func localCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, _ *Config, opt model.FitOptions) (candidate, error) {
+	return onSchedule(ctx, name, s, p, floor, opt.Workers, func(ctx context.Context, s frame.Series) (*local, error) { return fitLocal(ctx, name, s, p.h) })
+}
+
 // lstmCandidate fits the network once, on what lies before the first origin;
 // from there on only its state moves.
-func lstmCandidate(ctx context.Context, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
+func lstmCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
 	m, err := fitLSTM(ctx, until(s, p.choice), p.h, cfg, opt)
 	return candidate{
-		name: "lstm",
+		name: name,
 		predict: func(dst []float64, hist frame.Series) {
 			m.predict(dst, hist)
 			atLeast(dst, floor)

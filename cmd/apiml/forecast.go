@@ -34,11 +34,13 @@ func (a *app) forecastCommand() *cobra.Command {
 		Use:   "forecast",
 		Short: "Traffic ahead with intervals, and a backtest beside the simple models",
 		Long: `Forecast counts the requests of the store per --step and says how they go on. The
-model is chosen by a rolling-origin backtest whose table is always shown; the
-intervals are calibrated on the errors of earlier forecasts.
+models are combined with weights from a rolling-origin backtest, whose table is
+always shown; the intervals are calibrated on the errors of earlier forecasts.
 
 The models are an additive model in the manner of Prophet (trend with changepoints,
-daily, weekly and yearly seasons), a small LSTM, and the baselines that both must
+daily, weekly and yearly seasons), a small LSTM, the classical ones (ETS, Theta,
+STL with ETS or an autoregression, smoothing of several seasons, ridge regression
+on the past, the latter two also on logarithms), and the baselines that all must
 beat: seasonal naive (day, week), the mean and the median of the last horizon, and
 the last value. auto leaves the LSTM out of very short and very long series.`,
 		Example: `  apiml forecast --step 1m --horizon 30m
@@ -156,8 +158,6 @@ func (a *app) runForecast(s frame.Series, horizon int, name string) (*forecast.R
 func forecastError(err error) error {
 	var short *forecast.ShortError
 	switch {
-	case errors.Is(err, forecast.ErrNotAvailable):
-		return withCode(exitFailed, err)
 	case errors.Is(err, forecast.ErrUnknownModel):
 		return withCode(exitUsage, err)
 	case errors.As(err, &short):
@@ -362,14 +362,16 @@ func forecastTable(w io.Writer, r *forecast.Result, backtestOnly bool) error {
 	}
 	var rows [][]string
 	for _, b := range r.Backtest {
-		name := b.Model
-		if name == r.Chosen {
-			name += " *"
+		weight := ""
+		for _, w := range r.Weights {
+			if w.Model == b.Model {
+				weight = percent(w.Weight)
+			}
 		}
-		rows = append(rows, []string{name, ratio(b.WAPE), ratio(b.MASE), strconv.FormatFloat(b.SMAPE, 'f', 2, 64), percent(b.Coverage80), percent(b.Coverage95)})
+		rows = append(rows, []string{b.Model, weight, ratio(b.WAPE), ratio(b.MASE), strconv.FormatFloat(b.SMAPE, 'f', 2, 64), percent(b.Coverage80), percent(b.Coverage95)})
 	}
-	fmt.Fprintf(w, "backtest: %d origins, %s points from %s UTC on; * = chosen (%s)\n", r.Test.Origins, count(int64(r.Test.Points)), r.Test.Start.UTC().Format("2006-01-02 15:04"), r.Test.ChosenOn)
-	return table(w, []string{"model", ">WAPE", ">MASE", ">sMAPE %", ">in 80 % band", ">in 95 % band"}, rows)
+	fmt.Fprintf(w, "backtest: %d origins, %s points from %s UTC on; auto weighs by %s\n", r.Test.Origins, count(int64(r.Test.Points)), r.Test.Start.UTC().Format("2006-01-02 15:04"), r.Test.ChosenOn)
+	return table(w, []string{"model", ">weight ahead", ">WAPE", ">MASE", ">sMAPE %", ">in 80 % band", ">in 95 % band"}, rows)
 }
 
 func forecastTime(r *forecast.Result, i int) string {
