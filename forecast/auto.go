@@ -12,16 +12,29 @@ import (
 // auto combines the candidates: a weighted mean whose weights are a power of the
 // inverse errors in the backtest (Bates & Granger, "The combination of
 // forecasts", 1969; powers and trimming as in Timmermann, "Forecast
-// combinations", Handbook of Economic Forecasting 1, 2006). Candidates that err
-// far more than the best one are left out, of the others the best few stay.
-// Errors of later origins count more.
+// combinations", Handbook of Economic Forecasting 1, 2006). The absolute errors
+// at an origin count relative to the median of the candidates' there, so that
+// the busiest hours do not decide alone, and later origins count more.
+// Candidates that err far more than the best one are left out, of the others the
+// best few stay. Models that cannot follow two seasons do not take part where
+// there are two; they stand in the table.
+//
+// Exponents and limits were chosen on earlier parts of public series, not on
+// what the results are measured on.
 
 const (
 	combinePower = 4    // of the inverse error
 	combineWorst = 1.6  // times the least error
 	combineMost  = 6    // models
-	combineHalf  = 0.25 // an error counts half after this share of the backtest
+	combineHalf  = 0.25 // an error counts half after this share of the backtest,
+	combineLong  = 150  // at most so many horizons
 )
+
+// rowsOnly are the models that auto shows, but does not combine, for a series
+// with two seasons.
+func rowsOnly(name string) bool {
+	return name == "ets" || name == "theta" || name == "stl-ets" || name == "mean" || name == "last"
+}
 
 // combination is a weighted mean of fitted models.
 type combination struct {
@@ -66,12 +79,16 @@ type forecasts struct {
 	f       [][][]float64
 	abs     [][]float64 // sums of absolute errors, same indices
 	sum     []float64   // sums of |y| by origin
+	typical []float64   // median of abs over the candidates by origin
+	skip    []bool      // candidates that are not combined
 }
 
 // forecastAll makes the forecasts of all candidates at all origins.
 func forecastAll(ctx context.Context, s frame.Series, p parts, cands []candidate, workers int) (*forecasts, error) {
-	b := &forecasts{h: p.h, origins: p.origins, f: make([][][]float64, len(cands))}
+	b := &forecasts{h: p.h, origins: p.origins, f: make([][][]float64, len(cands)), skip: make([]bool, len(cands))}
+	two := len(periodsOf(s.Step, p.choice)) > 1
 	for c := range cands {
+		b.skip[c] = two && rowsOnly(cands[c].name)
 		b.f[c] = make([][]float64, len(p.origins))
 	}
 	const chunk = 32
@@ -112,7 +129,10 @@ func (b *forecasts) auto() func(o, now int) []float64 {
 				n++
 			}
 			if weights = b.weigh(n); weights == nil {
-				weights = slices.Repeat([]float64{1 / float64(len(b.f))}, len(b.f))
+				weights = make([]float64, len(b.f))
+				for c := range weights {
+					weights[c] = 1 / float64(len(b.f))
+				}
 			}
 		}
 		out := dst
@@ -137,6 +157,14 @@ func (b *forecasts) measure(y []float64) {
 			b.sum[i] = e.sum
 		}
 	}
+	b.typical = make([]float64, len(b.origins))
+	all := make([]float64, len(b.f))
+	for i := range b.typical {
+		for c := range all {
+			all[c] = b.abs[c][i]
+		}
+		b.typical[i] = median(all)
+	}
 }
 
 // weigh returns the weights of the candidates from the first n origins; nil if
@@ -145,19 +173,28 @@ func (b *forecasts) weigh(n int) []float64 {
 	if n == 0 {
 		return nil
 	}
-	half := max(combineHalf*float64(b.origins[n-1]-b.origins[0]), float64(2*b.h))
+	half := min(max(combineHalf*float64(b.origins[n-1]-b.origins[0]), float64(2*b.h)), float64(combineLong*b.h))
 	errs, size := make([]float64, len(b.f)), 0.0
 	for i := range n {
 		w := math.Exp2(-float64(b.origins[n-1]-b.origins[i]) / half)
+		if w < 1e-9 || b.sum[i] == 0 && b.typical[i] == 0 { // nothing observed, or nothing to learn
+			continue
+		}
+		w /= b.typical[i] + 1e-9*b.sum[i]
 		size += b.sum[i] * w
 		for c := range errs {
 			errs[c] += b.abs[c][i] * w
 		}
 	}
-	least := slices.Min(errs)
-	if math.IsNaN(least) {
+	if size == 0 {
 		return nil
 	}
+	for c, skip := range b.skip {
+		if skip {
+			errs[c] = math.Inf(1)
+		}
+	}
+	least := slices.Min(errs)
 	out := make([]float64, len(errs))
 	if tiny := 1e-9 * size; least <= tiny { // the first perfect one: rounding must not decide
 		out[slices.IndexFunc(errs, func(e float64) bool { return e <= tiny })] = 1

@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"slices"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"apiml/frame"
 )
 
@@ -16,8 +18,12 @@ const testShare = 0.2
 // calibrationOrigins is the number of latest origins whose residuals make the
 // bands. The 95 % band of the first step needs about 100 residuals for its
 // outer ranks to be inner ones; with many more, a band would still show the
-// spread of weeks ago.
-const calibrationOrigins = 125
+// spread of weeks ago. Where origins overlap, as many as span
+// calibrationHorizons count.
+const (
+	calibrationOrigins  = 125
+	calibrationHorizons = 12
+)
 
 // parts says where the series is cut. Models are compared on [choice, test);
 // what is reported is measured on [test, n). The band of each origin rests on
@@ -167,8 +173,15 @@ func naiveMAE(y []float64, m int) float64 {
 //
 // A residual is divided by scale(forecast), so that the night's small errors do
 // not narrow the band of the day.
+//
+// The forecasts of overlapping origins err together: a year of hours is a large
+// sample for tomorrow, a month of them is five independent forecasts of a week.
+// With the span of the origins over h as the number of independent ones, the
+// outer quantiles are widened as Student's t is wider than the normal
+// distribution (and as weights fitted on the same errors need it).
 type bands struct {
-	groups [][]float64
+	groups           [][]float64
+	widen80, widen95 float64
 }
 
 func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
@@ -181,7 +194,16 @@ func scale(f float64) float64 { return math.Sqrt(1 + max(f, 0)) }
 // calibrate collects the residuals of the forecasts at the latest of origins.
 func calibrate(y []float64, origins []int, h int, at func(origin int) []float64) *bands {
 	b := &bands{groups: make([][]float64, bits.Len(uint(h)))}
-	for _, o := range origins[max(0, len(origins)-calibrationOrigins):] {
+	for len(origins) > calibrationOrigins && origins[len(origins)-1]-origins[0] > calibrationHorizons*h {
+		origins = origins[1:]
+	}
+	free := 2.0
+	if n := len(origins); n > 0 {
+		free = max(free, float64(origins[n-1]-origins[0])/float64(h))
+	}
+	t := distuv.StudentsT{Sigma: 1, Nu: free}
+	b.widen80, b.widen95 = t.Quantile(0.9)/distuv.UnitNormal.Quantile(0.9), t.Quantile(0.975)/distuv.UnitNormal.Quantile(0.975)
+	for _, o := range origins {
 		f := at(o)
 		for i, v := range y[o : o+h] {
 			if !math.IsNaN(v) {
@@ -213,7 +235,7 @@ func (b *bands) quantiles() quantiles {
 	out := make(quantiles, len(b.groups))
 	for i, g := range b.groups {
 		// The forecast lies inside its band even if all residuals have one sign.
-		out[i] = [4]float64{min(0, quantile(g, 0.025)), min(0, quantile(g, 0.10)), max(0, quantile(g, 0.90)), max(0, quantile(g, 0.975))}
+		out[i] = [4]float64{b.widen95 * min(0, quantile(g, 0.025)), b.widen80 * min(0, quantile(g, 0.10)), b.widen80 * max(0, quantile(g, 0.90)), b.widen95 * max(0, quantile(g, 0.975))}
 	}
 	return out
 }

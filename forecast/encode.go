@@ -265,7 +265,7 @@ func decodeLocal(file *model.File, prefix, name string) (predictor, error) {
 		}
 		l.m = append(l.m, int(m))
 	}
-	if name != "ets" && name != "ridge" && name != "ridge-log" {
+	if name != "ets" && !strings.HasPrefix(name, "ridge") {
 		for _, m := range l.m {
 			if len(profile) < m {
 				return nil, fmt.Errorf("model %q: profiles of %d values for periods %v", name, len(profile), l.m)

@@ -87,30 +87,11 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if cands[0].season > 0 {
 		season = cands[0].season
 	}
-	before := observed(y[:p.choice])
-	for _, m := range fittedModels() {
-		asked := want == m.name
-		if !asked && (want != "auto" || m.auto[0] > seen || m.auto[1] < seen) {
-			continue
-		}
-		if before < m.least {
-			if asked {
-				return nil, fmt.Errorf("forecast model %q needs %d observed points before the part on which models are compared, there are %d; use a shorter horizon or more data", m.name, m.least, before)
-			}
-			continue
-		}
-		c, err := m.make(ctx, m.name, s, p, f.floor, &cfg, opt)
-		if err != nil {
-			if asked || ctx.Err() != nil {
-				return nil, err
-			}
-			if !m.quiet {
-				warnings = append(warnings, err.Error())
-			}
-			continue
-		}
-		cands = append(cands, c)
+	fitted, notes, err := fitCandidates(ctx, s, p, want, f.floor, &cfg, opt)
+	if err != nil {
+		return nil, err
 	}
+	cands, warnings = append(cands, fitted...), append(warnings, notes...)
 	for i, c := range cands {
 		if wanted(want, c) {
 			break
@@ -201,6 +182,36 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	}
 	f.chosen, f.model = Combination, mix
 	return f, nil
+}
+
+// fitCandidates fits the models that want asks for; notes are on those of auto
+// that could not be fitted.
+func fitCandidates(ctx context.Context, s frame.Series, p parts, want string, floor float64, cfg *Config, opt model.FitOptions) (cands []candidate, notes []string, err error) {
+	seen, before := observed(s.Values), observed(s.Values[:p.choice])
+	for _, m := range fittedModels() {
+		asked := want == m.name
+		if !asked && (want != "auto" || m.auto[0] > seen || m.auto[1] < seen) {
+			continue
+		}
+		if before < m.least {
+			if asked {
+				return nil, nil, fmt.Errorf("forecast model %q needs %d observed points before the part on which models are compared, there are %d; use a shorter horizon or more data", m.name, m.least, before)
+			}
+			continue
+		}
+		c, err := m.make(ctx, m.name, s, p, floor, cfg, opt)
+		if err != nil {
+			if asked || ctx.Err() != nil {
+				return nil, nil, err
+			}
+			if !m.quiet {
+				notes = append(notes, err.Error())
+			}
+			continue
+		}
+		cands = append(cands, c)
+	}
+	return cands, notes, nil
 }
 
 // Kind implements model.Model.

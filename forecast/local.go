@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"apiml/frame"
 )
@@ -24,7 +25,7 @@ type local struct {
 
 // localKinds are the classical models, in the order of tables.
 func localKinds() []string {
-	return []string{"ets", "theta", "stl-ets", "stl-ar", "hwt", "hwt-log", "ridge", "ridge-log"}
+	return []string{"ets", "theta", "stl-ets", "stl-ar", "hwt", "hwt-log", "hwt-day", "ridge", "ridge-log", "ridge-day"}
 }
 
 // minLocal is the least number of observed points.
@@ -174,13 +175,16 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 	l.m = periodsOf(s.Step, len(s.Values))
 	offset, positive := logOffset(s.Values)
 	switch kind {
-	case "hwt-log", "ridge-log", "theta", "stl-ar":
+	case "hwt-log", "hwt-day", "ridge-log", "ridge-day", "theta", "stl-ar":
 		l.log, l.offset = positive, offset
 		if !positive && (kind == "hwt-log" || kind == "ridge-log") {
 			return nil, fmt.Errorf("model %q: the series has negative values or none above zero", kind)
 		}
 	}
-	if kind == "ets" && len(l.m) > 1 {
+	if strings.HasSuffix(kind, "-day") && len(l.m) < 2 {
+		return nil, fmt.Errorf("model %q: the series has no two seasons of which to leave one out", kind)
+	}
+	if (kind == "ets" || strings.HasSuffix(kind, "-day")) && len(l.m) > 1 {
 		l.m = l.m[:1]
 	}
 	// The part that is read holds two of each period.
@@ -202,10 +206,10 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 		if e.m == 0 {
 			l.m = nil
 		}
-	case "ridge", "ridge-log":
+	case "ridge", "ridge-log", "ridge-day":
 		return l, l.fitRidge(ctx, s, z, h)
 	default:
-		rest, components := l.decompose(s, z, kind == "hwt" || kind == "hwt-log")
+		rest := l.decompose(s, z, strings.HasPrefix(kind, "hwt"))
 		switch kind {
 		case "theta":
 			t := fitTheta(rest)
@@ -215,9 +219,8 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 		case "stl-ar":
 			a := fitAR(rest, 24)
 			l.par = append([]float64{a.mean}, a.phi...)
-		case "hwt", "hwt-log":
+		case "hwt", "hwt-log", "hwt-day":
 			e := l.hwt(s, rest[0])
-			_ = components
 			e.fit(z)
 			l.par = append([]float64{e.alpha, e.phi}, e.gamma...)
 		}
@@ -231,13 +234,14 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 }
 
 // decompose takes the seasons out of z and stores a profile of each: of its
-// first period, or else of the last one.
-func (l *local) decompose(s frame.Series, z []float64, first bool) (rest []float64, components [][]float64) {
+// first period (from which a filter starts) or of the last one (which is
+// repeated).
+func (l *local) decompose(s frame.Series, z []float64, first bool) (rest []float64) {
 	rest = slices.Clone(z)
 	if len(l.m) == 0 {
-		return rest, nil
+		return rest
 	}
-	components, _ = mstl(z, l.m, 1)
+	components, _ := mstl(z, l.m, 1)
 	for k, m := range l.m {
 		profile := make([]float64, m)
 		phase := phaseOf(s, m)
@@ -254,7 +258,7 @@ func (l *local) decompose(s frame.Series, z []float64, first bool) (rest []float
 			rest[i] -= v
 		}
 	}
-	return rest, components
+	return rest
 }
 
 // deseason takes the profiles out of z.
@@ -294,9 +298,9 @@ func (l *local) predict(dst []float64, hist frame.Series) {
 		}
 		e.start(z)
 		e.run(z, dst)
-	case "ridge", "ridge-log":
-		l.predictRidge(dst, z)
-	case "hwt", "hwt-log":
+	case "ridge", "ridge-log", "ridge-day":
+		l.predictRidge(dst, s, z)
+	case "hwt", "hwt-log", "hwt-day":
 		first := z[0]
 		for k, m := range l.m {
 			first -= l.profile[k][phaseOf(s, m)]
@@ -364,7 +368,7 @@ func (l *local) check() error {
 		if n < 1 || n > 100 || !within(-10, 10, l.par[1:]...) {
 			return bad()
 		}
-	case "hwt", "hwt-log":
+	case "hwt", "hwt-log", "hwt-day":
 		if n != 2+len(l.m) || !within(0, 1, l.par...) {
 			return bad()
 		}
@@ -373,14 +377,17 @@ func (l *local) check() error {
 			return bad()
 		}
 		k := int(l.par[1])
-		if n != 2+l.ahead*(k+1)+2*k {
+		if n < 2+4*k {
 			return bad()
 		}
-		_, _, in := l.ridgeParts()
+		_, weights, in := l.ridgeParts()
 		for _, b := range in {
-			if b.lo < 1 || b.hi < b.lo || b.hi > 4*maxPeriod {
+			if b.lo < 1 || b.hi < b.lo || b.hi > 4*maxPeriod || b.period < 0 || b.period > maxPeriod || b.times < 1 || b.times > 100 {
 				return bad()
 			}
+		}
+		if len(weights) != l.ahead*(k+waves(in, l.m)+1) {
+			return bad()
 		}
 	}
 	return nil
