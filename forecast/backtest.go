@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -96,7 +97,7 @@ func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.poi
 // origin, and as it would have been made at an earlier origin by what is known
 // at the origin now. mae is the denominator of MASE. If ctx ends, the row means
 // nothing.
-func score(ctx context.Context, s frame.Series, p parts, name string, at func(origin, now int) []float64, floor, mae float64) (row Score, points int) {
+func score(ctx context.Context, s frame.Series, p parts, name string, at func(origin, now int) []float64, floor, mae float64) (row Score, replay []Replay, points int) {
 	y := s.Values
 	var before, test errorSums
 	for _, o := range p.choiceOrigins {
@@ -106,7 +107,7 @@ func score(ctx context.Context, s frame.Series, p parts, name string, at func(or
 	ready := 0
 	for _, o := range p.testOrigins {
 		if ctx.Err() != nil {
-			return row, 0
+			return row, nil, 0
 		}
 		for ready < len(p.bandOrigins) && p.bandOrigins[ready]+p.h <= o {
 			ready++
@@ -114,6 +115,7 @@ func score(ctx context.Context, s frame.Series, p parts, name string, at func(or
 		f := at(o, o)
 		test.add(y[o:o+p.h], f)
 		lo80, hi80, lo95, hi95 := calibrate(y, p.bandOrigins[:ready], p.h, func(b int) []float64 { return at(b, o) }).quantiles().apply(f, floor)
+		replay = append(replay, Replay{time.UnixMicro(s.Start + int64(o)*s.Step).UTC(), y[o : o+p.h], f, lo80, hi80, lo95, hi95})
 		for i, v := range y[o : o+p.h] {
 			if v >= lo80[i] && v <= hi80[i] {
 				in80++
@@ -131,7 +133,7 @@ func score(ctx context.Context, s frame.Series, p parts, name string, at func(or
 	if test.points == 0 {
 		row.WAPE = math.NaN()
 	}
-	return row, test.points
+	return row, replay, test.points
 }
 
 // until is s up to step o.

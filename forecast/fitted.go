@@ -33,6 +33,7 @@ type Fitted struct {
 	scores   []Score
 	test     TestPart
 	warnings []string
+	replay   []Replay
 }
 
 var _ model.Forecaster = (*Fitted)(nil)
@@ -112,13 +113,14 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 		rows++
 	}
 	f.scores = make([]Score, rows)
+	replays := make([][]Replay, rows)
 	points := make([]int, rows)
 	err = model.Parallel(ctx, opt.Workers, rows, nil, func(_, i int) error {
 		name, at := "auto", b.auto()
 		if i < len(cands) {
 			name, at = cands[i].name, func(o, _ int) []float64 { return b.f[i][b.index(o)] }
 		}
-		f.scores[i], points[i] = score(ctx, s, p, name, at, f.floor, mae)
+		f.scores[i], replays[i], points[i] = score(ctx, s, p, name, at, f.floor, mae)
 		return context.Cause(ctx)
 	})
 	if err != nil {
@@ -135,6 +137,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 			weights = make([]float64, len(cands))
 			weights[0] = 1
 		}
+		f.replay = replays[len(cands)]
 	} else {
 		best := -1
 		for i, c := range cands {
@@ -143,6 +146,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 			}
 		}
 		weights[best] = 1
+		f.replay = replays[best]
 	}
 	bands := calibrate(y, p.bandOrigins, h, func(o int) []float64 {
 		dst := make([]float64, h)
@@ -276,6 +280,7 @@ func (f *Fitted) Result(history frame.Series, horizon int) (*Result, error) {
 		Series: history.Name, Start: time.UnixMicro(history.End()).UTC(), Step: float64(f.step) / 1e6, Horizon: horizon,
 		Chosen: f.chosen, Weights: append([]Weight(nil), f.weights...), Backtest: append([]Score(nil), f.scores...), Test: f.test,
 		Warnings: append([]string{}, f.warnings...), // never nil: [] in JSON
+		Replay:   f.replay,
 	}
 	var err error
 	r.Mean, r.Lo80, r.Hi80, r.Lo95, r.Hi95, err = f.Bands(history, horizon)

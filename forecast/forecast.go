@@ -81,6 +81,18 @@ type Result struct {
 	Backtest []Score  `json:"backtest"`
 	Test     TestPart `json:"test"`
 	Warnings []string `json:"warnings"`
+
+	// Replay is what Chosen (with auto: the combination of that moment) would
+	// have forecast from each origin of the test part, in order of time. A
+	// Fitted that was read from a file has none.
+	Replay []Replay `json:"-"`
+}
+
+// Replay is one forecast of the past beside what came.
+type Replay struct {
+	Start                        time.Time // begin of the first interval, UTC
+	Actual                       []float64 // NaN = missing
+	Mean, Lo80, Hi80, Lo95, Hi95 []float64
 }
 
 // Combination is the name of the model that auto makes of several ones.
