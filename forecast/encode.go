@@ -28,6 +28,7 @@ import (
 //	additive.scale     F64  start (µs), span (µs), scale, σ
 //	additive.changes   F64  changepoints in [0, 1]
 //	additive.theta     F64  k, m, bends, Fourier coefficients
+//	additive.ar        F64  autoregression of the errors; may be absent
 //
 // of a classical model
 //
@@ -92,6 +93,9 @@ func encodeModel(file *model.File, prefix string, p predictor) {
 		file.PutF64(prefix+"additive.scale", []float64{m.start, m.span, m.scale, m.sigma})
 		file.PutF64(prefix+"additive.changes", m.changes)
 		file.PutF64(prefix+"additive.theta", m.theta)
+		if len(m.ar) > 0 {
+			file.PutF64(prefix+"additive.ar", m.ar)
+		}
 	case *lstm:
 		file.PutI64(prefix+"lstm.meta", []int64{int64(m.hidden), int64(m.ahead), int64(m.in[1]), int64(m.in[2]), int64(m.out[1]), int64(m.out[2])})
 		file.PutF64(prefix+"lstm.scale", []float64{m.center, m.width, m.low, m.high})
@@ -336,6 +340,14 @@ func decodeAdditive(file *model.File, prefix string) (predictor, error) {
 	a.theta, err = numbers(file, prefix+"additive.theta", 2+len(changes)+columns(a.orders), maxTheta)
 	if err != nil {
 		return nil, err
+	}
+	if file.Has(prefix + "additive.ar") {
+		if a.ar, err = numbers(file, prefix+"additive.ar", -1, maxTheta); err != nil {
+			return nil, err
+		}
+		if len(a.ar) > maxAR {
+			return nil, fmt.Errorf("array %q: %d values", prefix+"additive.ar", len(a.ar))
+		}
 	}
 	return a, nil
 }

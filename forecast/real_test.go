@@ -235,7 +235,7 @@ func readPeyton(t *testing.T) frame.Series {
 func TestPeytonManning(t *testing.T) {
 	s := readPeyton(t)
 	at := func(i int) int64 { return s.Start + int64(i)*day }
-	cfg := Default()
+	cfg := prophetConfig()
 	type point struct {
 		days int
 		y, f float64
