@@ -65,6 +65,11 @@ func periodsOf(step int64, n int) (m []int) {
 			m = append(m, int(k))
 		}
 	}
+	if step == day && n >= 2*365 {
+		m = append(m, 365)
+	} else if step == week && n >= 2*52 {
+		m = append(m, 52)
+	}
 	return m
 }
 

@@ -165,11 +165,17 @@ func stl(y []float64, m, window, robust int) (season, trend []float64) {
 	}
 }
 
+// smoothPeriod is the period from which on a season is smoothed along the time
+// too, by a loess of a 24th of the period: each minute of a day by itself would
+// be the mean of a few noisy values.
+const smoothPeriod = 300
+
 // mstl decomposes y by the periods m, ascending, each of which occurs at least
 // twice in y. It returns one seasonal component per period.
 func mstl(y []float64, m []int, robust int) (seasons [][]float64, trend []float64) {
 	seasons = make([][]float64, len(m))
 	rest := slices.Clone(y)
+	out := make([]float64, len(y))
 	rounds := 2
 	if len(m) == 1 {
 		rounds = 1
@@ -182,6 +188,10 @@ func mstl(y []float64, m []int, robust int) (seasons [][]float64, trend []float6
 				}
 			}
 			seasons[k], trend = stl(rest, period, 11+4*k, robust)
+			if period >= smoothPeriod {
+				loess(out, seasons[k], nil, odd(period/24), 0, 0)
+				copy(seasons[k], out)
+			}
 			for i, v := range seasons[k] {
 				rest[i] -= v
 			}
