@@ -25,7 +25,7 @@ import (
 const (
 	combinePower = 4    // of the inverse error
 	combineWorst = 1.6  // times the least error
-	combineMost  = 6    // models
+	combineMost  = 9    // models
 	combineHalf  = 0.25 // an error counts half after this share of the backtest,
 	combineLong  = 150  // at most so many horizons
 )

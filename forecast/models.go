@@ -95,10 +95,13 @@ func rules(step int64, p parts) (out []candidate, notes []string) {
 	return out, notes
 }
 
-// refits is how often the additive model is fitted in a backtest: before the
-// first origin and then after each equal share of the way to the end. Between
-// two fits its trend and seasons run on.
-const refits = 5
+// refits is how often a model is fitted in a backtest: before the first origin
+// and then after each equal share of the way to the end, but not more often than
+// once per horizon, and the less often the longer the series. Between two fits
+// only its state moves.
+func refits(p parts) int {
+	return max(5, min(250_000/p.n, (p.n-p.choice)/p.h, 25))
+}
 
 // autoLSTM is the number of observed points with which the LSTM joins auto:
 // below, it has too little to learn from; above, its fit on the latest points
@@ -129,12 +132,13 @@ func fittedModels() []fittedModel {
 // onSchedule is a candidate that is fitted before the first origin and then
 // after each equal share of the way to the end.
 func onSchedule[T predictor](ctx context.Context, name string, s frame.Series, p parts, floor float64, workers int, fit func(context.Context, frame.Series) (T, error)) (candidate, error) {
-	fits := make([]T, refits)
+	count := refits(p)
+	fits := make([]T, count)
 	var origins []int
-	for i := range refits {
-		origins = append(origins, p.choice+i*(p.n-p.choice)/refits)
+	for i := range count {
+		origins = append(origins, p.choice+i*(p.n-p.choice)/count)
 	}
-	err := model.Parallel(ctx, workers, refits, nil, func(_, i int) (err error) {
+	err := model.Parallel(ctx, workers, count, nil, func(_, i int) (err error) {
 		fits[i], err = fit(ctx, until(s, origins[i]))
 		return err
 	})
