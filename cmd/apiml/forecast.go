@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -111,7 +112,9 @@ func (a *app) forecast(o forecastOptions) error {
 		return usagef("--by goes with the store, not with --csv")
 	case o.csv != "":
 		var s frame.Series
-		s, err = a.csvSeries(o)
+		if s, err = a.csvSeries(o); err != nil {
+			return err
+		}
 		series = []frame.Series{s}
 	case o.timeCol != "" || o.valueCol != "":
 		return usagef("--time and --value go with --csv")
@@ -217,9 +220,12 @@ func extended(res *forecast.Result, s frame.Series, o forecastOptions) forecastR
 
 // csvSeries reads --csv.
 func (a *app) csvSeries(o forecastOptions) (frame.Series, error) {
-	s, err := readSeries(o.csv, o.timeCol, o.valueCol)
+	s, notes, err := readSeries(o.csv, o.timeCol, o.valueCol)
 	if err != nil {
 		return s, err
+	}
+	for _, n := range notes {
+		a.warnf("%s: %s", o.csv, n)
 	}
 	if o.step != "" {
 		step, err := time.ParseDuration(o.step)
@@ -356,17 +362,17 @@ func (a *app) storeSeries(o forecastOptions) (frame.Series, error) {
 }
 
 // readSeries reads a time and a value column into a regular series. The step
-// is the median distance of neighbouring rows; holes become missing values.
-func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
-	var s frame.Series
+// is the median distance of neighbouring rows, or so many calendar months;
+// holes become missing values. notes say what was odd about the rows.
+func readSeries(path, timeCol, valueCol string) (s frame.Series, notes []string, err error) {
 	r, header, done, err := openTable(path)
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	defer done()
 	ti, vi := slices.Index(header, timeCol), slices.Index(header, valueCol)
 	if ti < 0 || vi < 0 {
-		return s, usagef("%s has no columns %q and %q: name two of %s with --time and --value", path, timeCol, valueCol, strings.Join(header, ", "))
+		return s, nil, usagef("%s has no columns %q and %q: name two of %s with --time and --value", path, timeCol, valueCol, strings.Join(header, ", "))
 	}
 	type point struct {
 		t int64
@@ -380,32 +386,27 @@ func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
 		}
 		line, _ := r.FieldPos(0)
 		if err != nil {
-			return s, inputf("%s: %v", path, err)
+			return s, nil, inputf("%s: %v", path, err)
 		}
 		t, err := parseTime(rec[ti])
 		if err != nil {
-			return s, inputf("%s:%d: time %q: %v", path, line, rec[ti], err)
+			return s, nil, inputf("%s:%d: time %q: %v", path, line, rec[ti], err)
 		}
 		v := math.NaN()
 		if x := strings.TrimSpace(rec[vi]); x != "" && !strings.EqualFold(x, "NaN") {
 			if v, err = strconv.ParseFloat(x, 64); err != nil {
-				return s, inputf("%s:%d: value %q is no number", path, line, rec[vi])
+				return s, nil, inputf("%s:%d: value %q is no number", path, line, rec[vi])
 			}
 		}
 		pts = append(pts, point{t, v})
 	}
 	if len(pts) < 2 {
-		return s, inputf("%s: %d rows are no series", path, len(pts))
+		return s, nil, inputf("%s: %d rows are no series", path, len(pts))
 	}
-	slices.SortStableFunc(pts, func(a, b point) int {
-		switch {
-		case a.t < b.t:
-			return -1
-		case a.t > b.t:
-			return 1
-		}
-		return 0
-	})
+	if !slices.IsSortedFunc(pts, func(a, b point) int { return cmp.Compare(a.t, b.t) }) {
+		notes = append(notes, "the rows are not in order of time: sorted")
+	}
+	slices.SortStableFunc(pts, func(a, b point) int { return cmp.Compare(a.t, b.t) })
 	diffs := make([]int64, 0, len(pts)-1)
 	for i := 1; i < len(pts); i++ {
 		if d := pts[i].t - pts[i-1].t; d > 0 {
@@ -413,22 +414,60 @@ func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
 		}
 	}
 	if len(diffs) == 0 {
-		return s, inputf("%s: all rows have one time", path)
+		return s, nil, inputf("%s: all rows have one time", path)
 	}
 	slices.Sort(diffs)
 	s = frame.Series{Name: valueCol, Start: pts[0].t, Step: diffs[len(diffs)/2]}
-	n := (pts[len(pts)-1].t-s.Start)/s.Step + 1
+	place := func(t int64) int64 { return (t - s.Start) / s.Step }
+	if months := calendarMonths(s.Step, len(pts), func(i int) int64 { return pts[i].t }); months > 0 {
+		first := monthNumber(pts[0].t)
+		place = func(t int64) int64 { return (monthNumber(t) - first) / months }
+		s.Step = months * int64(365.25*24*3600*1e6/12)
+		notes = append(notes, "calendar months count as equal steps: times ahead are within days of the month's")
+	}
+	n := place(pts[len(pts)-1].t) + 1
 	if n > 50_000_000 {
-		return s, inputf("%s: %d intervals of %s are too many", path, n, time.Duration(s.Step)*time.Microsecond)
+		return s, nil, inputf("%s: %d intervals of %s are too many", path, n, time.Duration(s.Step)*time.Microsecond)
 	}
 	s.Values = make([]float64, n)
 	for i := range s.Values {
 		s.Values[i] = math.NaN()
 	}
-	for _, p := range pts {
-		s.Values[(p.t-s.Start)/s.Step] = p.v
+	twice := 0
+	for i, p := range pts {
+		k := place(p.t)
+		if i > 0 && k == place(pts[i-1].t) {
+			twice++
+		}
+		s.Values[k] = p.v
 	}
-	return s, nil
+	if twice > 0 {
+		notes = append(notes, fmt.Sprintf("%d rows fall into an interval that has one already: the last one counts", twice))
+	}
+	return s, notes, nil
+}
+
+// monthNumber counts months since the year 0.
+func monthNumber(t int64) int64 {
+	at := time.UnixMicro(t).UTC()
+	return int64(at.Year())*12 + int64(at.Month()) - 1
+}
+
+// calendarMonths is the number of months per step if rows are about so far apart
+// and all have the same day and time of the month; else 0.
+func calendarMonths(step int64, n int, at func(int) int64) int64 {
+	months := int64(math.Round(float64(step) / (365.25 * 24 * 3600 * 1e6 / 12)))
+	if months < 1 || months > 12 {
+		return 0
+	}
+	first := time.UnixMicro(at(0)).UTC()
+	for i := range n {
+		t := time.UnixMicro(at(i)).UTC()
+		if t.Day() != first.Day() || t.Hour() != first.Hour() || t.Minute() != first.Minute() {
+			return 0
+		}
+	}
+	return months
 }
 
 // parseTime reads RFC 3339, date and time without a zone (UTC), a date, or Unix
