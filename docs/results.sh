@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prints the figures of the real data sets: coverage of every log, cross-validated
-# and held-out figures of CSIC 2010 and CIC-IDS2017 (make results). No document
+# and held-out figures of CSIC 2010 and CIC-IDS2017, forecasts of public series
+# (make results). No document
 # holds these numbers: this prints them. usage: results.sh [PROGRAM]
 set -euo pipefail
 apiml=$(realpath "${1:-bin/apiml}")
@@ -45,5 +46,18 @@ echo "# and as a trained model on two logs, in seconds, the last fifth held out"
 for log in aws_elb_classic_api_2015 haproxy_http_2014; do
 	"$apiml" ingest -q --db $log.duckdb "$(first "$data"/logs/$log*)"
 	"$apiml" train latency -q --db $log.duckdb --models $log --cv 3
+	echo
+done
+
+echo "# Forecasts: M4 Hourly by one configuration, then by the additive model and the LSTM alone"
+m4=(--m4-train "$(first "$data"/timeseries/m4_Hourly-train.csv*)" --m4-test "$(first "$data"/timeseries/m4_Hourly-test.csv*)")
+for model in auto additive lstm; do
+	echo "$model:"
+	"$apiml" evaluate forecast -q "${m4[@]}" --model "$model"
+	echo
+done
+for set in derived_memasik_per_minute:timestamp_utc:30 worldcup98_per_minute_requests_bytes:timestamp:30 derived_sparkdeveloper_per_hour:timestamp_utc:24; do
+	IFS=: read -r file time horizon <<<"$set"
+	"$apiml" forecast -q --csv "$(first "$data/timeseries/$file".csv*)" --time "$time" --value requests --horizon "$horizon" --backtest
 	echo
 done

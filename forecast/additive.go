@@ -37,7 +37,12 @@ import (
 // log-posterior by less than 25·1e-5/0.05 = 0.005 at the defaults; bends that
 // Prophet would set to 0 come out at 1e-6 or so. σ has a floor of 1e-4 of the
 // scale, else the posterior of a series without noise has no mode. Harmonics
-// faster than two steps are left out: they cannot be seen. More than maxRows
+// faster than two steps are left out: they cannot be seen. With
+// seasonality_search the automatic orders of day and week are raised where the
+// Bayesian information criterion of a linear regression says so: Prophet's 4 and
+// 3 cannot draw a working day. With ar_order the errors of the latest steps
+// continue by an autoregression (Burg, order by AIC), as in NeuralProphet
+// (Triebe et al. 2021): the forecast begins where the series is. More than maxRows
 // points are averaged in groups of equal length first. No holidays, no logistic
 // growth, and the bands are conformal (backtest.go), not Prophet's simulation
 // of future changepoints.
@@ -65,6 +70,7 @@ type additive struct {
 	changes        []float64 // changepoints, ascending, in [0, 1]
 	theta          []float64 // k, m, one bend per changepoint, Fourier coefficients (sin, cos per harmonic)
 	sigma          float64   // noise, as a share of the scale
+	ar             []float64 // autoregression of the errors, the latest first
 }
 
 // trend is g(t).
@@ -97,10 +103,162 @@ func (a *additive) at(us float64, x []float64) float64 {
 // predict writes the steps behind hist to dst.
 func (a *additive) predict(dst []float64, hist frame.Series) {
 	x := make([]float64, columns(a.orders))
+	errs := a.errors(hist, len(a.ar))
 	for i := range dst {
 		v := a.at(float64(hist.End()+int64(i)*hist.Step), x)
+		if len(a.ar) > 0 {
+			e := 0.0
+			for j, c := range a.ar {
+				e += float64(c * errs[len(errs)-1-j])
+			}
+			e = min(max(e, -limit), limit)
+			errs = append(errs, e)
+			v += e
+		}
 		dst[i] = min(max(v, -limit), limit) // finite however far ahead
 	}
+}
+
+// errors are those of the last n steps of hist, oldest first; 0 where there is
+// no value.
+func (a *additive) errors(hist frame.Series, n int) []float64 {
+	out := make([]float64, n)
+	x := make([]float64, columns(a.orders))
+	for i := range out {
+		k := len(hist.Values) - n + i
+		if k >= 0 && !math.IsNaN(hist.Values[k]) {
+			out[i] = hist.Values[k] - a.at(float64(hist.Start+int64(k)*hist.Step), x)
+		}
+	}
+	return out
+}
+
+// arSteps is the number of latest steps from which the autoregression of the
+// errors is fitted.
+const arSteps = 5000
+
+// fitErrors fits the autoregression of the errors. Burg's estimate is stable, so
+// its forecasts die away.
+func (a *additive) fitErrors(s frame.Series, order int) {
+	n := min(len(s.Values), arSteps)
+	if order == 0 || n < 4*minAdditive {
+		return
+	}
+	e := a.errors(s, n)
+	for _, v := range fitAR(e, order).phi {
+		if !(math.Abs(v) <= maxTheta) {
+			a.ar = nil
+			return
+		}
+		a.ar = append(a.ar, v)
+	}
+}
+
+// searchRows is the number of rows on which the orders are chosen at most.
+const searchRows = 4000
+
+// searchOrders raises the automatic orders of week and day by BIC.
+func (c *Config) searchOrders(s frame.Series, orders [3]int) [3]int {
+	group := (len(s.Values) + searchRows - 1) / searchRows
+	step := s.Step * int64(group)
+	most := func(p int) int { // harmonics that the step can show
+		return max(0, int(math.Ceil(periods[p]/float64(2*step)))-1)
+	}
+	weekly, daily := []int{orders[1]}, []int{orders[2]}
+	for _, o := range []int{10, 21, 42} {
+		if c.WeeklySeasonality < 0 && orders[1] > 0 && o <= min(most(1), maxOrder) {
+			weekly = append(weekly, o)
+		}
+	}
+	for _, o := range []int{8, 11} {
+		if c.DailySeasonality < 0 && orders[2] > 0 && o <= min(most(2), maxOrder) {
+			daily = append(daily, o)
+		}
+	}
+	if len(weekly) == 1 && len(daily) == 1 {
+		return orders
+	}
+	full := [3]int{0, weekly[len(weekly)-1], daily[len(daily)-1]}
+	const hinges = 10
+	trend := hinges + 2
+	m := newMoments(trend+columns(full), 1)
+	x, y := make([]float64, m.p), make([]float64, 1)
+	rows, center := float64(len(s.Values)), 0.0
+	if seen := observed(s.Values); seen > 0 {
+		for _, v := range s.Values {
+			if !math.IsNaN(v) {
+				center += v / float64(seen)
+			}
+		}
+	}
+	size := max(maximum(s.Values)-center, center-minimum(s.Values))
+	if !(size > 0) {
+		return orders
+	}
+	for lo := 0; lo < len(s.Values); lo += group {
+		part := s.Values[lo:min(lo+group, len(s.Values))]
+		sum, n := 0.0, 0
+		for _, v := range part {
+			if !math.IsNaN(v) {
+				sum += v
+				n++
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		y[0] = (sum/float64(n) - center) / size
+		t := (float64(lo) + float64(group)/2) / rows
+		x[0], x[1] = 1, t
+		for k := range hinges {
+			x[2+k] = max(0, t-float64(k+1)/(hinges+1))
+		}
+		fourier(x[trend:], float64(s.Start+int64(lo)*s.Step)+float64(s.Step)*float64(group-1)/2, full)
+		m.add(x, y)
+	}
+	n := float64(m.rows)
+	bestBIC, best := math.Inf(1), orders
+	for _, w := range weekly {
+		for _, d := range daily {
+			var keep []int
+			for i := range trend + 2*w {
+				keep = append(keep, i)
+			}
+			for i := range 2 * d {
+				keep = append(keep, trend+2*full[1]+i)
+			}
+			if 3*len(keep) > m.rows {
+				continue
+			}
+			sse := m.subset(keep)
+			if bic := n*math.Log(sse/n+1e-12) + float64(len(keep))*math.Log(n); bic < bestBIC {
+				bestBIC, best = bic, [3]int{orders[0], w, d}
+			}
+		}
+	}
+	return best
+}
+
+// subset is the sum of squares that a regression on these inputs leaves.
+func (m *moments) subset(keep []int) float64 {
+	k := len(keep)
+	g, w := make([]float64, k*k), make([]float64, k)
+	for a, i := range keep {
+		for b := range a + 1 {
+			g[a*k+b] = m.gram[i*m.p+keep[b]]
+		}
+		g[a*k+a] += 1e-9 * (1 + g[a*k+a])
+		w[a] = m.xy[i]
+	}
+	if !cholesky(g, k) {
+		return m.yy[0]
+	}
+	solveLower(g, w)
+	sse := m.yy[0]
+	for _, v := range w {
+		sse -= float64(v * v)
+	}
+	return max(sse, 0)
 }
 
 // columns is the number of Fourier columns.
@@ -187,6 +345,9 @@ func fitAdditive(ctx context.Context, s frame.Series, cfg *Config) (*additive, e
 	for _, v := range y {
 		a.scale = max(a.scale, math.Abs(v))
 	}
+	if cfg.SeasonalitySearch {
+		a.orders = cfg.searchOrders(s, a.orders)
+	}
 	if minimum(y) == maximum(y) { // nothing to fit; the priors would only bend it
 		a.orders, a.theta = [3]int{}, []float64{0, 1}
 		if y[0] < 0 {
@@ -222,7 +383,11 @@ func fitAdditive(ctx context.Context, s frame.Series, cfg *Config) (*additive, e
 		r.seg[i] = int32(j)
 	}
 	p := &posterior{a: a, r: r, cfg: cfg}
-	return a, p.maximise(ctx)
+	if err := p.maximise(ctx); err != nil {
+		return nil, err
+	}
+	a.fitErrors(s, cfg.AROrder)
+	return a, nil
 }
 
 // posterior is the negative log-posterior, without constants, of a model on its

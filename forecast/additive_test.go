@@ -173,7 +173,7 @@ func TestAgainstProphet(t *testing.T) {
 			}
 			s.Values = append(s.Values, v)
 		}
-		cfg := Default()
+		cfg := prophetConfig()
 		cfg.SeasonalityMode = c.Mode
 		a, err := fitAdditive(t.Context(), s, &cfg)
 		if err != nil {
@@ -305,4 +305,11 @@ func BenchmarkAdditive(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// prophetConfig is the additive model as Prophet has it.
+func prophetConfig() Config {
+	c := Default()
+	c.SeasonalitySearch, c.AROrder = false, 0
+	return c
 }

@@ -5,6 +5,9 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"apiml/frame"
 )
@@ -16,8 +19,12 @@ const testShare = 0.2
 // calibrationOrigins is the number of latest origins whose residuals make the
 // bands. The 95 % band of the first step needs about 100 residuals for its
 // outer ranks to be inner ones; with many more, a band would still show the
-// spread of weeks ago.
-const calibrationOrigins = 125
+// spread of weeks ago. Where origins overlap, as many as span
+// calibrationHorizons count.
+const (
+	calibrationOrigins  = 125
+	calibrationHorizons = 12
+)
 
 // parts says where the series is cut. Models are compared on [choice, test);
 // what is reported is measured on [test, n). The band of each origin rests on
@@ -28,6 +35,7 @@ type parts struct {
 	choiceOrigins []int // forecasts that end before test
 	testOrigins   []int // test, test+h, …: each forecast ends at or before n
 	bandOrigins   []int // all from choice on whose forecasts end at or before n
+	origins       []int // all of these, ascending
 }
 
 // cut needs n ≥ 3·h. An origin is the index of the first step that is
@@ -50,6 +58,9 @@ func cut(n, h int) parts {
 			p.choiceOrigins = append(p.choiceOrigins, o)
 		}
 	}
+	p.origins = append(slices.Clone(p.bandOrigins), p.testOrigins...)
+	slices.Sort(p.origins)
+	p.origins = slices.Compact(p.origins)
 	return p
 }
 
@@ -82,30 +93,29 @@ func (e *errorSums) wape() float64 { return ratio(e.abs, e.sum) }
 // mase takes the denominator from naiveMAE.
 func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.points), mae) }
 
-// score measures one model. mae is the denominator of MASE. If ctx ends, the row
-// means nothing.
-func score(ctx context.Context, s frame.Series, p parts, c candidate, floor, mae float64) (row Score, points int) {
+// score measures one row of the backtest. at gives the forecast made at an
+// origin, and as it would have been made at an earlier origin by what is known
+// at the origin now. mae is the denominator of MASE. If ctx ends, the row means
+// nothing.
+func score(ctx context.Context, s frame.Series, p parts, name string, at func(origin, now int) []float64, floor, mae float64) (row Score, replay []Replay, points int) {
 	y := s.Values
-	f := make([]float64, p.h)
 	var before, test errorSums
 	for _, o := range p.choiceOrigins {
-		if ctx.Err() != nil {
-			return row, 0
-		}
-		c.predict(f, until(s, o))
-		before.add(y[o:o+p.h], f)
+		before.add(y[o:o+p.h], at(o, p.test))
 	}
-	b := newBands(p.h)
-	ready := p.bandOrigins
 	in80, in95 := 0, 0
+	ready := 0
 	for _, o := range p.testOrigins {
-		for ctx.Err() == nil && len(ready) > 0 && ready[0]+p.h <= o {
-			b.add(s, ready[0], c)
-			ready = ready[1:]
+		if ctx.Err() != nil {
+			return row, nil, 0
 		}
-		c.predict(f, until(s, o))
+		for ready < len(p.bandOrigins) && p.bandOrigins[ready]+p.h <= o {
+			ready++
+		}
+		f := at(o, o)
 		test.add(y[o:o+p.h], f)
-		lo80, hi80, lo95, hi95 := b.quantiles().apply(f, floor)
+		lo80, hi80, lo95, hi95 := calibrate(y, p.bandOrigins[:ready], p.h, func(b int) []float64 { return at(b, o) }).quantiles().apply(f, floor)
+		replay = append(replay, Replay{time.UnixMicro(s.Start + int64(o)*s.Step).UTC(), y[o : o+p.h], f, lo80, hi80, lo95, hi95})
 		for i, v := range y[o : o+p.h] {
 			if v >= lo80[i] && v <= hi80[i] {
 				in80++
@@ -117,13 +127,13 @@ func score(ctx context.Context, s frame.Series, p parts, c candidate, floor, mae
 	}
 	n := float64(test.points)
 	row = Score{
-		Model: c.name, WAPE: test.wape(), MASE: test.mase(mae), SMAPE: test.smape / n,
+		Model: name, WAPE: test.wape(), MASE: test.mase(mae), SMAPE: test.smape / n,
 		Coverage80: float64(in80) / n, Coverage95: float64(in95) / n, WAPEChoice: before.wape(),
 	}
 	if test.points == 0 {
 		row.WAPE = math.NaN()
 	}
-	return row, test.points
+	return row, replay, test.points
 }
 
 // until is s up to step o.
@@ -165,19 +175,15 @@ func naiveMAE(y []float64, m int) float64 {
 //
 // A residual is divided by scale(forecast), so that the night's small errors do
 // not narrow the band of the day.
+//
+// The forecasts of overlapping origins err together: a year of hours is a large
+// sample for tomorrow, a month of them is five independent forecasts of a week.
+// With the span of the origins over h as the number of independent ones, the
+// outer quantiles are widened as Student's t is wider than the normal
+// distribution (and as weights fitted on the same errors need it).
 type bands struct {
-	groups [][]float64
-	queue  [][]residual // per origin, oldest first
-	f      []float64    // scratch
-}
-
-type residual struct {
-	group int
-	value float64
-}
-
-func newBands(h int) *bands {
-	return &bands{groups: make([][]float64, bits.Len(uint(h))), f: make([]float64, h)}
+	groups           [][]float64
+	widen80, widen95 float64
 }
 
 func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
@@ -187,28 +193,31 @@ func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
 // much.
 func scale(f float64) float64 { return math.Sqrt(1 + max(f, 0)) }
 
-// add lets in the forecast of c from origin o, and drops the oldest origin if
-// there are too many.
-func (b *bands) add(s frame.Series, o int, c candidate) {
-	c.predict(b.f, until(s, o))
-	var rs []residual
-	for i, v := range s.Values[o : o+len(b.f)] {
-		if math.IsNaN(v) {
-			continue
-		}
-		r := residual{group(i), (v - b.f[i]) / scale(b.f[i])}
-		at, _ := slices.BinarySearch(b.groups[r.group], r.value)
-		b.groups[r.group] = slices.Insert(b.groups[r.group], at, r.value)
-		rs = append(rs, r)
+// calibrate collects the residuals of the forecasts at the latest of origins.
+func calibrate(y []float64, origins []int, h int, at func(origin int) []float64) *bands {
+	b := &bands{groups: make([][]float64, bits.Len(uint(h)))}
+	for len(origins) > calibrationOrigins && origins[len(origins)-1]-origins[0] > calibrationHorizons*h {
+		origins = origins[1:]
 	}
-	b.queue = append(b.queue, rs)
-	if len(b.queue) > calibrationOrigins {
-		for _, r := range b.queue[0] {
-			at, _ := slices.BinarySearch(b.groups[r.group], r.value)
-			b.groups[r.group] = slices.Delete(b.groups[r.group], at, at+1)
-		}
-		b.queue = b.queue[1:]
+	free := 2.0
+	if n := len(origins); n > 0 {
+		free = max(free, float64(origins[n-1]-origins[0])/float64(h))
 	}
+	t := distuv.StudentsT{Sigma: 1, Nu: free}
+	b.widen80, b.widen95 = t.Quantile(0.9)/distuv.UnitNormal.Quantile(0.9), t.Quantile(0.975)/distuv.UnitNormal.Quantile(0.975)
+	for _, o := range origins {
+		f := at(o)
+		for i, v := range y[o : o+h] {
+			if !math.IsNaN(v) {
+				g := group(i)
+				b.groups[g] = append(b.groups[g], (v-f[i])/scale(f[i]))
+			}
+		}
+	}
+	for _, g := range b.groups {
+		slices.Sort(g)
+	}
+	return b
 }
 
 // smallest is the size of the smallest group.
@@ -228,7 +237,7 @@ func (b *bands) quantiles() quantiles {
 	out := make(quantiles, len(b.groups))
 	for i, g := range b.groups {
 		// The forecast lies inside its band even if all residuals have one sign.
-		out[i] = [4]float64{min(0, quantile(g, 0.025)), min(0, quantile(g, 0.10)), max(0, quantile(g, 0.90)), max(0, quantile(g, 0.975))}
+		out[i] = [4]float64{b.widen95 * min(0, quantile(g, 0.025)), b.widen80 * min(0, quantile(g, 0.10)), b.widen80 * max(0, quantile(g, 0.90)), b.widen95 * max(0, quantile(g, 0.975))}
 	}
 	return out
 }

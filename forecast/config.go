@@ -23,6 +23,8 @@ type Config struct {
 	YearlySeasonality     int     `json:"yearly_seasonality"`      // Fourier order, 0 = none, -1 = 10 from 2 years of data on; default -1
 	WeeklySeasonality     int     `json:"weekly_seasonality"`      // Fourier order, 0 = none, -1 = 3 from 2 weeks of data on; default -1
 	DailySeasonality      int     `json:"daily_seasonality"`       // Fourier order, 0 = none, -1 = 4 from 2 days of data on; default -1
+	SeasonalitySearch     bool    `json:"seasonality_search"`      // automatic orders of week and day may be raised where BIC says so, default true; false = Prophet's
+	AROrder               int     `json:"ar_order"`                // autoregression of the errors: greatest order, 0 = none as in Prophet, default 24; AIC chooses
 
 	// The LSTM.
 	LSTMHidden       int     `json:"lstm_hidden"`        // units, 1 to 64, default 16
@@ -40,13 +42,16 @@ func Default() Config {
 		Model: "auto", Horizon: 30,
 		Growth: "linear", Changepoints: 25, ChangepointRange: 0.8, ChangepointPriorScale: 0.05,
 		SeasonalityMode: "additive", SeasonalityPriorScale: 10,
-		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1,
+		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1, SeasonalitySearch: true, AROrder: 24,
 		LSTMHidden: 16, LSTMWindow: 32, LSTMEpochs: 40, LSTMPatience: 5, LSTMLearningRate: 0.01, LSTMClip: 1, LSTMMaxPoints: 10_080,
 	}
 }
 
 // maxOrder bounds the Fourier orders: more harmonics than 50 fit noise.
 const maxOrder = 50
+
+// maxAR bounds the order of an autoregression of errors.
+const maxAR = 99
 
 func (c *Config) check() error {
 	between := func(v, lo, hi float64) bool { return v >= lo && v <= hi }
@@ -65,6 +70,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("forecast: seasonality_mode must be \"additive\" or \"multiplicative\", not %q", c.SeasonalityMode)
 	case !between(c.SeasonalityPriorScale, 1e-6, 1e3):
 		return fmt.Errorf("forecast: seasonality_prior_scale must be 1e-6 to 1000, not %v", c.SeasonalityPriorScale)
+	case c.AROrder < 0 || c.AROrder > maxAR:
+		return fmt.Errorf("forecast: ar_order must be 0 to %d, not %d", maxAR, c.AROrder)
 	case c.LSTMHidden < 1 || c.LSTMHidden > maxHidden:
 		return fmt.Errorf("forecast: lstm_hidden must be 1 to %d, not %d", maxHidden, c.LSTMHidden)
 	case c.LSTMWindow < 4 || c.LSTMWindow > 512:
@@ -100,9 +107,6 @@ func canonical(name string) (string, error) {
 		want = "auto"
 	case "prophet":
 		want = "additive"
-	}
-	if slices.Contains(Planned(), want) {
-		return "", fmt.Errorf("forecast model %q: %w; use one of %s", name, ErrNotAvailable, strings.Join(Models(), ", "))
 	}
 	if !slices.Contains(Models(), want) {
 		return "", fmt.Errorf("%w %q: use one of %s", ErrUnknownModel, name, strings.Join(Models(), ", "))

@@ -28,8 +28,23 @@ import (
 //	additive.scale     F64  start (µs), span (µs), scale, σ
 //	additive.changes   F64  changepoints in [0, 1]
 //	additive.theta     F64  k, m, bends, Fourier coefficients
+//	additive.ar        F64  autoregression of the errors; may be absent
 //
-// of the LSTM
+// of a classical model
+//
+//	local.kind         U8   its name
+//	local.meta         I64  1 if it works on logarithms, steps that it forecasts at once, periods
+//	local.par          F64  offset of the logarithm, then the parameters (local.go)
+//	local.profile      F64  the profiles, one after the other
+//
+// A combination has
+//
+//	forecast.parts     U8   names of the models, by line
+//	forecast.weights   F64  their weights
+//
+// and the arrays of each model with "part0.", "part1.", … before the name.
+//
+// Of the LSTM
 //
 //	lstm.meta          I64  units, ahead, Fourier orders of the input (week, day) and of the output (week, day)
 //	lstm.scale         F64  center, width, lowest and highest standardised forecast
@@ -58,18 +73,43 @@ func (f *Fitted) Encode(file *model.File) error {
 	file.PutU8("forecast.models", []byte(strings.Join(names, "\n")))
 	file.PutF64("forecast.backtest", rows)
 	file.PutU8("forecast.notes", []byte(strings.Join(append([]string{f.test.ChosenOn}, f.warnings...), "\n")))
-	switch m := f.model.(type) {
-	case *additive:
-		file.PutI64("additive.meta", []int64{int64(m.orders[0]), int64(m.orders[1]), int64(m.orders[2]), flag(m.multiplicative)})
-		file.PutF64("additive.scale", []float64{m.start, m.span, m.scale, m.sigma})
-		file.PutF64("additive.changes", m.changes)
-		file.PutF64("additive.theta", m.theta)
-	case *lstm:
-		file.PutI64("lstm.meta", []int64{int64(m.hidden), int64(m.ahead), int64(m.in[1]), int64(m.in[2]), int64(m.out[1]), int64(m.out[2])})
-		file.PutF64("lstm.scale", []float64{m.center, m.width, m.low, m.high})
-		file.PutF64("lstm.weights", m.w)
+	if c, ok := f.model.(*combination); ok {
+		file.PutU8("forecast.parts", []byte(strings.Join(c.names, "\n")))
+		file.PutF64("forecast.weights", c.weights)
+		for i, m := range c.models {
+			encodeModel(file, fmt.Sprintf("part%d.", i), m)
+		}
+		return nil
 	}
+	encodeModel(file, "", f.model)
 	return nil
+}
+
+// encodeModel stores what a model has learned; a rule has nothing.
+func encodeModel(file *model.File, prefix string, p predictor) {
+	switch m := p.(type) {
+	case *additive:
+		file.PutI64(prefix+"additive.meta", []int64{int64(m.orders[0]), int64(m.orders[1]), int64(m.orders[2]), flag(m.multiplicative)})
+		file.PutF64(prefix+"additive.scale", []float64{m.start, m.span, m.scale, m.sigma})
+		file.PutF64(prefix+"additive.changes", m.changes)
+		file.PutF64(prefix+"additive.theta", m.theta)
+		if len(m.ar) > 0 {
+			file.PutF64(prefix+"additive.ar", m.ar)
+		}
+	case *lstm:
+		file.PutI64(prefix+"lstm.meta", []int64{int64(m.hidden), int64(m.ahead), int64(m.in[1]), int64(m.in[2]), int64(m.out[1]), int64(m.out[2])})
+		file.PutF64(prefix+"lstm.scale", []float64{m.center, m.width, m.low, m.high})
+		file.PutF64(prefix+"lstm.weights", m.w)
+	case *local:
+		meta := []int64{flag(m.log), int64(m.ahead)}
+		for _, k := range m.m {
+			meta = append(meta, int64(k))
+		}
+		file.PutU8(prefix+"local.kind", []byte(m.kind))
+		file.PutI64(prefix+"local.meta", meta)
+		file.PutF64(prefix+"local.par", append([]float64{m.offset}, m.par...))
+		file.PutF64(prefix+"local.profile", slices.Concat(m.profile...))
+	}
 }
 
 func flag(b bool) int64 {
@@ -149,19 +189,99 @@ func decode(file *model.File) (*Fitted, error) {
 		}
 		f.bands = append(f.bands, [4]float64(q))
 	}
-	switch f.chosen {
-	case "additive":
-		f.model, err = decodeAdditive(file)
-	case "lstm":
-		f.model, err = decodeLSTM(file)
-	default:
-		r := ruleOf(f.chosen, f.step)
-		if r == nil {
-			return nil, fmt.Errorf("no rule %q for a step of %d µs", f.chosen, f.step)
-		}
-		f.model = r
+	if f.chosen == Combination {
+		f.model, err = f.decodeCombination(file)
+		return f, err
 	}
+	f.weights = []Weight{{f.chosen, 1}}
+	f.model, err = decodeModel(file, "", f.chosen, f.step)
 	return f, err
+}
+
+func (f *Fitted) decodeCombination(file *model.File) (predictor, error) {
+	names, err := text(file, "forecast.parts")
+	if err != nil {
+		return nil, err
+	}
+	weights, err := numbers(file, "forecast.weights", len(names), 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > len(Models()) {
+		return nil, fmt.Errorf("a combination of %d models", len(names))
+	}
+	c := &combination{names: names, weights: weights}
+	for i, name := range names {
+		if !(weights[i] > 0) {
+			return nil, fmt.Errorf("weight of %q is %v", name, weights[i])
+		}
+		m, err := decodeModel(file, fmt.Sprintf("part%d.", i), name, f.step)
+		if err != nil {
+			return nil, err
+		}
+		c.models = append(c.models, m)
+	}
+	f.weights = c.shares()
+	return c, nil
+}
+
+func decodeModel(file *model.File, prefix, name string, step int64) (predictor, error) {
+	switch {
+	case name == "additive":
+		return decodeAdditive(file, prefix)
+	case name == "lstm":
+		return decodeLSTM(file, prefix)
+	case slices.Contains(localKinds(), name):
+		return decodeLocal(file, prefix, name)
+	}
+	if r := ruleOf(name, step); r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("no rule %q for a step of %d µs", name, step)
+}
+
+// decodeLocal reads a classical model. Its forecast allocates and works in
+// proportion to the periods and weights that stand in the file.
+func decodeLocal(file *model.File, prefix, name string) (predictor, error) {
+	kind, err := text(file, prefix+"local.kind")
+	if err != nil {
+		return nil, err
+	}
+	meta, err := file.I64(prefix + "local.meta")
+	if err != nil {
+		return nil, err
+	}
+	par, err := numbers(file, prefix+"local.par", -1, maxTheta)
+	if err != nil {
+		return nil, err
+	}
+	profile, err := numbers(file, prefix+"local.profile", -1, limit)
+	if err != nil {
+		return nil, err
+	}
+	if len(kind) != 1 || kind[0] != name || len(meta) < 2 || len(meta) > 5 || meta[0] < 0 || meta[0] > 1 || meta[1] < 0 || meta[1] > maxAheadR || len(par) < 1 || par[0] < 0 {
+		return nil, fmt.Errorf("model %q: array %q does not fit", name, prefix+"local.meta")
+	}
+	l := &local{kind: name, log: meta[0] == 1, offset: par[0], ahead: int(meta[1]), par: par[1:]}
+	for _, m := range meta[2:] {
+		if m < 2 || m > maxPeriod || len(l.m) > 0 && int(m) <= l.m[len(l.m)-1] {
+			return nil, fmt.Errorf("model %q: periods %v", name, meta[2:])
+		}
+		l.m = append(l.m, int(m))
+	}
+	if name != "ets" && !strings.HasPrefix(name, "ridge") {
+		for _, m := range l.m {
+			if len(profile) < m {
+				return nil, fmt.Errorf("model %q: profiles of %d values for periods %v", name, len(profile), l.m)
+			}
+			l.profile = append(l.profile, profile[:m])
+			profile = profile[m:]
+		}
+	}
+	if len(profile) != 0 {
+		return nil, fmt.Errorf("model %q: %d values too many in the profiles", name, len(profile))
+	}
+	return l, l.check()
 }
 
 func (f *Fitted) decodeScores(file *model.File) error {
@@ -188,22 +308,22 @@ func (f *Fitted) decodeScores(file *model.File) error {
 		r := rows[6*i : 6*i+6]
 		f.scores = append(f.scores, Score{name, r[0], r[1], r[2], r[3], r[4], r[5]})
 	}
-	if !slices.Contains(names, f.chosen) {
+	if f.chosen != Combination && !slices.Contains(names, f.chosen) {
 		return fmt.Errorf("the backtest does not have the chosen model %q", f.chosen)
 	}
 	return nil
 }
 
-func decodeAdditive(file *model.File) (predictor, error) {
-	meta, err := integers(file, "additive.meta", []int64{0, 0, 0, 0}, []int64{maxOrder, maxOrder, maxOrder, 1})
+func decodeAdditive(file *model.File, prefix string) (predictor, error) {
+	meta, err := integers(file, prefix+"additive.meta", []int64{0, 0, 0, 0}, []int64{maxOrder, maxOrder, maxOrder, 1})
 	if err != nil {
 		return nil, err
 	}
-	scale, err := numbers(file, "additive.scale", 4, limit)
+	scale, err := numbers(file, prefix+"additive.scale", 4, limit)
 	if err != nil {
 		return nil, err
 	}
-	changes, err := numbers(file, "additive.changes", -1, 1)
+	changes, err := numbers(file, prefix+"additive.changes", -1, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -217,19 +337,27 @@ func decodeAdditive(file *model.File) (predictor, error) {
 	if len(changes) > 200 || !slices.IsSorted(changes) || len(changes) > 0 && changes[0] < 0 {
 		return nil, fmt.Errorf("%d changepoints, not ascending from 0 to 1", len(changes))
 	}
-	a.theta, err = numbers(file, "additive.theta", 2+len(changes)+columns(a.orders), maxTheta)
+	a.theta, err = numbers(file, prefix+"additive.theta", 2+len(changes)+columns(a.orders), maxTheta)
 	if err != nil {
 		return nil, err
+	}
+	if file.Has(prefix + "additive.ar") {
+		if a.ar, err = numbers(file, prefix+"additive.ar", -1, maxTheta); err != nil {
+			return nil, err
+		}
+		if len(a.ar) > maxAR {
+			return nil, fmt.Errorf("array %q: %d values", prefix+"additive.ar", len(a.ar))
+		}
 	}
 	return a, nil
 }
 
-func decodeLSTM(file *model.File) (predictor, error) {
-	meta, err := integers(file, "lstm.meta", []int64{1, 1, 0, 0, 0, 0}, []int64{maxHidden, maxAhead, maxOrder, maxOrder, maxOrder, maxOrder})
+func decodeLSTM(file *model.File, prefix string) (predictor, error) {
+	meta, err := integers(file, prefix+"lstm.meta", []int64{1, 1, 0, 0, 0, 0}, []int64{maxHidden, maxAhead, maxOrder, maxOrder, maxOrder, maxOrder})
 	if err != nil {
 		return nil, err
 	}
-	scale, err := numbers(file, "lstm.scale", 4, 1e6)
+	scale, err := numbers(file, prefix+"lstm.scale", 4, 1e6)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +367,7 @@ func decodeLSTM(file *model.File) (predictor, error) {
 	if !(m.width > 0 && m.low <= m.high) {
 		return nil, fmt.Errorf("array %q: %v", "lstm.scale", scale)
 	}
-	m.w, err = numbers(file, "lstm.weights", m.size(), maxWeight)
+	m.w, err = numbers(file, prefix+"lstm.weights", m.size(), maxWeight)
 	if err != nil {
 		return nil, err
 	}

@@ -29,9 +29,11 @@ type Fitted struct {
 	floor  float64 // 0 or −Inf: no forecast lies below
 	bands  quantiles
 
+	weights  []Weight
 	scores   []Score
 	test     TestPart
 	warnings []string
+	replay   []Replay
 }
 
 var _ model.Forecaster = (*Fitted)(nil)
@@ -86,88 +88,134 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if cands[0].season > 0 {
 		season = cands[0].season
 	}
-	type maker func(context.Context, frame.Series, parts, float64, *Config, model.FitOptions) (candidate, error)
-	before := observed(y[:p.choice])
-	for _, m := range []struct {
-		name  string
-		make  maker
-		least int
-		auto  bool
-	}{
-		{"additive", additiveCandidate, minAdditive, true},
-		{"lstm", lstmCandidate, minLSTM, seen >= autoLSTM[0] && seen <= autoLSTM[1]},
-	} {
-		asked := want == m.name
-		if !asked && (want != "auto" || !m.auto) {
-			continue
+	fitted, notes, err := fitCandidates(ctx, s, p, want, f.floor, &cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	cands, warnings = append(cands, fitted...), append(warnings, notes...)
+	for i, c := range cands {
+		if wanted(want, c) {
+			break
 		}
-		if before < m.least {
-			if asked {
-				return nil, fmt.Errorf("forecast model %q needs %d observed points before the part on which models are compared, there are %d; use a shorter horizon or more data", m.name, m.least, before)
-			}
-			continue
+		if i == len(cands)-1 {
+			return nil, fmt.Errorf("forecast model %q: %w a step of %s and %d points", want, ErrNoSeason, time.Duration(s.Step*1000), len(y))
 		}
-		c, err := m.make(ctx, s, p, f.floor, &cfg, opt)
-		if err != nil {
-			if asked || ctx.Err() != nil {
-				return nil, err
-			}
-			warnings = append(warnings, err.Error())
-			continue
-		}
-		cands = append(cands, c)
 	}
 
+	b, err := forecastAll(ctx, s, p, cands, opt.Workers)
+	if err != nil {
+		return nil, err
+	}
 	f.test = TestPart{Start: time.UnixMicro(s.Start + int64(p.test)*s.Step).UTC(), Origins: len(p.testOrigins)}
 	mae := naiveMAE(y[:p.test], season)
-	f.scores = make([]Score, len(cands))
-	points := make([]int, len(cands))
-	err = model.Parallel(ctx, opt.Workers, len(cands), nil, func(_, i int) error {
-		f.scores[i], points[i] = score(ctx, s, p, cands[i], f.floor, mae)
+	rows := len(cands)
+	if want == "auto" {
+		rows++
+	}
+	f.scores = make([]Score, rows)
+	replays := make([][]Replay, rows)
+	points := make([]int, rows)
+	err = model.Parallel(ctx, opt.Workers, rows, nil, func(_, i int) error {
+		name, at := "auto", b.auto()
+		if i < len(cands) {
+			name, at = cands[i].name, func(o, _ int) []float64 { return b.f[i][b.index(o)] }
+		}
+		f.scores[i], replays[i], points[i] = score(ctx, s, p, name, at, f.floor, mae)
 		return context.Cause(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
 	f.test.Points = points[0]
-	best := -1
-	for i, c := range cands {
-		if wanted(want, c) && (best < 0 || better(f.scores[i].WAPEChoice, f.scores[best].WAPEChoice)) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return nil, fmt.Errorf("forecast model %q: %w a step of %s and %d points", want, ErrNoSeason, time.Duration(s.Step*1000), len(y))
-	}
-	c := cands[best]
-	f.chosen = c.name
-	f.test.ChosenOn = fmt.Sprintf("WAPE on %d origins before the test part", len(p.choiceOrigins))
+	f.test.ChosenOn = fmt.Sprintf("errors at %d origins before the test part", len(p.choiceOrigins))
 	if f.test.Points == 0 {
 		warnings = append(warnings, "the test part holds no observed point: the backtest is empty")
 	}
-	b := newBands(h)
-	for _, o := range p.bandOrigins {
-		if ctx.Err() != nil {
-			break
+	weights := make([]float64, len(cands))
+	if want == "auto" {
+		if weights = b.weigh(len(b.origins)); weights == nil {
+			weights = make([]float64, len(cands))
+			weights[0] = 1
 		}
-		b.add(s, o, c)
+		f.replay = replays[len(cands)]
+	} else {
+		best := -1
+		for i, c := range cands {
+			if wanted(want, c) && (best < 0 || better(f.scores[i].WAPEChoice, f.scores[best].WAPEChoice)) {
+				best = i
+			}
+		}
+		weights[best] = 1
+		f.replay = replays[best]
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if n := b.smallest(); n < 40 {
+	bands := calibrate(y, p.bandOrigins, h, func(o int) []float64 {
+		dst := make([]float64, h)
+		b.combine(dst, weights, b.index(o))
+		return dst
+	})
+	if n := bands.smallest(); n < 40 {
 		warnings = append(warnings, fmt.Sprintf("the intervals rest on as few as %d residuals per group of steps: take them as a rough guide", n))
 	}
-	f.bands = b.quantiles()
+	f.bands = bands.quantiles()
 	f.warnings = warnings
-	if c.finish == nil {
-		f.model = ruleOf(c.name, s.Step)
-		return f, nil
+
+	mix := &combination{}
+	var chosen []candidate
+	for i, w := range weights {
+		if w > 0 {
+			mix.names, mix.weights = append(mix.names, cands[i].name), append(mix.weights, w)
+			chosen = append(chosen, cands[i])
+		}
 	}
-	if f.model, err = c.finish(ctx); err != nil {
+	mix.models = make([]predictor, len(chosen))
+	err = model.Parallel(ctx, opt.Workers, len(chosen), nil, func(_, i int) (err error) {
+		if c := chosen[i]; c.finish == nil {
+			mix.models[i] = ruleOf(c.name, s.Step)
+		} else {
+			mix.models[i], err = c.finish(ctx)
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
+	f.weights = mix.shares()
+	if len(chosen) == 1 {
+		f.chosen, f.model = chosen[0].name, mix.models[0]
+		return f, nil
+	}
+	f.chosen, f.model = Combination, mix
 	return f, nil
+}
+
+// fitCandidates fits the models that want asks for; notes are on those of auto
+// that could not be fitted.
+func fitCandidates(ctx context.Context, s frame.Series, p parts, want string, floor float64, cfg *Config, opt model.FitOptions) (cands []candidate, notes []string, err error) {
+	seen, before := observed(s.Values), observed(s.Values[:p.choice])
+	for _, m := range fittedModels() {
+		asked := want == m.name
+		if !asked && (want != "auto" || m.auto[0] > seen || m.auto[1] < seen) {
+			continue
+		}
+		if before < m.least {
+			if asked {
+				return nil, nil, fmt.Errorf("forecast model %q needs %d observed points before the part on which models are compared, there are %d; use a shorter horizon or more data", m.name, m.least, before)
+			}
+			continue
+		}
+		c, err := m.make(ctx, m.name, s, p, floor, cfg, opt)
+		if err != nil {
+			if asked || ctx.Err() != nil {
+				return nil, nil, err
+			}
+			if !m.quiet {
+				notes = append(notes, err.Error())
+			}
+			continue
+		}
+		cands = append(cands, c)
+	}
+	return cands, notes, nil
 }
 
 // Kind implements model.Model.
@@ -177,7 +225,7 @@ func (f *Fitted) Kind() string { return Kind }
 // ("series/60s").
 func (f *Fitted) Schema() *frame.Schema { s := f.schema; return &s }
 
-// Chosen is the name of the model inside, one of Models.
+// Chosen is the name of the model inside, one of Models or Combination.
 func (f *Fitted) Chosen() string { return f.chosen }
 
 // Horizon is the number of steps for which it was chosen and its bands were
@@ -230,8 +278,9 @@ func (f *Fitted) Bands(history frame.Series, steps int) (mean, lo80, hi80, lo95,
 func (f *Fitted) Result(history frame.Series, horizon int) (*Result, error) {
 	r := &Result{
 		Series: history.Name, Start: time.UnixMicro(history.End()).UTC(), Step: float64(f.step) / 1e6, Horizon: horizon,
-		Chosen: f.chosen, Backtest: append([]Score(nil), f.scores...), Test: f.test,
+		Chosen: f.chosen, Weights: append([]Weight(nil), f.weights...), Backtest: append([]Score(nil), f.scores...), Test: f.test,
 		Warnings: append([]string{}, f.warnings...), // never nil: [] in JSON
+		Replay:   f.replay,
 	}
 	var err error
 	r.Mean, r.Lo80, r.Hi80, r.Lo95, r.Hi95, err = f.Bands(history, horizon)

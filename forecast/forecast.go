@@ -10,7 +10,6 @@
 // The models are the baselines that every other model must beat (last value,
 // mean and median of the last horizon, daily and weekly seasonal naive), an
 // additive model of trend and seasons (additive.go) and an LSTM (lstm.go).
-// Asking for one of the models listed by Planned returns ErrNotAvailable.
 //
 // Fit makes a model.Forecaster that can be stored and forecasts later histories
 // too; Run is Fit and its forecast in one.
@@ -27,10 +26,6 @@ import (
 	"apiml/frame"
 	"apiml/model"
 )
-
-// ErrNotAvailable is returned (wrapped, with the name) for a model that is
-// known but not part of this version.
-var ErrNotAvailable = errors.New("not available in this version")
 
 // ErrUnknownModel is returned (wrapped, with the name and the choices) for a
 // name that is no model.
@@ -81,10 +76,32 @@ type Result struct {
 	Lo95 []float64 `json:"lo95"`
 	Hi95 []float64 `json:"hi95"`
 
-	Chosen   string   `json:"chosen"` // the model that made Mean
+	Chosen   string   `json:"chosen"`  // the model that made Mean, or Combination
+	Weights  []Weight `json:"weights"` // of the models in it, the greatest first
 	Backtest []Score  `json:"backtest"`
 	Test     TestPart `json:"test"`
 	Warnings []string `json:"warnings"`
+
+	// Replay is what Chosen (with auto: the combination of that moment) would
+	// have forecast from each origin of the test part, in order of time. A
+	// Fitted that was read from a file has none.
+	Replay []Replay `json:"-"`
+}
+
+// Replay is one forecast of the past beside what came.
+type Replay struct {
+	Start                        time.Time // begin of the first interval, UTC
+	Actual                       []float64 // NaN = missing
+	Mean, Lo80, Hi80, Lo95, Hi95 []float64
+}
+
+// Combination is the name of the model that auto makes of several ones.
+const Combination = "combination"
+
+// Weight is the share of a model in a forecast.
+type Weight struct {
+	Model  string  `json:"model"`
+	Weight float64 `json:"weight"` // they sum to 1
 }
 
 // TestPart says on what the rows of Backtest were measured.
@@ -129,11 +146,8 @@ func (s Score) MarshalJSON() ([]byte, error) {
 
 // Models lists the names that Options.Model takes.
 func Models() []string {
-	return []string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "lstm"}
+	return append([]string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "lstm"}, localKinds()...)
 }
-
-// Planned lists the names that are known but return ErrNotAvailable.
-func Planned() []string { return []string{"ets", "theta"} }
 
 // Run forecasts s. It does not change s. The result depends on s and opt only.
 //
@@ -141,7 +155,7 @@ func Planned() []string { return []string{"ets", "theta"} }
 // is asked for, and for the LSTM if it is asked for or auto has 500 to 20,160
 // observed points.
 //
-// Errors: *ShortError, ErrNotAvailable, ErrUnknownModel, ErrNoSeason, and plain
+// Errors: *ShortError, ErrUnknownModel, ErrNoSeason, and plain
 // ones for a horizon or a series that make no sense.
 func Run(s frame.Series, opt Options) (*Result, error) {
 	return RunContext(context.Background(), s, opt)

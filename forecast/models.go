@@ -95,10 +95,13 @@ func rules(step int64, p parts) (out []candidate, notes []string) {
 	return out, notes
 }
 
-// refits is how often the additive model is fitted in a backtest: before the
-// first origin and then after each equal share of the way to the end. Between
-// two fits its trend and seasons run on.
-const refits = 5
+// refits is how often a model is fitted in a backtest: before the first origin
+// and then after each equal share of the way to the end, but not more often than
+// once per horizon, and the less often the longer the series. Between two fits
+// only its state moves.
+func refits(p parts) int {
+	return max(5, min(250_000/p.n, (p.n-p.choice)/p.h, 25))
+}
 
 // autoLSTM is the number of observed points with which the LSTM joins auto:
 // below, it has too little to learn from; above, its fit on the latest points
@@ -106,20 +109,41 @@ const refits = 5
 // of the time that a user will wait.
 var autoLSTM = [2]int{500, 20_160} // two weeks of minutes
 
-// additiveCandidate fits the additive model on its schedule. floor is the least
-// value that it may forecast.
-func additiveCandidate(ctx context.Context, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
-	fits := make([]*additive, refits)
-	var origins []int
-	for i := range refits {
-		origins = append(origins, p.choice+i*(p.n-p.choice)/refits)
+// fittedModel is a model that is fitted to the series.
+type fittedModel struct {
+	name  string
+	least int    // observed points before the part on which models are compared
+	auto  [2]int // auto tries it from and to so many observed points
+	quiet bool   // auto leaves it out without a word where it does not fit
+	make  func(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error)
+}
+
+func fittedModels() []fittedModel {
+	out := []fittedModel{
+		{name: "additive", least: minAdditive, auto: [2]int{0, math.MaxInt}, make: additiveCandidate},
+		{name: "lstm", least: minLSTM, auto: autoLSTM, make: lstmCandidate},
 	}
-	err := model.Parallel(ctx, opt.Workers, refits, nil, func(_, i int) (err error) {
-		fits[i], err = fitAdditive(ctx, until(s, origins[i]), cfg)
+	for _, kind := range localKinds() {
+		out = append(out, fittedModel{name: kind, least: minLocal, auto: [2]int{0, math.MaxInt}, quiet: true, make: localCandidate})
+	}
+	return out
+}
+
+// onSchedule is a candidate that is fitted before the first origin and then
+// after each equal share of the way to the end.
+func onSchedule[T predictor](ctx context.Context, name string, s frame.Series, p parts, floor float64, workers int, fit func(context.Context, frame.Series) (T, error)) (candidate, error) {
+	count := refits(p)
+	fits := make([]T, count)
+	var origins []int
+	for i := range count {
+		origins = append(origins, p.choice+i*(p.n-p.choice)/count)
+	}
+	err := model.Parallel(ctx, workers, count, nil, func(_, i int) (err error) {
+		fits[i], err = fit(ctx, until(s, origins[i]))
 		return err
 	})
 	return candidate{
-		name: "additive",
+		name: name,
 		predict: func(dst []float64, hist frame.Series) {
 			i, found := slices.BinarySearch(origins, len(hist.Values))
 			if !found {
@@ -129,21 +153,25 @@ func additiveCandidate(ctx context.Context, s frame.Series, p parts, floor float
 			atLeast(dst, floor)
 		},
 		finish: func(ctx context.Context) (predictor, error) {
-			a, err := fitAdditive(ctx, s, cfg)
-			if err != nil {
-				return nil, err
-			}
-			return a, nil
+			return fit(ctx, s)
 		},
 	}, err
 }
 
+func additiveCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
+	return onSchedule(ctx, name, s, p, floor, opt.Workers, func(ctx context.Context, s frame.Series) (*additive, error) { return fitAdditive(ctx, s, cfg) })
+}
+
+func localCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, _ *Config, opt model.FitOptions) (candidate, error) {
+	return onSchedule(ctx, name, s, p, floor, opt.Workers, func(ctx context.Context, s frame.Series) (*local, error) { return fitLocal(ctx, name, s, p.h) })
+}
+
 // lstmCandidate fits the network once, on what lies before the first origin;
 // from there on only its state moves.
-func lstmCandidate(ctx context.Context, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
+func lstmCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
 	m, err := fitLSTM(ctx, until(s, p.choice), p.h, cfg, opt)
 	return candidate{
-		name: "lstm",
+		name: name,
 		predict: func(dst []float64, hist frame.Series) {
 			m.predict(dst, hist)
 			atLeast(dst, floor)

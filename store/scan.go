@@ -309,16 +309,41 @@ const maxIntervals = 5_000_000
 // the last record (or f.Until). Intervals without a request are 0. A span that
 // holds no whole interval gives a series without values.
 func (s *Store) Counts(ctx context.Context, step int64, template string, f Filter) (frame.Series, error) {
-	out := frame.Series{Name: template, Step: step}
+	out, cond, err := s.intervals(ctx, step, f)
+	out.Name = template
+	if err != nil || len(out.Values) == 0 {
+		return out, err
+	}
+	args := []any{}
+	if template != "" {
+		cond += " AND template IN (SELECT raw FROM templates WHERE folded = decode($1) UNION ALL SELECT decode($1) WHERE NOT EXISTS (FROM templates WHERE raw = decode($1)))"
+		args = append(args, []byte(template))
+	}
+	type count struct{ at, n int64 }
+	q := fmt.Sprintf("SELECT (epoch_us(time) - %d) // %d AS b, count(*) FROM requests WHERE %s GROUP BY b ORDER BY b", out.Start, step, cond)
+	cs, err := rows(ctx, s, q, func(r rowScanner, c *count) error { return r.Scan(&c.at, &c.n) }, args...)
+	if err != nil {
+		return out, fmt.Errorf("counts: %w", err)
+	}
+	for _, c := range cs {
+		out.Values[c.at] = float64(c.n)
+	}
+	return out, nil
+}
+
+// intervals is a series of zeros, as Counts describes, and the condition of
+// the rows in it.
+func (s *Store) intervals(ctx context.Context, step int64, f Filter) (out frame.Series, cond string, err error) {
+	out.Step = step
 	if step <= 0 {
-		return out, fmt.Errorf("counts: step of %d microseconds", step)
+		return out, "", fmt.Errorf("counts: step of %d microseconds", step)
 	}
 	var first, last micros
 	if err := s.one(ctx, "SELECT min(time), max(time) FROM requests", &first, &last); err != nil {
-		return out, fmt.Errorf("counts: %w", err)
+		return out, "", fmt.Errorf("counts: %w", err)
 	}
 	if first == traffic.NoTime {
-		return out, nil
+		return out, "", nil
 	}
 	lo, hi := int64(first), int64(last)+1
 	if f.Since != 0 {
@@ -330,26 +355,74 @@ func (s *Store) Counts(ctx context.Context, step int64, template string, f Filte
 	lo, hi = -floorDiv(-lo, step)*step, floorDiv(hi, step)*step
 	out.Start = lo
 	if lo >= hi {
-		return out, nil
+		return out, "", nil
 	}
 	if (hi-lo)/step > maxIntervals {
-		return out, tooMany("counts", step, lo, hi)
+		return out, "", tooMany("counts", step, lo, hi)
 	}
 	out.Values = make([]float64, (hi-lo)/step)
-	cond := fmt.Sprintf("time >= %s AND time < %s", sqlTime(lo), sqlTime(hi))
-	args := []any{}
-	if template != "" {
-		cond += " AND template IN (SELECT raw FROM templates WHERE folded = decode($1) UNION ALL SELECT decode($1) WHERE NOT EXISTS (FROM templates WHERE raw = decode($1)))"
-		args = append(args, []byte(template))
+	return out, fmt.Sprintf("time >= %s AND time < %s", sqlTime(lo), sqlTime(hi)), nil
+}
+
+// Groups are what CountsBy can count by.
+func Groups() []string { return []string{"endpoint", "status", "principal"} }
+
+// CountsBy is Counts for each of the n values of by (one of Groups) that have the
+// most requests in the intervals, the most frequent first. Status 0 is an
+// unknown one.
+func (s *Store) CountsBy(ctx context.Context, step int64, by string, n int, f Filter) ([]frame.Series, error) {
+	column := map[string]string{
+		"endpoint": "coalesce((SELECT any_value(folded) FROM templates t WHERE t.raw = requests.template), template)",
+		"status":   "coalesce(status, 0)::VARCHAR", "principal": "principal",
+	}[by]
+	if column == "" {
+		return nil, fmt.Errorf("counts by %q: want one of %s", by, strings.Join(Groups(), ", "))
 	}
-	type count struct{ at, n int64 }
-	q := fmt.Sprintf("SELECT (epoch_us(time) - %d) // %d AS b, count(*) FROM requests WHERE %s GROUP BY b ORDER BY b", lo, step, cond)
-	cs, err := rows(ctx, s, q, func(r rowScanner, c *count) error { return r.Scan(&c.at, &c.n) }, args...)
+	zero, cond, err := s.intervals(ctx, step, f)
+	if err != nil || len(zero.Values) == 0 {
+		return nil, err
+	}
+	type count struct {
+		name  string
+		at, n int64
+	}
+	q := fmt.Sprintf(`WITH r AS (SELECT %s AS name, (epoch_us(time) - %d) // %d AS b FROM requests WHERE %s),
+ top AS (SELECT name, count(*) AS total FROM r GROUP BY name ORDER BY total DESC, name LIMIT %d)
+SELECT name, b, count(*) FROM r JOIN top USING (name) GROUP BY name, b, total ORDER BY total DESC, name, b`, column, zero.Start, step, cond, max(n, 0))
+	cs, err := rows(ctx, s, q, func(r rowScanner, c *count) error { return r.Scan(&c.name, &c.at, &c.n) })
 	if err != nil {
-		return out, fmt.Errorf("counts: %w", err)
+		return nil, fmt.Errorf("counts by %s: %w", by, err)
 	}
+	var out []frame.Series
 	for _, c := range cs {
-		out.Values[c.at] = float64(c.n)
+		if len(out) == 0 || out[len(out)-1].Name != c.name {
+			one := zero
+			one.Name, one.Values = c.name, make([]float64, len(zero.Values))
+			out = append(out, one)
+		}
+		out[len(out)-1].Values[c.at] = float64(c.n)
+	}
+	return out, nil
+}
+
+// LoadPoint is one interval: how much came, and how long the answers took.
+type LoadPoint struct {
+	Requests int64
+	P95      float64 // seconds
+}
+
+// Loads returns the intervals of step microseconds that have at least 10
+// latencies, in order of time.
+func (s *Store) Loads(ctx context.Context, step int64, f Filter) ([]LoadPoint, error) {
+	zero, cond, err := s.intervals(ctx, step, f)
+	if err != nil || len(zero.Values) == 0 {
+		return nil, err
+	}
+	q := fmt.Sprintf(`SELECT count(*), quantile_cont(latency, 0.95) FROM requests WHERE %s
+GROUP BY (epoch_us(time) - %d) // %d HAVING count(latency) >= 10 ORDER BY (epoch_us(time) - %d) // %d`, cond, zero.Start, step, zero.Start, step)
+	out, err := rows(ctx, s, q, func(r rowScanner, l *LoadPoint) error { return r.Scan(&l.Requests, &l.P95) })
+	if err != nil {
+		return nil, fmt.Errorf("loads: %w", err)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -238,4 +239,46 @@ func TestCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(5e6, "/b", Filter{}, -25e6, 60e6, func(s string) bool { return s == "/b" })
+}
+
+func TestCountsBy(t *testing.T) {
+	ctx := context.Background()
+	s := fresh(t)
+	if got, err := s.CountsBy(ctx, 1e6, "status", 3, Filter{}); err != nil || len(got) != 0 {
+		t.Errorf("empty store: %v, %v", got, err)
+	}
+	b := &traffic.Batch{}
+	for i := range 100 {
+		q := traffic.Request{Line: int64(i), Time: int64(i) * 100_000, Target: "/a", Status: 200, Client: "c", Latency: 0.1 + float64(i)/1000}
+		if i%4 == 0 {
+			q.Target, q.Status, q.Client = "/b/5", 404, "d"
+		}
+		b.Requests = append(b.Requests, q)
+	}
+	mustIngest(t, s, "a", b)
+	for by, names := range map[string][]string{"status": {"200", "404"}, "endpoint": {"/a", "/b/{id}"}, "principal": {"client:c ", "client:d "}} {
+		got, err := s.CountsBy(ctx, 1e6, by, 5, Filter{})
+		if err != nil || len(got) != 2 || got[0].Name != names[0] || got[1].Name != names[1] {
+			t.Fatalf("%s: %+v, %v", by, got, err)
+		}
+		all, err := s.Counts(ctx, 1e6, "", Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range all.Values {
+			if v != got[0].Values[i]+got[1].Values[i] {
+				t.Errorf("%s: interval %d: %v and %v of %v", by, i, got[0].Values[i], got[1].Values[i], v)
+			}
+		}
+	}
+	if got, err := s.CountsBy(ctx, 1e6, "status", 1, Filter{}); err != nil || len(got) != 1 || got[0].Name != "200" {
+		t.Errorf("the first: %+v, %v", got, err)
+	}
+	if _, err := s.CountsBy(ctx, 1e6, "colour", 1, Filter{}); err == nil {
+		t.Error("grouped by colour")
+	}
+	loads, err := s.Loads(ctx, 1e6, Filter{})
+	if err != nil || len(loads) != 9 || loads[0].Requests != 10 || math.Abs(loads[0].P95-0.10855) > 1e-9 {
+		t.Errorf("loads %+v, %v", loads, err)
+	}
 }

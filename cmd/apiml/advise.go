@@ -30,11 +30,11 @@ func (a *app) adviseCommand() *cobra.Command {
 		Use:   "advise",
 		Short: "Recommendations, each replayed over the recorded history",
 		Long: `Advise recommends, and shows for each recommendation what it would have done to
-the recorded history. It changes nothing. In this version: cache.`,
-		Example: "  apiml advise cache",
+the recorded history. It changes nothing. In this version: cache, capacity.`,
+		Example: "  apiml advise cache\n  apiml advise capacity --per-replica-rps 50",
 	}
-	cmd.AddCommand(a.adviseCacheCommand())
-	for _, name := range []string{"capacity", "block", "ratelimit"} {
+	cmd.AddCommand(a.adviseCacheCommand(), a.adviseCapacityCommand())
+	for _, name := range []string{"block", "ratelimit"} {
 		cmd.AddCommand(&cobra.Command{
 			Use: name, Hidden: true, Short: "Not available in this version", FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 			RunE: func(*cobra.Command, []string) error {

@@ -36,6 +36,9 @@ type evaluateOptions struct {
 
 	csv, timeCol, target string // evaluate latency --csv
 	columns              []string
+
+	m4Train, m4Test, m4Forecasts string // evaluate forecast --m4-train
+	m4First                      int
 }
 
 func (a *app) evaluateCommand() *cobra.Command {
@@ -51,7 +54,8 @@ Beside a model of requests stands the rule baseline on the same rows.`,
   apiml evaluate --data labelled.csv --json
   apiml evaluate -o models.html
   apiml evaluate behavior --data access.log --period 24h
-  apiml evaluate latency --csv requests.csv --time start --target seconds --features endpoint,method,bytes`,
+  apiml evaluate latency --csv requests.csv --time start --target seconds --features endpoint,method,bytes
+  apiml evaluate forecast --m4-train Hourly-train.csv --m4-test Hourly-test.csv --json`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.names = args
 			for _, p := range o.plots {
@@ -61,6 +65,9 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 			}
 			if o.csv != "" {
 				return a.evaluateTable(o)
+			}
+			if o.m4Train != "" || o.m4Test != "" {
+				return a.evaluateM4(o)
 			}
 			_, err := a.evaluate(o)
 			return err
@@ -73,6 +80,10 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 	f.StringVar(&o.timeCol, "time", "", "its time column")
 	f.StringVar(&o.target, "target", "", "its target column")
 	f.StringSliceVar(&o.columns, "features", nil, "its feature columns, numbers or text")
+	f.StringVar(&o.m4Train, "m4-train", "", "with forecast: forecast each series of this file (a name and values per line, as in the M4 competition) …")
+	f.StringVar(&o.m4Test, "m4-test", "", "… and score the forecasts on this one: sMAPE, MASE, OWA; --model names the model, default auto")
+	f.StringVar(&o.m4Forecasts, "m4-forecasts", "", "score these forecasts (name and values per line) instead")
+	f.IntVar(&o.m4First, "m4-series", 0, "only so many series, evenly spread over the file")
 	f.StringArrayVar(&o.model, "model", nil, "model, alias or group, repeatable")
 	f.BoolVar(&o.all, "all", false, "all six models")
 	f.StringArrayVar(&o.data, "data", nil, "evaluate on this file instead of the store, repeatable")

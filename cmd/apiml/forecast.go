@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"apiml/forecast"
 	"apiml/frame"
+	"apiml/store"
 	"apiml/traffic"
 )
 
@@ -26,6 +28,11 @@ type forecastOptions struct {
 	csv, timeCol, valueCol  string
 	format                  string
 	backtest                bool
+
+	by        string
+	top       int
+	spike     float64
+	anomalies bool
 }
 
 func (a *app) forecastCommand() *cobra.Command {
@@ -34,15 +41,18 @@ func (a *app) forecastCommand() *cobra.Command {
 		Use:   "forecast",
 		Short: "Traffic ahead with intervals, and a backtest beside the simple models",
 		Long: `Forecast counts the requests of the store per --step and says how they go on. The
-model is chosen by a rolling-origin backtest whose table is always shown; the
-intervals are calibrated on the errors of earlier forecasts.
+models are combined with weights from a rolling-origin backtest, whose table is
+always shown; the intervals are calibrated on the errors of earlier forecasts.
 
 The models are an additive model in the manner of Prophet (trend with changepoints,
-daily, weekly and yearly seasons), a small LSTM, and the baselines that both must
+daily, weekly and yearly seasons), a small LSTM, the classical ones (ETS, Theta,
+STL with ETS or an autoregression, smoothing of several seasons, ridge regression
+on the past, the latter two also on logarithms), and the baselines that all must
 beat: seasonal naive (day, week), the mean and the median of the last horizon, and
 the last value. auto leaves the LSTM out of very short and very long series.`,
 		Example: `  apiml forecast --step 1m --horizon 30m
   apiml forecast --endpoint /api/users --minutes 60 --json
+  apiml forecast --by status --step 5m --horizon 1h --spike 2 --anomalies
   apiml forecast --csv traffic.csv --time minute --value requests --horizon 30 -o ahead.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,6 +75,10 @@ the last value. auto leaves the LSTM out of very short and very long series.`,
 	f.StringVar(&o.csv, "csv", "", "forecast a column of this CSV file instead of the store")
 	f.StringVar(&o.timeCol, "time", "", "its time column")
 	f.StringVar(&o.valueCol, "value", "", "its value column")
+	f.StringVar(&o.by, "by", "", "a forecast for each of the most frequent values of endpoint, status or principal")
+	f.IntVar(&o.top, "top", 5, "with --by: how many")
+	f.Float64Var(&o.spike, "spike", 0, "warn where the next 30 minutes (one step at least) exceed this many times the median of the last day; with precision and recall of such warnings in the backtest")
+	f.BoolVar(&o.anomalies, "anomalies", false, "list the intervals of the backtest outside the 95 % band of the forecast made before them")
 	f.BoolVar(&o.backtest, "backtest", false, "only the backtest table")
 	f.StringVar(&o.format, "format", "", "table, csv or json (default by the extension of -o, else table)")
 	f.StringVarP(&o.output, "output", "o", "-", "FILE.csv or FILE.json, - = standard output")
@@ -88,48 +102,79 @@ func (a *app) forecast(o forecastOptions) error {
 	if format != "table" && format != "csv" && format != "json" {
 		return usagef("--format %q: want table, csv or json", format)
 	}
-	var s frame.Series
+	if o.spike != 0 && !(o.spike > 1) {
+		return usagef("--spike %v: want a factor above 1", o.spike)
+	}
+	var series []frame.Series
 	var err error
-	if o.csv != "" {
-		s, err = readSeries(o.csv, o.timeCol, o.valueCol)
-	} else {
-		if o.timeCol != "" || o.valueCol != "" {
-			return usagef("--time and --value go with --csv")
+	switch {
+	case o.csv != "" && o.by != "":
+		return usagef("--by goes with the store, not with --csv")
+	case o.csv != "":
+		var s frame.Series
+		if s, err = a.csvSeries(o); err != nil {
+			return err
 		}
+		series = []frame.Series{s}
+	case o.timeCol != "" || o.valueCol != "":
+		return usagef("--time and --value go with --csv")
+	case o.by != "":
+		series, err = a.groupSeries(o)
+	default:
+		var s frame.Series
 		s, err = a.storeSeries(o)
+		series = []frame.Series{s}
 	}
 	if err != nil {
 		return err
 	}
-	if o.csv != "" && o.step != "" {
-		step, err := time.ParseDuration(o.step)
-		if err != nil || step.Microseconds() != s.Step {
-			return usagef("--step %q: the rows of %s are %s apart", o.step, o.csv, time.Duration(s.Step)*time.Microsecond)
+	h, err := horizonSteps(o.horizon, series[0].Step, o.csv != "")
+	if err != nil {
+		return err
+	}
+	var results []forecastResult
+	for _, s := range series {
+		res, err := a.runForecast(s, h, o.model)
+		if err != nil && o.by != "" && codeOf(err) == exitInput {
+			a.warnf("no forecast of %s %q: %v", o.by, s.Name, err)
+			continue
 		}
+		if err != nil {
+			return err
+		}
+		results = append(results, extended(res, s, o))
 	}
-	h, err := horizonSteps(o.horizon, s.Step, o.csv != "")
-	if err != nil {
-		return err
-	}
-	res, err := a.runForecast(s, h, o.model)
-	if err != nil {
-		return err
+	if len(results) == 0 {
+		return inputf("no %s has enough requests for a forecast", o.by)
 	}
 	out, err := a.create(o.output, 0o644)
 	if err != nil {
 		return err
 	}
 	defer out.Abort()
-	switch format {
-	case "json":
+	switch {
+	case format == "json" && o.by != "":
 		err = writeJSON(out, struct {
 			jsonHead
-			*forecast.Result
-		}{a.head("forecast"), res})
-	case "csv":
-		err = forecastCSV(out, res)
+			By     string           `json:"by"`
+			Series []forecastResult `json:"forecasts"`
+		}{a.head("forecast"), o.by, results})
+	case format == "json":
+		err = writeJSON(out, struct {
+			jsonHead
+			forecastResult
+		}{a.head("forecast"), results[0]})
+	case format == "csv":
+		err = forecastCSV(out, results, o.by)
 	default:
-		err = forecastTable(out, res, o.backtest)
+		for i, r := range results {
+			if i > 0 {
+				fmt.Fprintln(out)
+			}
+			if err == nil {
+				err = forecastTable(out, r, o.backtest)
+			}
+		}
 	}
 	if err != nil {
 		return err
@@ -137,27 +182,112 @@ func (a *app) forecast(o forecastOptions) error {
 	if err := out.Commit(); err != nil {
 		return err
 	}
-	for _, w := range res.Warnings {
-		a.warnf("%s", w)
+	for _, r := range results {
+		for _, w := range r.Warnings {
+			if o.by != "" {
+				w = r.Series + ": " + w
+			}
+			a.warnf("%s", w)
+		}
 	}
 	return nil
+}
+
+// forecastResult is a forecast with what was asked for beside it.
+type forecastResult struct {
+	*forecast.Result
+	Spike     *forecast.SpikeWarning `json:"spike,omitempty"`
+	Anomalies *[]forecast.Anomaly    `json:"anomalies,omitempty"`
+}
+
+// mostAnomalies is how many are listed at most.
+const mostAnomalies = 100
+
+func extended(res *forecast.Result, s frame.Series, o forecastOptions) forecastResult {
+	r := forecastResult{Result: res}
+	if o.spike > 0 {
+		steps := int(30 * time.Minute.Microseconds() / s.Step)
+		w := res.Spikes(s.Values, time.UnixMicro(s.Start).UTC(), o.spike, steps)
+		r.Spike = &w
+	}
+	if o.anomalies {
+		list := res.Anomalies()
+		list = list[:min(len(list), mostAnomalies)]
+		r.Anomalies = &list
+	}
+	return r
+}
+
+// csvSeries reads --csv.
+func (a *app) csvSeries(o forecastOptions) (frame.Series, error) {
+	s, notes, err := readSeries(o.csv, o.timeCol, o.valueCol)
+	if err != nil {
+		return s, err
+	}
+	for _, n := range notes {
+		a.warnf("%s: %s", o.csv, n)
+	}
+	if o.step != "" {
+		step, err := time.ParseDuration(o.step)
+		if err != nil || step.Microseconds() != s.Step {
+			return s, usagef("--step %q: the rows of %s are %s apart", o.step, o.csv, time.Duration(s.Step)*time.Microsecond)
+		}
+	}
+	return s, nil
+}
+
+// groupSeries counts the store's requests by --by.
+func (a *app) groupSeries(o forecastOptions) ([]frame.Series, error) {
+	if o.endpoint != "" {
+		return nil, usagef("--by and --endpoint exclude each other")
+	}
+	if !slices.Contains(store.Groups(), o.by) || o.top < 1 {
+		return nil, usagef("--by %q: want one of %s; --top 1 or more", o.by, strings.Join(store.Groups(), ", "))
+	}
+	if o.step == "" {
+		o.step = "1m"
+	}
+	step, err := time.ParseDuration(o.step)
+	if err != nil || step < time.Millisecond {
+		return nil, usagef("--step %q: want a duration of at least 1ms such as 1m", o.step)
+	}
+	st, err := a.openStore(true)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	if err := a.setWindow(st); err != nil {
+		return nil, err
+	}
+	series, err := st.CountsBy(a.ctx, step.Microseconds(), o.by, o.top, a.window)
+	if err != nil {
+		return nil, withCode(exitInput, err)
+	}
+	if len(series) == 0 {
+		return nil, inputf("%s holds no whole interval of %s: ingest a log with times, or take a shorter --step", a.cfg.DB, o.step)
+	}
+	return series, nil
 }
 
 // runForecast maps the errors of the forecaster to exit codes.
 func (a *app) runForecast(s frame.Series, horizon int, name string) (*forecast.Result, error) {
 	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: horizon, Model: name, Seed: a.cfg.Seed})
+	if err != nil {
+		return nil, forecastError(err)
+	}
+	return res, nil
+}
+
+// forecastError gives an error of the forecaster its exit code.
+func forecastError(err error) error {
 	var short *forecast.ShortError
 	switch {
-	case err == nil:
-		return res, nil
-	case errors.Is(err, forecast.ErrNotAvailable):
-		return nil, withCode(exitFailed, err)
 	case errors.Is(err, forecast.ErrUnknownModel):
-		return nil, withCode(exitUsage, err)
+		return withCode(exitUsage, err)
 	case errors.As(err, &short):
-		return nil, withCode(exitInput, fmt.Errorf("%w: take a shorter --horizon or --step", err))
+		return withCode(exitInput, fmt.Errorf("%w: take a shorter --horizon or --step", err))
 	}
-	return nil, withCode(exitInput, err)
+	return withCode(exitInput, err)
 }
 
 // horizonSteps reads "30m" or "48" as a number of steps.
@@ -232,17 +362,17 @@ func (a *app) storeSeries(o forecastOptions) (frame.Series, error) {
 }
 
 // readSeries reads a time and a value column into a regular series. The step
-// is the median distance of neighbouring rows; holes become missing values.
-func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
-	var s frame.Series
+// is the median distance of neighbouring rows, or so many calendar months;
+// holes become missing values. notes say what was odd about the rows.
+func readSeries(path, timeCol, valueCol string) (s frame.Series, notes []string, err error) {
 	r, header, done, err := openTable(path)
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	defer done()
 	ti, vi := slices.Index(header, timeCol), slices.Index(header, valueCol)
 	if ti < 0 || vi < 0 {
-		return s, usagef("%s has no columns %q and %q: name two of %s with --time and --value", path, timeCol, valueCol, strings.Join(header, ", "))
+		return s, nil, usagef("%s has no columns %q and %q: name two of %s with --time and --value", path, timeCol, valueCol, strings.Join(header, ", "))
 	}
 	type point struct {
 		t int64
@@ -256,32 +386,27 @@ func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
 		}
 		line, _ := r.FieldPos(0)
 		if err != nil {
-			return s, inputf("%s: %v", path, err)
+			return s, nil, inputf("%s: %v", path, err)
 		}
 		t, err := parseTime(rec[ti])
 		if err != nil {
-			return s, inputf("%s:%d: time %q: %v", path, line, rec[ti], err)
+			return s, nil, inputf("%s:%d: time %q: %v", path, line, rec[ti], err)
 		}
 		v := math.NaN()
 		if x := strings.TrimSpace(rec[vi]); x != "" && !strings.EqualFold(x, "NaN") {
 			if v, err = strconv.ParseFloat(x, 64); err != nil {
-				return s, inputf("%s:%d: value %q is no number", path, line, rec[vi])
+				return s, nil, inputf("%s:%d: value %q is no number", path, line, rec[vi])
 			}
 		}
 		pts = append(pts, point{t, v})
 	}
 	if len(pts) < 2 {
-		return s, inputf("%s: %d rows are no series", path, len(pts))
+		return s, nil, inputf("%s: %d rows are no series", path, len(pts))
 	}
-	slices.SortStableFunc(pts, func(a, b point) int {
-		switch {
-		case a.t < b.t:
-			return -1
-		case a.t > b.t:
-			return 1
-		}
-		return 0
-	})
+	if !slices.IsSortedFunc(pts, func(a, b point) int { return cmp.Compare(a.t, b.t) }) {
+		notes = append(notes, "the rows are not in order of time: sorted")
+	}
+	slices.SortStableFunc(pts, func(a, b point) int { return cmp.Compare(a.t, b.t) })
 	diffs := make([]int64, 0, len(pts)-1)
 	for i := 1; i < len(pts); i++ {
 		if d := pts[i].t - pts[i-1].t; d > 0 {
@@ -289,22 +414,60 @@ func readSeries(path, timeCol, valueCol string) (frame.Series, error) {
 		}
 	}
 	if len(diffs) == 0 {
-		return s, inputf("%s: all rows have one time", path)
+		return s, nil, inputf("%s: all rows have one time", path)
 	}
 	slices.Sort(diffs)
 	s = frame.Series{Name: valueCol, Start: pts[0].t, Step: diffs[len(diffs)/2]}
-	n := (pts[len(pts)-1].t-s.Start)/s.Step + 1
+	place := func(t int64) int64 { return (t - s.Start) / s.Step }
+	if months := calendarMonths(s.Step, len(pts), func(i int) int64 { return pts[i].t }); months > 0 {
+		first := monthNumber(pts[0].t)
+		place = func(t int64) int64 { return (monthNumber(t) - first) / months }
+		s.Step = months * int64(365.25*24*3600*1e6/12)
+		notes = append(notes, "calendar months count as equal steps: times ahead are within days of the month's")
+	}
+	n := place(pts[len(pts)-1].t) + 1
 	if n > 50_000_000 {
-		return s, inputf("%s: %d intervals of %s are too many", path, n, time.Duration(s.Step)*time.Microsecond)
+		return s, nil, inputf("%s: %d intervals of %s are too many", path, n, time.Duration(s.Step)*time.Microsecond)
 	}
 	s.Values = make([]float64, n)
 	for i := range s.Values {
 		s.Values[i] = math.NaN()
 	}
-	for _, p := range pts {
-		s.Values[(p.t-s.Start)/s.Step] = p.v
+	twice := 0
+	for i, p := range pts {
+		k := place(p.t)
+		if i > 0 && k == place(pts[i-1].t) {
+			twice++
+		}
+		s.Values[k] = p.v
 	}
-	return s, nil
+	if twice > 0 {
+		notes = append(notes, fmt.Sprintf("%d rows fall into an interval that has one already: the last one counts", twice))
+	}
+	return s, notes, nil
+}
+
+// monthNumber counts months since the year 0.
+func monthNumber(t int64) int64 {
+	at := time.UnixMicro(t).UTC()
+	return int64(at.Year())*12 + int64(at.Month()) - 1
+}
+
+// calendarMonths is the number of months per step if rows are about so far apart
+// and all have the same day and time of the month; else 0.
+func calendarMonths(step int64, n int, at func(int) int64) int64 {
+	months := int64(math.Round(float64(step) / (365.25 * 24 * 3600 * 1e6 / 12)))
+	if months < 1 || months > 12 {
+		return 0
+	}
+	first := time.UnixMicro(at(0)).UTC()
+	for i := range n {
+		t := time.UnixMicro(at(i)).UTC()
+		if t.Day() != first.Day() || t.Hour() != first.Hour() || t.Minute() != first.Minute() {
+			return 0
+		}
+	}
+	return months
 }
 
 // parseTime reads RFC 3339, date and time without a zone (UTC), a date, or Unix
@@ -322,29 +485,40 @@ func parseTime(text string) (int64, error) {
 	return 0, errors.New("want RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] or Unix seconds")
 }
 
-func forecastCSV(w io.Writer, r *forecast.Result) error {
+// forecastCSV writes the forecasts; with --by a first column says of what.
+func forecastCSV(w io.Writer, results []forecastResult, by string) error {
 	c := csv.NewWriter(w)
-	if err := c.Write([]string{"time", "mean", "lo80", "hi80", "lo95", "hi95"}); err != nil {
+	head := []string{"time", "mean", "lo80", "hi80", "lo95", "hi95"}
+	if by != "" {
+		head = append([]string{by}, head...)
+	}
+	if err := c.Write(head); err != nil {
 		return err
 	}
 	num := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-	for i := range r.Mean {
-		if err := c.Write([]string{forecastTime(r, i), num(r.Mean[i]), num(r.Lo80[i]), num(r.Hi80[i]), num(r.Lo95[i]), num(r.Hi95[i])}); err != nil {
-			return err
+	for _, r := range results {
+		for i := range r.Mean {
+			rec := []string{forecastTime(r.Result, i), num(r.Mean[i]), num(r.Lo80[i]), num(r.Hi80[i]), num(r.Lo95[i]), num(r.Hi95[i])}
+			if by != "" {
+				rec = append([]string{formulaGuard(r.Series)}, rec...)
+			}
+			if err := c.Write(rec); err != nil {
+				return err
+			}
 		}
 	}
 	c.Flush()
 	return c.Error()
 }
 
-func forecastTable(w io.Writer, r *forecast.Result, backtestOnly bool) error {
+func forecastTable(w io.Writer, r forecastResult, backtestOnly bool) error {
 	if !backtestOnly {
 		fmt.Fprintf(w, "%s: %d steps of %s from %s UTC, model %s\n", clean(r.Series), r.Horizon, time.Duration(r.Step*float64(time.Second)), r.Start.UTC().Format("2006-01-02 15:04:05"), r.Chosen)
 		var rows [][]string
 		num := func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 		every := max(1, (r.Horizon+29)/30)
 		for i := 0; i < r.Horizon; i += every {
-			rows = append(rows, []string{strings.TrimSuffix(strings.Replace(forecastTime(r, i), "T", " ", 1), "Z"), num(r.Mean[i]), num(r.Lo80[i]), num(r.Hi80[i]), num(r.Lo95[i]), num(r.Hi95[i])})
+			rows = append(rows, []string{strings.TrimSuffix(strings.Replace(forecastTime(r.Result, i), "T", " ", 1), "Z"), num(r.Mean[i]), num(r.Lo80[i]), num(r.Hi80[i]), num(r.Lo95[i]), num(r.Hi95[i])})
 		}
 		if err := table(w, []string{"time (UTC)", ">mean", ">80 % from", ">to", ">95 % from", ">to"}, rows); err != nil {
 			return err
@@ -356,14 +530,58 @@ func forecastTable(w io.Writer, r *forecast.Result, backtestOnly bool) error {
 	}
 	var rows [][]string
 	for _, b := range r.Backtest {
-		name := b.Model
-		if name == r.Chosen {
-			name += " *"
+		weight := ""
+		for _, w := range r.Weights {
+			if w.Model == b.Model {
+				weight = percent(w.Weight)
+			}
 		}
-		rows = append(rows, []string{name, ratio(b.WAPE), ratio(b.MASE), strconv.FormatFloat(b.SMAPE, 'f', 2, 64), percent(b.Coverage80), percent(b.Coverage95)})
+		rows = append(rows, []string{b.Model, weight, ratio(b.WAPE), ratio(b.MASE), strconv.FormatFloat(b.SMAPE, 'f', 2, 64), percent(b.Coverage80), percent(b.Coverage95)})
 	}
-	fmt.Fprintf(w, "backtest: %d origins, %s points from %s UTC on; * = chosen (%s)\n", r.Test.Origins, count(int64(r.Test.Points)), r.Test.Start.UTC().Format("2006-01-02 15:04"), r.Test.ChosenOn)
-	return table(w, []string{"model", ">WAPE", ">MASE", ">sMAPE %", ">in 80 % band", ">in 95 % band"}, rows)
+	fmt.Fprintf(w, "backtest: %d origins, %s points from %s UTC on; auto weighs by %s\n", r.Test.Origins, count(int64(r.Test.Points)), r.Test.Start.UTC().Format("2006-01-02 15:04"), r.Test.ChosenOn)
+	if err := table(w, []string{"model", ">weight ahead", ">WAPE", ">MASE", ">sMAPE %", ">in 80 % band", ">in 95 % band"}, rows); err != nil {
+		return err
+	}
+	if err := spikeTable(w, r.Spike); err != nil {
+		return err
+	}
+	if r.Anomalies == nil {
+		return nil
+	}
+	if len(*r.Anomalies) == 0 {
+		fmt.Fprintln(w, "\nno interval of the backtest lies outside its 95 % band")
+		return nil
+	}
+	rows = nil
+	num := func(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
+	for _, x := range (*r.Anomalies)[:min(len(*r.Anomalies), 20)] {
+		rows = append(rows, []string{x.Time.UTC().Format("2006-01-02 15:04:05"), num(x.Actual), num(x.Expected), num(x.Lo95), num(x.Hi95), num(x.Distance)})
+	}
+	fmt.Fprintf(w, "\nout of the ordinary, the farthest %d of %d:\n", len(rows), len(*r.Anomalies))
+	return table(w, []string{"time (UTC)", ">was", ">expected", ">95 % from", ">to", ">band widths off"}, rows)
+}
+
+func spikeTable(w io.Writer, s *forecast.SpikeWarning) error {
+	if s == nil {
+		return nil
+	}
+	if s.Warning {
+		fmt.Fprintf(w, "\nspike warning: %s exceeds %.0f (%g times the last day's median) at %s UTC\n", s.Level, s.Threshold, s.Factor, s.At.UTC().Format("2006-01-02 15:04:05"))
+	} else {
+		fmt.Fprintf(w, "\nno spike ahead: %s stays below %.0f (%g times the last day's median) for %d steps\n", s.Level, s.Threshold, s.Factor, s.Steps)
+	}
+	fmt.Fprintf(w, "in the backtest %d of %d windows held one; warnings by\n", s.Spikes, s.Windows)
+	share := func(v *float64) string {
+		if v == nil {
+			return "–"
+		}
+		return percent(*v)
+	}
+	var rows [][]string
+	for _, l := range s.Levels {
+		rows = append(rows, []string{l.Level, strconv.Itoa(l.Warned), strconv.Itoa(l.Hits), share(l.Precision), share(l.Recall)})
+	}
+	return table(w, []string{"bound", ">warned", ">right", ">precision", ">recall"}, rows)
 }
 
 func forecastTime(r *forecast.Result, i int) string {
