@@ -59,6 +59,7 @@ type family struct {
 	classes []int // of the classifier
 	labels  []traffic.Label
 	scope   scope
+	login   bool    // only requests to log in count
 	half    float64 // microseconds in which old evidence fades to a half
 	share   float64 // ε
 	base    float64 // reference probability
@@ -90,6 +91,7 @@ func newCampaigns(labels []string) *campaigns {
 	c := &campaigns{seen: map[uint64]uint8{}}
 	add := func(s scope, half time.Duration, share, base, limit float64, types ...traffic.Label) {
 		f := &family{scope: s, half: float64(half.Microseconds()), share: share, base: base, limit: limit, reference: logOdds(base), trails: map[uint64]*trail{}}
+		f.login = slices.Contains(types, traffic.CredentialStuffing)
 		for _, l := range types {
 			if i := slices.Index(labels, l.String()); i >= 0 {
 				f.classes, f.labels = append(f.classes, i), append(f.labels, l)
@@ -112,9 +114,9 @@ func newCampaigns(labels []string) *campaigns {
 func logOdds(p float64) float64 { return math.Log((p + 1e-6) / (1 - p + 1e-6)) }
 
 // add takes a request with the classifier's probabilities; client and endpoint
-// are hashes, 0 if unknown. It reports whether the request belongs to a campaign
+// are hashes, 0 if unknown; login says that the request is one to log in. It reports whether the request belongs to a campaign
 // that is beyond doubt.
-func (c *campaigns) add(p []float32, client, endpoint uint64, at int64) (best campaignVerdict, found bool) {
+func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, at int64) (best campaignVerdict, found bool) {
 	count := false
 	if client != 0 {
 		if n := c.seen[client]; n < quantileFirst {
@@ -126,6 +128,9 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, at int64) (best ca
 		}
 	}
 	for _, f := range c.families {
+		if f.login && !login {
+			continue
+		}
 		q := 0.0
 		for _, k := range f.classes {
 			q += float64(p[k])

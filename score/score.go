@@ -93,6 +93,7 @@ type Scorer struct {
 	incidents *incidents
 	campaigns *campaigns
 	many      []bool // classes that show in many requests only
+	login     int    // column
 	order     features.Reorder
 	none      int // index of "none" among the classes, -1 if the model has none
 	labels    []string
@@ -149,7 +150,7 @@ func New(cfg Config) (*Scorer, error) {
 	}
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many,
+		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
 		proba:   make([]float32, features.BlockRows*len(classes)),
 		odd:     make([]float32, features.BlockRows),
@@ -216,7 +217,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, r.Time)
+		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)
