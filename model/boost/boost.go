@@ -185,16 +185,13 @@ func (m *core) fit(ctx context.Context, x *frame.Matrix, y []float64, losses []l
 	if 8*len(g.records) > copyBytes {
 		outer = 1
 	}
-	records := make([][]uint64, outer)
+	records := [][]uint64{g.records} // per worker, copied before anyone writes to them
+	for len(records) < outer {
+		records = append(records, slices.Clone(g.records))
+	}
 	err = model.Parallel(ctx, outer, len(losses), nil, func(worker, i int) error {
 		w := growers[i]
 		w.workers = max(1, workers/outer)
-		if records[worker] == nil {
-			records[worker] = g.records
-			if worker > 0 {
-				records[worker] = slices.Clone(g.records)
-			}
-		}
 		w.records = records[worker]
 		at := 0
 		for _, l := range losses[:i] {
