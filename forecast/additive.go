@@ -43,8 +43,8 @@ import (
 // 3 cannot draw a working day. With ar_order the errors of the latest steps
 // continue by an autoregression (Burg, order by AIC), as in NeuralProphet
 // (Triebe et al. 2021): the forecast begins where the series is. More than maxRows
-// points are averaged in groups of equal length first. No holidays, no logistic
-// growth, and the bands are conformal (backtest.go), not Prophet's simulation
+// points are averaged in groups of equal length first. No logistic growth, no
+// extra regressors, and the bands are conformal (backtest.go), not Prophet's simulation
 // of future changepoints.
 
 // maxRows is the number of points on which the model is fitted at most: a
@@ -68,7 +68,8 @@ type additive struct {
 	orders         [3]int    // Fourier orders: year, week, day
 	multiplicative bool      //
 	changes        []float64 // changepoints, ascending, in [0, 1]
-	theta          []float64 // k, m, one bend per changepoint, Fourier coefficients (sin, cos per harmonic)
+	events         [][]int64 // days since 1970 per effect of an event
+	theta          []float64 // k, m, one bend per changepoint, Fourier coefficients (sin, cos per harmonic), effects of events
 	sigma          float64   // noise, as a share of the scale
 	ar             []float64 // autoregression of the errors, the latest first
 }
@@ -89,7 +90,7 @@ func (a *additive) trend(t float64) float64 {
 // Fourier columns.
 func (a *additive) at(us float64, x []float64) float64 {
 	g := a.trend((us - a.start) / a.span)
-	fourier(x, us, a.orders)
+	a.inputs(x, us)
 	s := 0.0
 	for i, b := range a.theta[2+len(a.changes):] {
 		s += float64(b * x[i])
@@ -100,9 +101,27 @@ func (a *additive) at(us float64, x []float64) float64 {
 	return a.scale * (g + s)
 }
 
+// width is the number of columns beside the trend.
+func (a *additive) width() int { return columns(a.orders) + len(a.events) }
+
+// inputs writes the columns of the step that begins at us to x.
+func (a *additive) inputs(x []float64, us float64) {
+	fourier(x, us, a.orders)
+	if len(a.events) == 0 {
+		return
+	}
+	today := int64(math.Floor(us / day))
+	for i, days := range a.events {
+		x[len(x)-len(a.events)+i] = 0
+		if _, found := slices.BinarySearch(days, today); found {
+			x[len(x)-len(a.events)+i] = 1
+		}
+	}
+}
+
 // predict writes the steps behind hist to dst.
 func (a *additive) predict(dst []float64, hist frame.Series) {
-	x := make([]float64, columns(a.orders))
+	x := make([]float64, a.width())
 	errs := a.errors(hist, len(a.ar))
 	for i := range dst {
 		v := a.at(float64(hist.End()+int64(i)*hist.Step), x)
@@ -123,7 +142,7 @@ func (a *additive) predict(dst []float64, hist frame.Series) {
 // no value.
 func (a *additive) errors(hist frame.Series, n int) []float64 {
 	out := make([]float64, n)
-	x := make([]float64, columns(a.orders))
+	x := make([]float64, a.width())
 	for i := range out {
 		k := len(hist.Values) - n + i
 		if k >= 0 && !math.IsNaN(hist.Values[k]) {
@@ -345,11 +364,12 @@ func fitAdditive(ctx context.Context, s frame.Series, cfg *Config) (*additive, e
 	for _, v := range y {
 		a.scale = max(a.scale, math.Abs(v))
 	}
+	a.events, _ = cfg.eventDays() // checked before
 	if cfg.SeasonalitySearch {
 		a.orders = cfg.searchOrders(s, a.orders)
 	}
 	if minimum(y) == maximum(y) { // nothing to fit; the priors would only bend it
-		a.orders, a.theta = [3]int{}, []float64{0, 1}
+		a.orders, a.events, a.theta = [3]int{}, nil, []float64{0, 1}
 		if y[0] < 0 {
 			a.theta[1] = -1
 		}
@@ -359,10 +379,10 @@ func fitAdditive(ctx context.Context, s frame.Series, cfg *Config) (*additive, e
 		return a, nil
 	}
 
-	r := &rows{t: us, y: y, k: columns(a.orders)}
+	r := &rows{t: us, y: y, k: a.width()}
 	r.x = make([]float64, n*r.k)
 	for i := range us {
-		fourier(r.x[i*r.k:], us[i], a.orders)
+		a.inputs(r.x[i*r.k:(i+1)*r.k], us[i])
 		us[i] = (us[i] - a.start) / a.span
 		y[i] /= a.scale
 	}
@@ -418,6 +438,9 @@ func (p *posterior) maximise(ctx context.Context) error {
 	p.tau[0], p.tau[1] = 1./25, 1./25
 	for j := 2 + len(a.changes); j < dim; j++ {
 		p.tau[j] = 1 / float64(p.cfg.SeasonalityPriorScale*p.cfg.SeasonalityPriorScale)
+		if j >= dim-len(a.events) {
+			p.tau[j] = 1 / float64(p.cfg.EventPriorScale*p.cfg.EventPriorScale)
+		}
 	}
 	if p.cfg.Growth == "flat" {
 		p.tau[0] = 1e12 // k stays 0

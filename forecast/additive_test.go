@@ -5,9 +5,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"apiml/frame"
+	"apiml/model"
 )
 
 // random is a posterior at a random place, to compare derivatives at.
@@ -312,4 +315,54 @@ func prophetConfig() Config {
 	c := Default()
 	c.SeasonalitySearch, c.AROrder = false, 0
 	return c
+}
+
+// An effect that comes every three weeks is found, does not spill over to other
+// days, and comes again when it is announced.
+func TestEvents(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	var dates []string
+	s := series(day, 300, func(i int) float64 {
+		v := 100 + rng.NormFloat64()
+		if i%21 == 10 {
+			v += 60
+		}
+		if i%21 == 11 {
+			v += 20
+		}
+		return v
+	})
+	first := time.UnixMicro(s.Start).UTC()
+	for i := 10; i < 360; i += 21 {
+		dates = append(dates, first.AddDate(0, 0, i).Format(time.DateOnly))
+	}
+	c := config("additive", 30)
+	c.AROrder = 0
+	c.Events = []Event{{Name: "release", Dates: dates, Upper: 1}}
+	f := fit(t, s, c, model.FitOptions{})
+	want, got := make([]float64, 30), make([]float64, 30)
+	if err := f.Forecast(want, s); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range want {
+		truth := 100.0
+		switch (300 + i) % 21 {
+		case 10:
+			truth = 160
+		case 11:
+			truth = 120
+		}
+		if math.Abs(v-truth) > 3 {
+			t.Errorf("day %d: %.1f, want %.0f", i, v, truth)
+		}
+	}
+	if err := decoded(t, encode(t, f)).Forecast(got, s); err != nil || !slices.Equal(got, want) {
+		t.Errorf("after loading: %v, %v", got, err)
+	}
+	for _, e := range []Event{{}, {Name: "x", Dates: []string{"soon"}}, {Name: "x", Dates: dates, Lower: 1}, {Name: "x", Dates: dates, Upper: 31}} {
+		c.Events = []Event{e}
+		if _, err := Fit(t.Context(), s, c, model.FitOptions{}); err == nil {
+			t.Errorf("accepted %+v", e)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Config says how a Traffic Forecaster is fitted. Take Default and change what
@@ -25,6 +26,8 @@ type Config struct {
 	DailySeasonality      int     `json:"daily_seasonality"`       // Fourier order, 0 = none, -1 = 4 from 2 days of data on; default -1
 	SeasonalitySearch     bool    `json:"seasonality_search"`      // automatic orders of week and day may be raised where BIC says so, default true; false = Prophet's
 	AROrder               int     `json:"ar_order"`                // autoregression of the errors: greatest order, 0 = none as in Prophet, default 24; AIC chooses
+	Events                []Event `json:"events,omitempty"`        // holidays and the like, default none
+	EventPriorScale       float64 `json:"event_prior_scale"`       // standard deviation of their effects, as Prophet's holidays_prior_scale; default 10
 
 	// The LSTM.
 	LSTMHidden       int     `json:"lstm_hidden"`        // units, 1 to 64, default 16
@@ -42,9 +45,58 @@ func Default() Config {
 		Model: "auto", Horizon: 30,
 		Growth: "linear", Changepoints: 25, ChangepointRange: 0.8, ChangepointPriorScale: 0.05,
 		SeasonalityMode: "additive", SeasonalityPriorScale: 10,
-		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1, SeasonalitySearch: true, AROrder: 24,
+		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1, SeasonalitySearch: true, AROrder: 24, EventPriorScale: 10,
 		LSTMHidden: 16, LSTMWindow: 32, LSTMEpochs: 40, LSTMPatience: 5, LSTMLearningRate: 0.01, LSTMClip: 1, LSTMMaxPoints: 10_080,
 	}
+}
+
+// Event is a holiday, a release, a campaign: days on which the additive model adds
+// an effect of their own, the same each time. Each day of the window has its own.
+type Event struct {
+	Name  string   `json:"name"`
+	Dates []string `json:"dates"`        // YYYY-MM-DD in UTC, past and to come
+	Lower int      `json:"lower_window"` // days before a date that belong to it, 0 to −30
+	Upper int      `json:"upper_window"` // days after it, 0 to 30
+}
+
+// maxEventDays bounds the days of all events.
+const maxEventDays = 10_000
+
+// maxEventColumns bounds the effects.
+const maxEventColumns = 200
+
+// eventDays lists the days (since 1970, ascending) of each effect.
+func (c *Config) eventDays() (out [][]int64, err error) {
+	total := 0
+	for _, e := range c.Events {
+		if e.Name == "" || len(e.Dates) == 0 {
+			return nil, fmt.Errorf("forecast: an event needs a name and dates: %q has %d", e.Name, len(e.Dates))
+		}
+		if e.Lower < -30 || e.Lower > 0 || e.Upper < 0 || e.Upper > 30 {
+			return nil, fmt.Errorf("forecast: event %q: lower_window must be -30 to 0 and upper_window 0 to 30, not %d and %d", e.Name, e.Lower, e.Upper)
+		}
+		var days []int64
+		for _, d := range e.Dates {
+			t, err := time.Parse(time.DateOnly, d)
+			if err != nil {
+				return nil, fmt.Errorf("forecast: event %q: date %q: want YYYY-MM-DD", e.Name, d)
+			}
+			days = append(days, t.Unix()/86400)
+		}
+		for offset := e.Lower; offset <= e.Upper; offset++ {
+			var one []int64
+			for _, d := range days {
+				one = append(one, d+int64(offset))
+			}
+			slices.Sort(one)
+			out = append(out, slices.Compact(one))
+			total += len(one)
+		}
+	}
+	if total > maxEventDays || len(out) > maxEventColumns {
+		return nil, fmt.Errorf("forecast: %d events with %d days are too many: at most %d effects and %d days", len(out), total, maxEventColumns, maxEventDays)
+	}
+	return out, nil
 }
 
 // maxOrder bounds the Fourier orders: more harmonics than 50 fit noise.
@@ -70,6 +122,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("forecast: seasonality_mode must be \"additive\" or \"multiplicative\", not %q", c.SeasonalityMode)
 	case !between(c.SeasonalityPriorScale, 1e-6, 1e3):
 		return fmt.Errorf("forecast: seasonality_prior_scale must be 1e-6 to 1000, not %v", c.SeasonalityPriorScale)
+	case !between(c.EventPriorScale, 1e-6, 1e3):
+		return fmt.Errorf("forecast: event_prior_scale must be 1e-6 to 1000, not %v", c.EventPriorScale)
 	case c.AROrder < 0 || c.AROrder > maxAR:
 		return fmt.Errorf("forecast: ar_order must be 0 to %d, not %d", maxAR, c.AROrder)
 	case c.LSTMHidden < 1 || c.LSTMHidden > maxHidden:
@@ -94,6 +148,9 @@ func (c *Config) check() error {
 		if s.order < -1 || s.order > maxOrder {
 			return fmt.Errorf("forecast: %s_seasonality must be -1 (automatic), 0 (none) or a Fourier order up to %d, not %d", s.name, maxOrder, s.order)
 		}
+	}
+	if _, err := c.eventDays(); err != nil {
+		return err
 	}
 	_, err := canonical(c.Model)
 	return err

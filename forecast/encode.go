@@ -28,6 +28,7 @@ import (
 //	additive.scale     F64  start (µs), span (µs), scale, σ
 //	additive.changes   F64  changepoints in [0, 1]
 //	additive.theta     F64  k, m, bends, Fourier coefficients
+//	additive.events    I64  per effect of an event: how many days, then the days since 1970; may be absent
 //	additive.ar        F64  autoregression of the errors; may be absent
 //
 // of a classical model
@@ -93,6 +94,13 @@ func encodeModel(file *model.File, prefix string, p predictor) {
 		file.PutF64(prefix+"additive.scale", []float64{m.start, m.span, m.scale, m.sigma})
 		file.PutF64(prefix+"additive.changes", m.changes)
 		file.PutF64(prefix+"additive.theta", m.theta)
+		if len(m.events) > 0 {
+			var flat []int64
+			for _, days := range m.events {
+				flat = append(append(flat, int64(len(days))), days...)
+			}
+			file.PutI64(prefix+"additive.events", flat)
+		}
 		if len(m.ar) > 0 {
 			file.PutF64(prefix+"additive.ar", m.ar)
 		}
@@ -337,7 +345,21 @@ func decodeAdditive(file *model.File, prefix string) (predictor, error) {
 	if len(changes) > 200 || !slices.IsSorted(changes) || len(changes) > 0 && changes[0] < 0 {
 		return nil, fmt.Errorf("%d changepoints, not ascending from 0 to 1", len(changes))
 	}
-	a.theta, err = numbers(file, prefix+"additive.theta", 2+len(changes)+columns(a.orders), maxTheta)
+	if file.Has(prefix + "additive.events") {
+		flat, err := file.I64(prefix + "additive.events")
+		if err != nil {
+			return nil, err
+		}
+		for len(flat) > 0 {
+			n := flat[0]
+			if n < 1 || n > int64(len(flat)-1) || len(a.events) == maxEventColumns || !slices.IsSorted(flat[1:1+n]) {
+				return nil, fmt.Errorf("array %q: %d days of an event do not fit", prefix+"additive.events", n)
+			}
+			a.events = append(a.events, flat[1:1+n])
+			flat = flat[1+n:]
+		}
+	}
+	a.theta, err = numbers(file, prefix+"additive.theta", 2+len(changes)+a.width(), maxTheta)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,11 @@
 //	res, err := forecast.Run(series, forecast.Options{Horizon: 30})
 //
 // The models are the baselines that every other model must beat (last value,
-// mean and median of the last horizon, daily and weekly seasonal naive), an
-// additive model of trend and seasons (additive.go) and an LSTM (lstm.go).
+// mean and median of the last horizon, daily and weekly seasonal naive), the
+// classical ones (local.go, smooth.go, stl.go, ridge.go), an additive model of
+// trend and seasons (additive.go) and an LSTM (lstm.go). "auto" is a mean of them
+// with weights from the backtest (auto.go). What forecasts are used for stands in
+// replay.go and capacity.go, the scoring of whole sets in m4.go.
 //
 // Fit makes a model.Forecaster that can be stored and forecasts later histories
 // too; Run is Fit and its forecast in one.
@@ -151,9 +154,9 @@ func Models() []string {
 
 // Run forecasts s. It does not change s. The result depends on s and opt only.
 //
-// The backtest holds a row for every rule, for the additive model if it or auto
-// is asked for, and for the LSTM if it is asked for or auto has 500 to 20,160
-// observed points.
+// The backtest holds a row for every rule and for the model asked for; with auto
+// for every model that the series allows (the LSTM from 500 to 20,160 observed
+// points) and one for auto itself.
 //
 // Errors: *ShortError, ErrUnknownModel, ErrNoSeason, and plain
 // ones for a horizon or a series that make no sense.

@@ -100,7 +100,7 @@ func rules(step int64, p parts) (out []candidate, notes []string) {
 // once per horizon, and the less often the longer the series. Between two fits
 // only its state moves.
 func refits(p parts) int {
-	return max(5, min(250_000/p.n, (p.n-p.choice)/p.h, 25))
+	return max(5, min(250_000/p.n, (p.n-p.choice)/p.h, 10))
 }
 
 // autoLSTM is the number of observed points with which the LSTM joins auto:

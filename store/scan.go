@@ -408,7 +408,7 @@ SELECT name, b, count(*) FROM r JOIN top USING (name) GROUP BY name, b, total OR
 // LoadPoint is one interval: how much came, and how long the answers took.
 type LoadPoint struct {
 	Requests int64
-	P95      float64 // seconds
+	P95      float64 // 95th percentile of latency over the median of its endpoint: another mix of endpoints is no slower server
 }
 
 // Loads returns the intervals of step microseconds that have at least 10
@@ -418,8 +418,10 @@ func (s *Store) Loads(ctx context.Context, step int64, f Filter) ([]LoadPoint, e
 	if err != nil || len(zero.Values) == 0 {
 		return nil, err
 	}
-	q := fmt.Sprintf(`SELECT count(*), quantile_cont(latency, 0.95) FROM requests WHERE %s
-GROUP BY (epoch_us(time) - %d) // %d HAVING count(latency) >= 10 ORDER BY (epoch_us(time) - %d) // %d`, cond, zero.Start, step, zero.Start, step)
+	q := fmt.Sprintf(`WITH r AS (SELECT template, latency, (epoch_us(time) - %d) // %d AS b FROM requests WHERE %s),
+ usual AS (SELECT template, median(latency) AS mid FROM r GROUP BY template)
+SELECT count(*), quantile_cont(latency / mid, 0.95) FILTER (mid > 0) FROM r JOIN usual USING (template)
+GROUP BY b HAVING count(latency) FILTER (mid > 0) >= 10 ORDER BY b`, zero.Start, step, cond)
 	out, err := rows(ctx, s, q, func(r rowScanner, l *LoadPoint) error { return r.Scan(&l.Requests, &l.P95) })
 	if err != nil {
 		return nil, fmt.Errorf("loads: %w", err)

@@ -37,8 +37,8 @@ that would have been made then: replica-hours against the least that would have
 done, and how often it was too little.
 
 Without --per-replica-rps the load that one replica serves is learned from the
-log: the load above which the 95th percentile of latency leaves its level for
-good, divided by --replicas, the number that served the log. A log that never
+log: the load above which the 95th percentile of latency (over the median of its
+endpoint) leaves its level for good, divided by --replicas, the number that served the log. A log that never
 came near its limit does not show it; then the flag is needed (exit 3).
 
 Formats: table, json, csv, cronjob (Kubernetes CronJobs that scale a deployment)

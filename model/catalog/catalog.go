@@ -25,7 +25,7 @@ func All() []model.Spec {
 	return []model.Spec{
 		{
 			Name: "forecast", Aliases: []string{"traffic_forecast", "traffic_forecaster", "prophet", "lstm"}, Groups: []string{"performance"},
-			Title: "Traffic Forecaster", Algorithm: "additive model, LSTM, seasonal naive", Paper: "Taylor & Letham 2018; Hochreiter & Schmidhuber 1997",
+			Title: "Traffic Forecaster", Algorithm: "additive model, LSTM, exponential smoothing, ridge regression, combined", Paper: "Taylor & Letham 2018; Hochreiter & Schmidhuber 1997; Hyndman et al. 2008; Bates & Granger 1969",
 			FileName: "traffic_forecaster.apiml", Role: model.RoleForecaster, Input: "http",
 			Default:   func() any { return forecast.Default() },
 			FitSeries: fitter("forecast", forecast.Default, forecast.Fit),
