@@ -769,7 +769,14 @@ k«n»`},
 1~/static/js/))+%22«slugword»%22+(«a1»?%22«a3»%22:%22
 1~/«slugnoun»/+this.«slugword»+
 1~/«slug»/this.href
-1~/p/«n»/&lt;«slugword»&gt;true&lt;/«slugword»&gt;
+4~/p/«slug»/&lt;«slugword»&gt;true&lt;/«slugword»&gt;
+2~/blog/«slug»/%3C«slugword»%3Etrue%3C/«slugword»%3E
+2~/c/«slugnoun»/?lt;«slugword»&gt;true&lt;/«slugword»&gt;
+2~/https://«slugnoun».example/«slug»
+1~/https:/«slugnoun».example/«slugword»
+1~/http://localhost:«n4»/«slugnoun»/
+1~/audio/x-ms-wma
+1~/text/«slugword»
 1~/docs/class_«slugnoun»%3C!DOCTYPE%20html%20PUBLIC
 1~/«slugnoun»/%22file://$file/%22
 1~/«slugnoun»/undefined

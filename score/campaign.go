@@ -39,6 +39,7 @@ type campaigns struct {
 
 const (
 	maxEvidence    = 2.5 // ln of the odds over the reference that one request can bring
+	answered       = 1.5 // less for a login that was not refused: most are what they seem
 	maxTrails      = 1 << 17
 	quantileFirst  = 30   // requests per client
 	quantileRows   = 2000 // before the quantile counts
@@ -102,11 +103,11 @@ func newCampaigns(labels []string) *campaigns {
 		}
 	}
 	const day = 24 * time.Hour
-	add(byClient, day, 0.6, 0.10, 12, traffic.CredentialStuffing)
+	add(byClient, 4*time.Hour, 0.6, 0.10, 15, traffic.CredentialStuffing)
 	add(byClient, day, 0.6, 0.10, 20, traffic.Scanner)
 	add(byClient, day, 0.6, 0.12, 22, traffic.DataScraping, traffic.BrokenAuth)
 	add(byClient, day, 0.6, 0.12, 150, traffic.APIAbuse)
-	add(byEndpoint, day, 0.3, 0.10, 10, traffic.CredentialStuffing)
+	add(byEndpoint, 12*time.Hour, 0.3, 0.10, 15, traffic.CredentialStuffing)
 	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 15, traffic.DDoS)
 	return c
 }
@@ -116,7 +117,7 @@ func logOdds(p float64) float64 { return math.Log((p + 1e-6) / (1 - p + 1e-6)) }
 // add takes a request with the classifier's probabilities; client and endpoint
 // are hashes, 0 if unknown; login says that the request is one to log in. It reports whether the request belongs to a campaign
 // that is beyond doubt.
-func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, at int64) (best campaignVerdict, found bool) {
+func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status int32, at int64) (best campaignVerdict, found bool) {
 	count := false
 	if client != 0 {
 		if n := c.seen[client]; n < quantileFirst {
@@ -128,9 +129,6 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, at int
 		}
 	}
 	for _, f := range c.families {
-		if f.login && !login {
-			continue
-		}
 		q := 0.0
 		for _, k := range f.classes {
 			q += float64(p[k])
@@ -138,6 +136,12 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, at int
 		odds := logOdds(min(q, 0.98))
 		if count {
 			f.observe(odds)
+		}
+		if f.login && !login {
+			continue
+		}
+		if f.login && status < 400 {
+			odds -= answered
 		}
 		var key uint64
 		switch f.scope {

@@ -217,7 +217,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Time)
+		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)

@@ -305,7 +305,7 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 	}
 	// Small enough that all files together stay under builtin.MaxBytes.
 	configs := map[string]json.RawMessage{
-		"attack":  json.RawMessage(`{"trees": 42, "min_samples_leaf": 8, "class_weight": "none", "max_features": 5}`),
+		"attack":  json.RawMessage(`{"trees": 38, "min_samples_leaf": 8, "class_weight": "none", "max_features": 5}`),
 		"anomaly": json.RawMessage(`{"trees": 100}`),
 	}
 	a.cfg.ModelsDir = dir
