@@ -121,10 +121,13 @@ func (s *scanner) tokenize(v []byte) {
 		case c >= '0' && c <= '9':
 			kind = tNumber
 			if c == '0' && i+2 < len(t) && t[i+1] == 'x' && isHex(t[i+2]) {
-				i += 2
-				for ; i < len(t) && isHex(t[i]); i++ {
+				j := i + 2
+				for ; j < len(t) && isHex(t[j]); j++ {
 				}
-				break
+				if j == len(t) || !(t[j] >= 'g' && t[j] <= 'z' || t[j] == '_') { // 0x0x is a word, not a number
+					i = j
+					break
+				}
 			}
 			for ; i < len(t) && (t[i] >= '0' && t[i] <= '9' || t[i] == '.' && i+1 < len(t) && t[i+1] >= '0' && t[i+1] <= '9'); i++ {
 			}

@@ -469,6 +469,10 @@ func sensitiveName(name string, own func(string) bool) bool {
 	if own != nil && own(name) {
 		return false
 	}
+	// _session[path] is what a session holds, and not its key.
+	if i := strings.IndexByte(name, '['); i > 0 && strings.EqualFold(strings.Trim(name[:i], "_"), "session") {
+		name = name[i:]
+	}
 	var buf [128]byte
 	if len(name) > len(buf) {
 		name = name[len(name)-len(buf):]

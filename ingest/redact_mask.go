@@ -7,7 +7,7 @@ import "strings"
 // written. It works on characters as a server would see them: %73, %2573, \x73,
 // \u0073 and &#115; are an s, so that a word is known however it is escaped. Of
 // other words each letter becomes an x in the form it had, each digit a 0.
-// Non-ASCII bytes are letters. 0x3c stays a hexadecimal number, 0x00.
+// Non-ASCII bytes are letters; escaped they stay non-ASCII. 0x3c stays a hexadecimal number, 0x00.
 func mask(v string) string {
 	b := make([]byte, 0, len(v))
 	m := masker{text: v}
@@ -342,6 +342,11 @@ func appendAs(b []byte, form string, c byte) []byte {
 	at := strings.LastIndex(form, digits)
 	b = append(b, form[:at]...)
 	text := "30"
+	if c == 'x' && base == 16 && (len(digits) > 2 && strings.Trim(digits[:len(digits)-2], "0") != "" || hexDigit(digits[len(digits)-2]) >= 8) {
+		b = append(b, strings.Repeat("0", len(digits)-2)...)
+		b = append(b, otherLetter(digits[len(digits)-2:])...)
+		return append(b, form[at+len(digits):]...)
+	}
 	switch {
 	case c == 'x' && base == 16:
 		text = "78"
@@ -355,6 +360,20 @@ func appendAs(b []byte, form string, c byte) []byte {
 	}
 	b = append(b, text...)
 	return append(b, form[at+len(digits):]...)
+}
+
+// otherLetter hides a byte that is no ASCII behind one of its kind: an escaped x
+// in its place would look like an evasion, and half a UTF-8 sequence like damage.
+func otherLetter(hex string) string {
+	switch hex[0] | 0x20 {
+	case '8', '9', 'a', 'b':
+		return "A9" // goes on
+	case 'c', 'd':
+		return "C3" // two bytes
+	case 'e':
+		return "E9" // three, or Latin-1
+	}
+	return "F1"
 }
 
 // isKeyword: words that make an attack one, and no secret. w is in small letters.

@@ -16,7 +16,7 @@ import (
 //
 //	P(none) = P_classifier(none) · (1 − P_text)
 //
-// and P_text goes to the attack types as the text model's own classes say. Left to
+// and what goes to payloads is shared out among their types by both. Left to
 // the classifier alone a payload drowns: each of its trees sees a few columns of a
 // hundred, most of which say that nothing is wrong.
 //
@@ -89,8 +89,22 @@ func (t *withText) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
 		for _, c := range t.columns {
 			sum += math.Exp(float64(x.Cols[c][i]) - top)
 		}
+		// Of which type a payload is, both know something: the geometric mean of what
+		// they say of it shares out all that payloads have.
+		total, norm := given, 0.0
+		for _, c := range t.classes {
+			total += float64(p[c])
+		}
 		for j, c := range t.columns {
-			p[t.classes[j]] += float32(given * math.Exp(float64(x.Cols[c][i])-top) / sum)
+			said := math.Exp(float64(x.Cols[c][i])-top) / sum
+			w := math.Sqrt((float64(p[t.classes[j]]) + given*said) * said)
+			p[t.classes[j]] = float32(w)
+			norm += w
+		}
+		if norm > 0 {
+			for _, c := range t.classes {
+				p[c] = float32(float64(p[c]) / norm * total)
+			}
 		}
 	}
 }

@@ -357,7 +357,7 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 // pretrainFPR is the share of benign requests that the built-in threshold may
 // flag. It is stricter than what train takes by default: nobody has looked at
 // the log that a built-in model meets.
-const pretrainFPR = 0.0003
+const pretrainFPR = 0.0002
 
 // pretrainRoles fits the models that say what is usual rather than what is an
 // attack: latency, forecast, cache, behavior. They stand for a service that is
