@@ -155,6 +155,14 @@ func at(t time.Time) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
+// dayOf prints a day.
+func dayOf(t time.Time) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.UTC().Format("2006-01-02")
+}
+
 // between prints a range of times without saying the day twice.
 func between(a, b time.Time) string {
 	switch {

@@ -307,3 +307,12 @@ SELECT u, n, w, denied, e, clients, a, b, template FROM top JOIN c USING (u) JOI
 	}
 	return out, all, nil
 }
+
+// ScoredBenign is the number of scored requests with the label none.
+func (s *Store) ScoredBenign(ctx context.Context, f Filter) (int64, error) {
+	var n int64
+	if err := s.one(ctx, "SELECT count(*) FROM scores WHERE label = 'none' AND "+f.where(), &n); err != nil {
+		return 0, fmt.Errorf("scored benign requests: %w", err)
+	}
+	return n, nil
+}
