@@ -109,6 +109,18 @@ const probe = `(function () {
     var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
     th.click(); out.down = cells(); th.click(); out.up = cells();
   }
+  // The filter by text and type, and the charts by time; then back.
+  var set = function (id, v) { var e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event("input")); };
+  var rows = function () { return document.querySelectorAll("table.sort > tbody > tr:not([hidden])").length; };
+  var all = rows(), chosen = document.getElementById("filter-class").options[1];
+  out.filtered = [all];
+  location.hash = "type=" + encodeURIComponent(chosen ? chosen.value : "") + "&q=zzz-no-such-row";
+  window.dispatchEvent(new Event("hashchange")); out.filtered.push(rows());
+  location.hash = "q="; window.dispatchEvent(new Event("hashchange")); out.filtered.push(rows());
+  location.hash = "from=2026-03-14T10:00&to=2026-03-14T20:00"; window.dispatchEvent(new Event("hashchange")); out.filtered.push(rows());
+  var traffic = document.getElementById("traffic"), axis = traffic && echarts.getInstanceByDom(traffic).getOption().xAxis[0];
+  if (axis && axis.min !== undefined) { out.zoom = [axis.min, axis.max]; }
+  document.getElementById("filter-clear").click(); out.filtered.push(rows());
   out.images = document.images.length;
   out.pwned = document.documentElement.getAttribute("data-pwned");
   out.title = document.title;
@@ -136,6 +148,7 @@ type probed struct {
 	Charts, Paths   int
 	Tips            string
 	Down, Up        []int
+	Filtered, Zoom  []int // rows: all, none, all, of some hours, all; points of the traffic shown
 	Images          int
 	Pwned           string
 	Title           string
@@ -186,6 +199,9 @@ func TestChromium(t *testing.T) {
 		}
 		if !strings.Contains(p.Tips, "03-14 00:00") {
 			t.Error("no tooltip was shown")
+		}
+		if f := p.Filtered; len(f) != 5 || f[1] != 0 || f[2] != f[0] || f[3] >= f[0] || f[3] == 0 || f[4] != f[0] || !slices.Equal(p.Zoom, []int{40, 79}) {
+			t.Errorf("rows %v, points of the traffic %v", f, p.Zoom)
 		}
 		if p.Title != defaultTitle {
 			t.Errorf("title %q", p.Title)

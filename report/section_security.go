@@ -44,10 +44,12 @@ func security(d *Data) (section, error) {
 	s := section{ID: "security", Title: "Security", Template: "security.html"}
 	var err error
 	x.Timeline.Series = slices.Clone(x.Timeline.Series)
+	var class []string
 	for i := range x.Timeline.Series {
+		class = append(class, x.Timeline.Series[i].Name)
 		x.Timeline.Series[i].Name = title(x.Timeline.Series[i].Name)
 	}
-	if v.Timeline, err = timeline("threats", "Flagged requests over time by attack type", x.Timeline, true); err != nil {
+	if v.Timeline, err = timeline("threats", "Flagged requests over time by attack type", x.Timeline, true, class...); err != nil {
 		return s, err
 	}
 	v.Clock, v.Rows = tableClock(x.Timeline)
