@@ -77,8 +77,8 @@ an earlier report, from its JSON form.`,
 	}
 	a.windowFlags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, FILE.md or FILE.json, repeatable, - = standard output (default report.html)")
-	f.StringVar(&o.format, "format", "", "format of -o -: html, md or json")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, .md, .json, .csv or .prom (Prometheus textfile), repeatable, - = standard output (default report.html)")
+	f.StringVar(&o.format, "format", "", "format of -o -: html, md, json, csv or prom")
 	f.StringVar(&o.title, "title", "", "title (default from report.title)")
 	f.StringSliceVar(&o.sections, "section", nil, "only these sections, repeatable: "+strings.Join(report.SectionIDs(), ", "))
 	f.StringVar(&o.compare, "compare", "", "report.json of an earlier report: what changed since")
@@ -98,10 +98,10 @@ func (a *app) report(o reportOptions) error {
 			format = cmp.Or(o.format, "html")
 		}
 		switch format {
-		case "html", "htm", "md", "json":
+		case "html", "htm", "md", "json", "csv", "prom":
 			targets = append(targets, target{p, format})
 		default:
-			return usagef("output %q: want .html, .md or .json", p)
+			return usagef("output %q: want .html, .md, .json, .csv or .prom", p)
 		}
 	}
 	for _, s := range o.sections {
@@ -134,6 +134,10 @@ func (a *app) report(o reportOptions) error {
 				return report.JSON(w, d)
 			case "md":
 				return report.Markdown(w, d)
+			case "csv":
+				return report.CSV(w, d)
+			case "prom":
+				return report.Prometheus(w, d)
 			}
 			return report.HTML(w, d)
 		}
