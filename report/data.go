@@ -71,6 +71,7 @@ type Data struct {
 	Overview    Overview    `json:"overview"`
 	Security    Security    `json:"security"`
 	Performance Performance `json:"performance"`
+	Behavior    Behavior    `json:"behavior"`
 	Models      []Model     `json:"models"`
 	Audit       Audit       `json:"audit"`
 	Config      []Setting   `json:"config"`
@@ -394,6 +395,50 @@ type BacktestRow struct {
 	SMAPE      Num    `json:"smape"` // percent, M4
 	Coverage80 Num    `json:"coverage80"`
 	Coverage95 Num    `json:"coverage95"`
+}
+
+// Behavior is who comes, who moved and what is new. Range "" means that there is
+// no time to compare with.
+type Behavior struct {
+	Kinds         []Kind     `json:"kinds"`
+	Span          string     `json:"span"`      // "the last 24 h"
+	Before        string     `json:"before"`    // "the 24 h before"
+	Range         string     `json:"range"`     // when Span is, in words
+	Now           int64      `json:"now"`       // principals in Span
+	Returning     int64      `json:"returning"` // of these, those that came in Before too
+	Gone          int64      `json:"gone"`      // that came in Before and not in Span
+	Movements     []Movement `json:"movements"`
+	Templates     []Newcomer `json:"templates"` // of Span, that did not occur at any time before
+	TemplateCount int64      `json:"template_count"`
+	Agents        []Newcomer `json:"agents"`
+	AgentCount    int64      `json:"agent_count"`
+}
+
+// Kind is a kind of principals.
+type Kind struct {
+	Kind       string `json:"kind"` // "user", "session", "client"
+	Principals int64  `json:"principals"`
+	Requests   int64  `json:"requests"`
+	P50        Num    `json:"p50"` // requests per principal
+	P99        Num    `json:"p99"`
+	Most       int64  `json:"most"` // of one
+	Top        int64  `json:"top"`  // requests of the busiest hundredth of them
+}
+
+// Movement is how many requests a principal made at two times.
+type Movement struct {
+	Principal string `json:"principal"`
+	Before    int64  `json:"before"`
+	Now       int64  `json:"now"`
+}
+
+// Newcomer is a template or an agent that is new.
+type Newcomer struct {
+	Name       string    `json:"name"`
+	Requests   int64     `json:"requests"`
+	Errors     int64     `json:"errors"` // status 4xx and 5xx
+	Principals int64     `json:"principals"`
+	First      time.Time `json:"first,omitzero"`
 }
 
 // Model is one fitted model with what is known about its quality.

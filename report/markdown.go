@@ -89,6 +89,18 @@ func Markdown(w io.Writer, d *Data) error {
 	table(b, "Templates", "l:Template|r:Requests|r:5xx|r:p50|r:p95|r:p99|r:Share of time", rows)
 
 	rows = nil
+	for _, x := range d.Behavior.Templates {
+		rows = append(rows, []string{x.Name, commas(x.Requests), commas(x.Errors), commas(x.Principals), at(x.First)})
+	}
+	table(b, "New templates", "l:Template|r:Requests|r:Errors|r:Principals|l:First (UTC)", rows)
+
+	rows = nil
+	for _, x := range d.Behavior.Movements {
+		rows = append(rows, []string{x.Principal, commas(x.Before), commas(x.Now), delta(x.Now, x.Before)})
+	}
+	table(b, "Movements", "l:Principal|r:Before|r:Now|r:Change", rows)
+
+	rows = nil
 	for _, m := range d.Models {
 		protocol := m.Protocol
 		if m.Synthetic {

@@ -48,7 +48,7 @@ type part struct {
 
 // parts is the page in order.
 func parts() []part {
-	return []part{{"overview", overview}, {"security", security}, {"performance", performance}, {"models", models}, {"audit", audit}, {"configuration", configuration}}
+	return []part{{"overview", overview}, {"security", security}, {"performance", performance}, {"behavior", behavior}, {"models", models}, {"audit", audit}, {"configuration", configuration}}
 }
 
 // SectionIDs are the names of the sections in order, as in Data.Sections.
@@ -167,7 +167,7 @@ func JSON(w io.Writer, d *Data) error {
 func funcs() template.FuncMap {
 	return template.FuncMap{
 		"commas": commas, "human": human, "size": size, "percent": percent, "share": share, "ratio": ratio,
-		"seconds": seconds, "number": number, "rate": rate, "at": at, "between": between, "day": dayOf, "local": local, "unix": unix, "short": short,
+		"seconds": seconds, "number": number, "rate": rate, "at": at, "between": between, "day": dayOf, "local": local, "kind": kindOf, "delta": delta, "unix": unix, "short": short,
 		"title": title, "missing": missing, "width": width, "raw": raw,
 		"less":   func(a, b int64) int64 { return a - b },
 		"plural": func(n int, one string) string { return plural(int64(n), one) },

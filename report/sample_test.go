@@ -136,6 +136,12 @@ func sample() *Data {
 	}
 	d.Performance.Forecasts = []Forecast{f}
 
+	d.Behavior = Behavior{Span: "the last 24 h", Before: "the 24 h before", Range: "2026-03-15 00:00 – 2026-03-16 00:00 UTC", Now: 24_000, Returning: 9_100, Gone: 8_020,
+		Kinds:     []Kind{{"client", 47_000, 700_000, 3, 190, 2_410, 99_000}, {"user", 254, 99_341, 88, 1_400, 2_410, 2_410}},
+		Movements: []Movement{{"client:198.51.100.23 python-requests/2.31", 0, 640}, {"user:partner-9", 800, 12}},
+		Templates: []Newcomer{{"/api/v2/orders", 812, 7, 301, at(30)}}, TemplateCount: 3,
+		Agents: []Newcomer{{"sqlmap/1.7", 801, 512, 1, at(31)}}, AgentCount: 1}
+
 	labels := []string{"none", "sql_injection", "xss", "path_traversal", "credential_stuffing", "data_scraping"}
 	attack := Model{
 		Name: "attack", Title: "Attack Classifier", Algorithm: "Random Forest", Role: "classifier", File: "models/attack_classifier.apiml", SHA256: hash(3), Tool: "0.1.0",

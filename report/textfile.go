@@ -199,6 +199,18 @@ func CSV(w io.Writer, d *Data) error {
 			emit("performance", "forecast", f.Start.Add(span(f.Step, i)).UTC().Format(time.RFC3339), "mean", f.Mean[i], "lo80", at(f.Lo80), "hi80", at(f.Hi80), "lo95", at(f.Lo95), "hi95", at(f.Hi95))
 		}
 	}
+	for _, x := range d.Behavior.Kinds {
+		emit("behavior", "kinds", x.Kind, "principals", x.Principals, "requests", x.Requests, "p50", x.P50, "p99", x.P99, "most", x.Most, "top", x.Top)
+	}
+	for _, x := range d.Behavior.Movements {
+		emit("behavior", "movements", x.Principal, "before", x.Before, "now", x.Now)
+	}
+	for _, x := range d.Behavior.Templates {
+		emit("behavior", "new_templates", x.Name, "requests", x.Requests, "errors", x.Errors, "principals", x.Principals, "first", x.First)
+	}
+	for _, x := range d.Behavior.Agents {
+		emit("behavior", "new_agents", x.Name, "requests", x.Requests, "errors", x.Errors, "principals", x.Principals, "first", x.First)
+	}
 	for _, m := range d.Models {
 		for _, x := range m.Metrics {
 			emit("models", m.Name, x.Name, "value", x.Mean, "sd", x.SD, "baseline", x.Baseline, "held_out", x.HeldOut)

@@ -316,3 +316,101 @@ func (s *Store) ScoredBenign(ctx context.Context, f Filter) (int64, error) {
 	}
 	return n, nil
 }
+
+// Newcomer is a template or an agent that did not occur before a time.
+type Newcomer struct {
+	Name       string
+	Requests   int64
+	Errors     int64 // status 400 and above
+	Principals int64
+	First      int64
+}
+
+// Newcomers returns the n templates (folded) or agents with the most requests
+// within f that do not occur before f.Since, and the number of all such.
+func (s *Store) Newcomers(ctx context.Context, column string, n int, f Filter) ([]Newcomer, int64, error) {
+	name := map[string]string{"template": "template", "agent": "agent"}[column]
+	if name == "" {
+		return nil, 0, fmt.Errorf("newcomers: no column %q", column)
+	}
+	known := name
+	if name == "template" {
+		known = folded
+	}
+	// Raw names first: few of them are left to be folded.
+	old := Filter{Until: f.Since}
+	q := `WITH c AS (SELECT ` + name + ` AS raw, count(*) FILTER (` + f.where() + `) AS n, count(*) FILTER (status >= 400 AND ` + f.where() + `) AS e, min(time) FILTER (` + f.where() + `) AS a, count(*) FILTER (` + old.where() + `) AS old
+  FROM requests WHERE ` + name + ` IS NOT NULL AND ` + name + ` <> '' GROUP BY raw),
+ m AS (SELECT ` + strings.ReplaceAll(known, "r.template", "r.raw") + ` AS name, raw, n, e, a, old FROM c r),
+ g AS (SELECT name, sum(n)::BIGINT AS n, sum(e)::BIGINT AS e, min(a) AS a FROM m GROUP BY name HAVING sum(old) = 0 AND sum(n) > 0),
+ top AS (SELECT *, count(*) OVER () AS everything FROM g ORDER BY n DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
+ p AS (SELECT m.name AS name, count(DISTINCT principal) AS p FROM requests JOIN m ON requests.` + name + ` = m.raw WHERE m.name IN (SELECT name FROM top) AND ` + f.where() + ` GROUP BY m.name)
+SELECT name, n, e, p, a, everything FROM top JOIN p USING (name) ORDER BY n DESC, name`
+	if name != "template" {
+		q = strings.ReplaceAll(q, "SELECT agent AS name, raw", "SELECT raw AS name, raw")
+	}
+	all := int64(0)
+	out, err := rows(ctx, s, q, func(r rowScanner, v *Newcomer) error {
+		return r.Scan(&v.Name, &v.Requests, &v.Errors, &v.Principals, (*micros)(&v.First), &all)
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("new %ss: %w", column, err)
+	}
+	return out, all, nil
+}
+
+// Movement is a principal whose requests changed between two times.
+type Movement struct {
+	Principal   string
+	Before, Now int64
+}
+
+// Crowd is who came at a time, beside the time before.
+type Crowd struct {
+	Now       int64 // principals
+	Returning int64 // of these, those that came in the time before too
+	Gone      int64 // that came in the time before and not now
+	Movements []Movement
+}
+
+// Movements compares the principals of two times; n of them moved most, by the
+// difference of their requests.
+func (s *Store) Movements(ctx context.Context, n int, now, before Filter) (Crowd, error) {
+	var c Crowd
+	const x = `WITH a AS (SELECT principal, count(*) AS k FROM requests WHERE %s GROUP BY principal), b AS (SELECT principal, count(*) AS k FROM requests WHERE %s GROUP BY principal),
+ x AS (SELECT principal, coalesce(b.k, 0) AS before, coalesce(a.k, 0) AS now FROM a FULL JOIN b USING (principal)) `
+	with := fmt.Sprintf(x, now.where(), before.where())
+	err := s.one(ctx, with+"SELECT count(*) FILTER (now > 0), count(*) FILTER (now > 0 AND before > 0), count(*) FILTER (now = 0) FROM x", &c.Now, &c.Returning, &c.Gone)
+	if err == nil {
+		c.Movements, err = rows(ctx, s, with+"SELECT principal, before, now FROM x WHERE now <> before ORDER BY abs(now - before) DESC, principal LIMIT "+fmt.Sprint(max(n, 0)),
+			func(r rowScanner, m *Movement) error { return r.Scan(&m.Principal, &m.Before, &m.Now) })
+	}
+	if err != nil {
+		return Crowd{}, fmt.Errorf("movements: %w", err)
+	}
+	return c, nil
+}
+
+// KindStat is what principals of one kind did.
+type KindStat struct {
+	Kind       string // "user", "session" or "client", by how they are told apart
+	Principals int64
+	Requests   int64
+	P50, P99   float64 // requests per principal
+	Most       int64   // of one principal
+	Top        int64   // requests of the busiest hundredth of them, at least of one
+}
+
+// Kinds returns the kinds of principals, in order of their requests.
+func (s *Store) Kinds(ctx context.Context, f Filter) ([]KindStat, error) {
+	out, err := rows(ctx, s, `WITH p AS (SELECT split_part(principal, ':', 1) AS kind, n FROM (SELECT principal, count(*) AS n FROM requests WHERE `+f.where()+` GROUP BY principal)),
+ o AS (SELECT kind, n, row_number() OVER (PARTITION BY kind ORDER BY n DESC) AS i, count(*) OVER (PARTITION BY kind) AS c FROM p)
+SELECT kind, count(*), sum(n)::BIGINT AS k, quantile_cont(n, 0.5), quantile_cont(n, 0.99), max(n), sum(n) FILTER (i <= greatest(c // 100, 1))::BIGINT FROM o GROUP BY kind ORDER BY k DESC, kind`,
+		func(r rowScanner, k *KindStat) error {
+			return r.Scan(&k.Kind, &k.Principals, &k.Requests, &k.P50, &k.P99, &k.Most, &k.Top)
+		})
+	if err != nil {
+		return nil, fmt.Errorf("kinds of principals: %w", err)
+	}
+	return out, nil
+}

@@ -206,3 +206,49 @@ func TestNetworks(t *testing.T) {
 		t.Errorf("users %+v of %d, %v", users, n, err)
 	}
 }
+
+func TestBehaviorQueries(t *testing.T) {
+	ctx := context.Background()
+	s := fresh(t)
+	at := int64(1_767_600_000_000_000)
+	b := &traffic.Batch{}
+	add := func(second int64, user, target, agent string, status int32) {
+		b.Requests = append(b.Requests, traffic.Request{File: "log", Line: int64(len(b.Requests) + 1), Time: at + second*1e6, Method: "GET", Target: target, User: user, Agent: agent, Status: status, Latency: -1})
+	}
+	add(0, "ann", "/a/1", "old", 200)
+	add(1, "ann", "/a/2", "old", 200)
+	add(2, "bob", "/a/3", "old", 200)
+	add(10, "ann", "/a/4", "new", 200)
+	add(11, "cid", "/b/1", "new", 404)
+	add(12, "cid", "/b/2", "new", 500)
+	add(13, "cid", "/c", "old", 200)
+	add(14, "dan", "/c", "", 200)
+	mustIngest(t, s, "log", b)
+	now, before := Filter{Since: at + 5e6, Until: at + 20e6}, Filter{Since: at, Until: at + 5e6}
+	list, all, err := s.Newcomers(ctx, "template", 10, now)
+	if err != nil || all != 2 || len(list) != 2 || list[0].Requests != 2 || list[0].Errors+list[1].Errors != 2 || list[0].First+list[1].First != 2*at+24e6 {
+		t.Errorf("new templates %+v of %d, %v", list, all, err)
+	}
+	list, all, err = s.Newcomers(ctx, "agent", 10, now)
+	if err != nil || all != 1 || len(list) != 1 || list[0] != (Newcomer{"new", 3, 2, 2, at + 10e6}) {
+		t.Errorf("new agents %+v of %d, %v", list, all, err)
+	}
+	if _, _, err := s.Newcomers(ctx, "body; DROP TABLE requests", 10, now); err == nil {
+		t.Error("a column that is none was taken")
+	}
+	c, err := s.Movements(ctx, 2, now, before)
+	if err != nil || c.Now != 3 || c.Returning != 1 || c.Gone != 1 || !slices.Equal(c.Movements, []Movement{{"user:cid", 0, 3}, {"user:ann", 2, 1}}) {
+		t.Errorf("movements %+v, %v", c, err)
+	}
+	kinds, err := s.Kinds(ctx, Filter{})
+	if err != nil || len(kinds) != 1 || kinds[0] != (KindStat{"user", 4, 8, 2, kinds[0].P99, 3, 3}) {
+		t.Errorf("kinds %+v, %v", kinds, err)
+	}
+	// A folding makes new names old ones.
+	if err := s.ReplaceTemplates(ctx, map[string]string{"/c": "/a/{id}"}); err != nil {
+		t.Fatal(err)
+	}
+	if list, all, err = s.Newcomers(ctx, "template", 10, now); err != nil || all != 1 || len(list) != 1 {
+		t.Errorf("new templates after folding %+v of %d, %v", list, all, err)
+	}
+}

@@ -206,6 +206,7 @@ func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error)
 		{"", func() error { return a.reportScores(d, sum) }},
 		{"security", func() error { return a.reportSecurity(st, d, sum, step, o.top) }},
 		{"performance", func() error { return a.reportPerformance(st, d, sum, step, o) }},
+		{"behavior", func() error { return a.reportBehavior(st, d, sum, o.top) }},
 		{"models", func() error { return a.reportModels(d) }},
 		{"audit", func() error { return a.reportAudit(st, d, o.top) }},
 	} {

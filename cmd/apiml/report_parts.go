@@ -33,14 +33,7 @@ func (a *app) reportChanges(st *store.Store, d *report.Data, sum store.Summary) 
 		v.ChangesNote = "No request has a time, so there is nothing to compare."
 		return nil
 	}
-	now, name := a.window, "this time"
-	if now.Since == 0 || now.Until == 0 {
-		end := sum.Last + 1
-		if now.Until != 0 {
-			end = now.Until
-		}
-		now, name = store.Filter{Since: max(end-comparedSpan.Microseconds(), now.Since), Until: end}, "the last 24 h"
-	}
+	now, name := a.compared(sum)
 	v.RecentSpan = name
 	here, err := st.Summary(a.ctx, now)
 	if err != nil {
@@ -57,12 +50,7 @@ func (a *app) reportChanges(st *store.Store, d *report.Data, sum store.Summary) 
 	}
 	v.RecentCount = here.Incidents
 
-	begin := int64(traffic.NoTime) // of all requests, in the window or not
-	for _, in := range d.Inputs {
-		if in.Kind == store.KindHTTP && !in.First.IsZero() && (begin == traffic.NoTime || in.First.UnixMicro() < begin) {
-			begin = in.First.UnixMicro()
-		}
-	}
+	begin := beginning(d)
 	length, week := now.Until-now.Since, (7 * 24 * time.Hour).Microseconds()
 	back := (length + week - 1) / week * week
 	c := report.Comparison{Now: name, Range: reportSpan(now)}
@@ -73,7 +61,7 @@ func (a *app) reportChanges(st *store.Store, d *report.Data, sum store.Summary) 
 		by   int64
 	}{{"the " + spanName(length) + " before", length}, {"the same time " + weeks(back/week) + " before", back}} {
 		f := store.Filter{Since: now.Since - b.by, Until: now.Until - b.by}
-		if begin == traffic.NoTime || f.Since < begin-length/24 { // the first record of a day is not at midnight
+		if !reaches(begin, f) {
 			missing = append(missing, b.name)
 			continue
 		}
@@ -91,6 +79,83 @@ func (a *app) reportChanges(st *store.Store, d *report.Data, sum store.Summary) 
 	}
 	c.Rows = changeRows(sums)
 	v.Changes = append(v.Changes, c)
+	return nil
+}
+
+// compared is the time that is set beside others, with its name.
+func (a *app) compared(sum store.Summary) (store.Filter, string) {
+	now := a.window
+	if now.Since != 0 && now.Until != 0 {
+		return now, "this time"
+	}
+	end := sum.Last + 1
+	if now.Until != 0 {
+		end = now.Until
+	}
+	return store.Filter{Since: max(end-comparedSpan.Microseconds(), now.Since), Until: end}, "the last 24 h"
+}
+
+// beginning is the time of the first request of the store, in the window or not;
+// traffic.NoTime if none has one.
+func beginning(d *report.Data) int64 {
+	begin := int64(traffic.NoTime)
+	for _, in := range d.Inputs {
+		if in.Kind == store.KindHTTP && !in.First.IsZero() && (begin == traffic.NoTime || in.First.UnixMicro() < begin) {
+			begin = in.First.UnixMicro()
+		}
+	}
+	return begin
+}
+
+// reaches says whether a store that begins there covers f: the first record of a
+// day is not at midnight.
+func reaches(begin int64, f store.Filter) bool {
+	return begin != traffic.NoTime && f.Since >= begin-(f.Until-f.Since)/24
+}
+
+// reportBehavior says who comes, who moved since the time before, and which
+// templates and agents had never occurred.
+func (a *app) reportBehavior(st *store.Store, d *report.Data, sum store.Summary, top int) error {
+	b := &d.Behavior
+	kinds, err := st.Kinds(a.ctx, a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	for _, k := range kinds {
+		b.Kinds = append(b.Kinds, report.Kind{Kind: k.Kind, Principals: k.Principals, Requests: k.Requests, P50: report.Num(k.P50), P99: report.Num(k.P99), Most: k.Most, Top: k.Top})
+	}
+	if sum.Requests == 0 || sum.First == traffic.NoTime {
+		return nil
+	}
+	now, name := a.compared(sum)
+	length := now.Until - now.Since
+	before := store.Filter{Since: now.Since - length, Until: now.Since}
+	if !reaches(beginning(d), before) {
+		return nil
+	}
+	b.Span, b.Before, b.Range = name, "the "+spanName(length)+" before", reportSpan(now)
+	crowd, err := st.Movements(a.ctx, top, now, before)
+	if err != nil {
+		return storeError(err)
+	}
+	b.Now, b.Returning, b.Gone = crowd.Now, crowd.Returning, crowd.Gone
+	for _, m := range crowd.Movements {
+		b.Movements = append(b.Movements, report.Movement{Principal: m.Principal, Before: m.Before, Now: m.Now})
+	}
+	for _, c := range []struct {
+		column string
+		list   *[]report.Newcomer
+		all    *int64
+	}{{"template", &b.Templates, &b.TemplateCount}, {"agent", &b.Agents, &b.AgentCount}} {
+		list, all, err := st.Newcomers(a.ctx, c.column, top, now)
+		if err != nil {
+			return storeError(err)
+		}
+		*c.all = all
+		for _, n := range list {
+			*c.list = append(*c.list, report.Newcomer{Name: n.Name, Requests: n.Requests, Errors: n.Errors, Principals: n.Principals, First: micros(n.First)})
+		}
+	}
 	return nil
 }
 

@@ -113,7 +113,7 @@
   function hidden(tr, from, to) {
     var c = tr.getAttribute("data-class"), a = tr.getAttribute("data-from"), b = tr.getAttribute("data-to");
     if (state.type && c !== null && c.split(", ").indexOf(state.type) < 0) { return true; }
-    if (a && from !== null && +b < from || a && to !== null && +a >= to) { return true; }
+    if (b && from !== null && +b < from || a && to !== null && +a >= to) { return true; }
     return state.q !== "" && tr.textContent.toLowerCase().indexOf(state.q.toLowerCase()) < 0;
   }
   function filter() {
