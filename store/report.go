@@ -333,22 +333,20 @@ func (s *Store) Newcomers(ctx context.Context, column string, n int, f Filter) (
 	if name == "" {
 		return nil, 0, fmt.Errorf("newcomers: no column %q", column)
 	}
-	known := name
-	if name == "template" {
-		known = folded
+	fold := func(from string) string { // (raw, …) with the name that it is grouped by
+		if name == "agent" {
+			return "SELECT *, raw AS name FROM " + from
+		}
+		return "SELECT *, " + strings.ReplaceAll(folded, "r.template", "r.raw") + " AS name FROM " + from + " r"
 	}
-	// Raw names first: few of them are left to be folded.
-	old := Filter{Until: f.Since}
-	q := `WITH c AS (SELECT ` + name + ` AS raw, count(*) FILTER (` + f.where() + `) AS n, count(*) FILTER (status >= 400 AND ` + f.where() + `) AS e, min(time) FILTER (` + f.where() + `) AS a, count(*) FILTER (` + old.where() + `) AS old
-  FROM requests WHERE ` + name + ` IS NOT NULL AND ` + name + ` <> '' GROUP BY raw),
- m AS (SELECT ` + strings.ReplaceAll(known, "r.template", "r.raw") + ` AS name, raw, n, e, a, old FROM c r),
- g AS (SELECT name, sum(n)::BIGINT AS n, sum(e)::BIGINT AS e, min(a) AS a FROM m GROUP BY name HAVING sum(old) = 0 AND sum(n) > 0),
+	some := name + " IS NOT NULL AND " + name + " <> '' AND "
+	q := `WITH c AS (SELECT ` + name + ` AS raw, count(*) AS n, count(*) FILTER (status >= 400) AS e, min(time) AS a FROM requests WHERE ` + some + f.where() + ` GROUP BY raw),
+ o AS (SELECT DISTINCT ` + name + ` AS raw FROM requests WHERE ` + some + Filter{Until: f.Since}.where() + `),
+ m AS (` + fold("c") + `),
+ g AS (SELECT name, sum(n)::BIGINT AS n, sum(e)::BIGINT AS e, min(a) AS a FROM m WHERE name NOT IN (SELECT name FROM (` + fold("o") + `)) GROUP BY name),
  top AS (SELECT *, count(*) OVER () AS everything FROM g ORDER BY n DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  p AS (SELECT m.name AS name, count(DISTINCT principal) AS p FROM requests JOIN m ON requests.` + name + ` = m.raw WHERE m.name IN (SELECT name FROM top) AND ` + f.where() + ` GROUP BY m.name)
 SELECT name, n, e, p, a, everything FROM top JOIN p USING (name) ORDER BY n DESC, name`
-	if name != "template" {
-		q = strings.ReplaceAll(q, "SELECT agent AS name, raw", "SELECT raw AS name, raw")
-	}
 	all := int64(0)
 	out, err := rows(ctx, s, q, func(r rowScanner, v *Newcomer) error {
 		return r.Scan(&v.Name, &v.Requests, &v.Errors, &v.Principals, (*micros)(&v.First), &all)
