@@ -189,7 +189,7 @@ func inspect(t *testing.T, page []byte, width int) (p probed) {
 
 func TestChromium(t *testing.T) {
 	page := render(t, sample())
-	for _, width := range []int{1400, 360} {
+	for _, width := range []int{2560, 1400, 360} {
 		p := inspect(t, page, width)
 		if p.Charts != 9 || p.Paths < 9*3 {
 			t.Errorf("%d px: %d charts with %d paths, want 9", width, p.Charts, p.Paths)
@@ -218,5 +218,52 @@ func TestChromiumHostile(t *testing.T) {
 	}
 	if p.Charts == 0 || !strings.Contains(p.Tips, "onerror=") {
 		t.Errorf("%d charts; the payload is in no tooltip, so nothing was tested", p.Charts)
+	}
+}
+
+// TestAxe runs axe-core, whose file axe.min.js APIML_AXE names (npm pack
+// axe-core), on the page in both colour schemes. No finding may be serious.
+func TestAxe(t *testing.T) {
+	path := os.Getenv("APIML_AXE")
+	if path == "" {
+		t.Skip("APIML_AXE is not set: the page was not checked for accessibility by axe-core")
+	}
+	axe, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const run = `axe.run(document, { resultTypes: ["violations"] }).then(function (r) {
+  var pre = document.createElement("pre");
+  pre.id = "axe";
+  pre.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(r.violations.map(function (v) { return { Id: v.id, Impact: v.impact, Where: v.nodes.map(function (n) { return n.html.slice(0, 200); }) }; })))));
+  document.body.appendChild(pre);
+});`
+	for _, d := range []*Data{sample(), {}} {
+		for _, flags := range [][]string{nil, {"--blink-settings=preferredColorScheme=0"}} {
+			s := strings.Replace(string(render(t, d)), "script-src ", "script-src "+cspHash(axe)+" "+cspHash([]byte(run))+" ", 1)
+			end := strings.LastIndex(s, "</body>")
+			s = s[:end] + "<script>" + string(axe) + "</script><script>" + run + "</script>" + s[end:]
+			dom := browser(t, []byte(s), "", append(flags, "--window-size=1400,1000", "--virtual-time-budget=40000", "--dump-dom")...)
+			_, dom, found := strings.Cut(dom, `<pre id="axe">`)
+			dom, _, _ = strings.Cut(dom, "</pre>")
+			b, err := base64.StdEncoding.DecodeString(dom)
+			if !found || err != nil {
+				t.Fatal("axe-core did not run", err)
+			}
+			var list []struct {
+				ID, Impact string
+				Where      []string
+			}
+			if err := json.Unmarshal(b, &list); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range list {
+				if v.Impact == "serious" || v.Impact == "critical" {
+					t.Errorf("%s: %s, %d times: %q", v.Impact, v.ID, len(v.Where), v.Where[:min(len(v.Where), 3)])
+				} else {
+					t.Logf("%s: %s: %q", v.Impact, v.ID, v.Where)
+				}
+			}
+		}
 	}
 }
