@@ -29,6 +29,10 @@ type spec struct {
 	Legend []string       `json:"legend,omitempty"`
 	Hide   []int          `json:"hide,omitempty"` // series that the tooltip leaves out
 	Bands  []bandTip      `json:"bands,omitempty"`
+	Start  int64          `json:"start,omitempty"` // of a chart over time: seconds since 1970, and …
+	Step   Num            `json:"step,omitempty"`  // … the seconds per point
+	Points int            `json:"points,omitempty"`
+	Class  []string       `json:"class,omitempty"` // attack types of the series, by which the page filters
 }
 
 type bandTip struct {
@@ -119,8 +123,9 @@ func axes(xname string, legend, zoom bool) []charts.GlobalOpts {
 }
 
 // timeline draws the series of t over time: the first as an area, the others
-// as lines over it; stacked bars if asked for. nil if there is nothing to draw.
-func timeline(id, label string, t Timeline, stacked bool) (*chart, error) {
+// as lines over it; stacked bars if asked for. class are the attack types of the
+// series if they are ones. nil if there is nothing to draw.
+func timeline(id, label string, t Timeline, stacked bool, class ...string) (*chart, error) {
 	n := 0
 	drawn := false
 	for _, l := range t.Series {
@@ -131,6 +136,7 @@ func timeline(id, label string, t Timeline, stacked bool) (*chart, error) {
 		return nil, nil
 	}
 	x := clock(t.Start, t.Step, n)
+	sp := spec{Start: t.Start.Unix(), Step: t.Step, Points: n, Class: class}
 	global := append(axes("", len(t.Series) > 1, n > 150), charts.WithInitializationOpts(opts.Initialization{ChartID: id}))
 	if stacked {
 		c := charts.NewBar()
@@ -145,7 +151,8 @@ func timeline(id, label string, t Timeline, stacked bool) (*chart, error) {
 				charts.WithItemStyleOpts(opts.ItemStyle{Color: palette()[i%len(palette())]}))
 		}
 		c.Validate()
-		return spec{Option: c.JSON()}.encode(id, label)
+		sp.Option = c.JSON()
+		return sp.encode(id, label)
 	}
 	c := charts.NewLine()
 	c.SetGlobalOptions(global...)
@@ -168,7 +175,8 @@ func timeline(id, label string, t Timeline, stacked bool) (*chart, error) {
 		c.AddSeries(l.Name, data, style...)
 	}
 	c.Validate()
-	return spec{Option: c.JSON()}.encode(id, label)
+	sp.Option = c.JSON()
+	return sp.encode(id, label)
 }
 
 // forecastChart draws history, forecast and both bands on one clock. A band is

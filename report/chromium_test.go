@@ -109,6 +109,18 @@ const probe = `(function () {
     var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
     th.click(); out.down = cells(); th.click(); out.up = cells();
   }
+  // The filter by text and type, and the charts by time; then back.
+  var set = function (id, v) { var e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event("input")); };
+  var rows = function () { return document.querySelectorAll("table.sort > tbody > tr:not([hidden])").length; };
+  var all = rows(), chosen = document.getElementById("filter-class").options[1];
+  out.filtered = [all];
+  location.hash = "type=" + encodeURIComponent(chosen ? chosen.value : "") + "&q=zzz-no-such-row";
+  window.dispatchEvent(new Event("hashchange")); out.filtered.push(rows());
+  location.hash = "q="; window.dispatchEvent(new Event("hashchange")); out.filtered.push(rows());
+  location.hash = "from=2026-03-14T10:00&to=2026-03-14T20:00"; window.dispatchEvent(new Event("hashchange")); out.filtered.push(rows());
+  var traffic = document.getElementById("traffic"), axis = traffic && echarts.getInstanceByDom(traffic).getOption().xAxis[0];
+  if (axis && axis.min !== undefined) { out.zoom = [axis.min, axis.max]; }
+  document.getElementById("filter-clear").click(); out.filtered.push(rows());
   out.images = document.images.length;
   out.pwned = document.documentElement.getAttribute("data-pwned");
   out.title = document.title;
@@ -136,6 +148,7 @@ type probed struct {
 	Charts, Paths   int
 	Tips            string
 	Down, Up        []int
+	Filtered, Zoom  []int // rows: all, none, all, of some hours, all; points of the traffic shown
 	Images          int
 	Pwned           string
 	Title           string
@@ -176,16 +189,19 @@ func inspect(t *testing.T, page []byte, width int) (p probed) {
 
 func TestChromium(t *testing.T) {
 	page := render(t, sample())
-	for _, width := range []int{1400, 360} {
+	for _, width := range []int{2560, 1400, 360} {
 		p := inspect(t, page, width)
-		if p.Charts != 7 || p.Paths < 7*4 {
-			t.Errorf("%d px: %d charts with %d paths, want 7", width, p.Charts, p.Paths)
+		if p.Charts != 9 || p.Paths < 9*3 {
+			t.Errorf("%d px: %d charts with %d paths, want 9", width, p.Charts, p.Paths)
 		}
 		if !slices.IsSorted(p.Up) || len(p.Up) != 10 || p.Down[0] != p.Up[9] {
 			t.Errorf("sorted down %v, up %v", p.Down, p.Up)
 		}
 		if !strings.Contains(p.Tips, "03-14 00:00") {
 			t.Error("no tooltip was shown")
+		}
+		if f := p.Filtered; len(f) != 5 || f[1] != 0 || f[2] != f[0] || f[3] >= f[0] || f[3] == 0 || f[4] != f[0] || !slices.Equal(p.Zoom, []int{40, 79}) {
+			t.Errorf("rows %v, points of the traffic %v", f, p.Zoom)
 		}
 		if p.Title != defaultTitle {
 			t.Errorf("title %q", p.Title)
@@ -202,5 +218,52 @@ func TestChromiumHostile(t *testing.T) {
 	}
 	if p.Charts == 0 || !strings.Contains(p.Tips, "onerror=") {
 		t.Errorf("%d charts; the payload is in no tooltip, so nothing was tested", p.Charts)
+	}
+}
+
+// TestAxe runs axe-core, whose file axe.min.js APIML_AXE names (npm pack
+// axe-core), on the page in both colour schemes. No finding may be serious.
+func TestAxe(t *testing.T) {
+	path := os.Getenv("APIML_AXE")
+	if path == "" {
+		t.Skip("APIML_AXE is not set: the page was not checked for accessibility by axe-core")
+	}
+	axe, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const run = `axe.run(document, { resultTypes: ["violations"] }).then(function (r) {
+  var pre = document.createElement("pre");
+  pre.id = "axe";
+  pre.textContent = btoa(unescape(encodeURIComponent(JSON.stringify(r.violations.map(function (v) { return { Id: v.id, Impact: v.impact, Where: v.nodes.map(function (n) { return n.html.slice(0, 200); }) }; })))));
+  document.body.appendChild(pre);
+});`
+	for _, d := range []*Data{sample(), {}} {
+		for _, flags := range [][]string{nil, {"--blink-settings=preferredColorScheme=0"}} {
+			s := strings.Replace(string(render(t, d)), "script-src ", "script-src "+cspHash(axe)+" "+cspHash([]byte(run))+" ", 1)
+			end := strings.LastIndex(s, "</body>")
+			s = s[:end] + "<script>" + string(axe) + "</script><script>" + run + "</script>" + s[end:]
+			dom := browser(t, []byte(s), "", append(flags, "--window-size=1400,1000", "--virtual-time-budget=40000", "--dump-dom")...)
+			_, dom, found := strings.Cut(dom, `<pre id="axe">`)
+			dom, _, _ = strings.Cut(dom, "</pre>")
+			b, err := base64.StdEncoding.DecodeString(dom)
+			if !found || err != nil {
+				t.Fatal("axe-core did not run", err)
+			}
+			var list []struct {
+				ID, Impact string
+				Where      []string
+			}
+			if err := json.Unmarshal(b, &list); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range list {
+				if v.Impact == "serious" || v.Impact == "critical" {
+					t.Errorf("%s: %s, %d times: %q", v.Impact, v.ID, len(v.Where), v.Where[:min(len(v.Where), 3)])
+				} else {
+					t.Logf("%s: %s: %q", v.Impact, v.ID, v.Where)
+				}
+			}
+		}
 	}
 }

@@ -65,11 +65,13 @@ type Data struct {
 	First       time.Time   `json:"first,omitzero"`
 	Last        time.Time   `json:"last,omitzero"`
 	Synthetic   bool        `json:"synthetic"` // some of the records were generated
+	Sections    []string    `json:"sections"`  // IDs of the sections to show, empty = all: what the others show was not collected
 	Warnings    []string    `json:"warnings"`
 	Inputs      []Input     `json:"inputs"`
 	Overview    Overview    `json:"overview"`
 	Security    Security    `json:"security"`
 	Performance Performance `json:"performance"`
+	Behavior    Behavior    `json:"behavior"`
 	Models      []Model     `json:"models"`
 	Audit       Audit       `json:"audit"`
 	Config      []Setting   `json:"config"`
@@ -128,6 +130,29 @@ type Overview struct {
 	Traffic      Timeline `json:"traffic"` // first series: all requests; further ones, e.g. 4xx and 5xx, drawn over it
 	Status       []Count  `json:"status"`  // "200", "404", …; "0" = unknown
 	Methods      []Count  `json:"methods"`
+
+	Changes     []Comparison `json:"changes"`      // of the same figures at two times
+	ChangesNote string       `json:"changes_note"` // why there are none, or which are missing
+	Recent      []Incident   `json:"recent"`       // incidents of the time that Changes begins with, without evidence
+	RecentCount int64        `json:"recent_count"` // all of them
+	RecentSpan  string       `json:"recent_span"`  // which time that is: "the last 24 h"
+}
+
+// Comparison sets figures beside the same ones at other times.
+type Comparison struct {
+	Now    string      `json:"now"`    // "the last 24 h"
+	Range  string      `json:"range"`  // when that is, in words
+	Before []string    `json:"before"` // "the 24 h before", "the same 24 h a week before"
+	Rows   []ChangeRow `json:"rows"`
+}
+
+// ChangeRow is one figure; Before is parallel to that of the Comparison.
+type ChangeRow struct {
+	Name      string `json:"name"`
+	Unit      string `json:"unit"` // "count", "share" or "seconds"
+	HighIsBad bool   `json:"high_is_bad"`
+	Now       Num    `json:"now"`
+	Before    []Num  `json:"before"`
 }
 
 // Security holds what the scores say. Scored = 0 means that nothing was scored.
@@ -146,7 +171,12 @@ type Security struct {
 	IncidentCount int64       `json:"incident_count"`
 	Principals    []Principal `json:"principals"`
 	Targets       []Target    `json:"targets"`
-	Blocked       []Count     `json:"blocked"` // requests that the server refused: "401", "403", "429", …
+	Networks      []Network   `json:"networks"`
+	NetworkCount  int64       `json:"network_count"` // all of them, -1 unknown
+	Blocked       []Refusal   `json:"blocked"`       // requests that the server refused: "401", "403", "429", …
+	BlockedTime   Timeline    `json:"blocked_time"`  // the same over time, one series per status
+	Score         DailyScore  `json:"score"`
+	False         FalseAlerts `json:"false_positives"`
 	Rules         Rules       `json:"rules"`
 }
 
@@ -178,6 +208,84 @@ type Evidence struct {
 	Line    int64  `json:"line"`
 	Request string `json:"request"` // "GET /a?b=c", redacted
 	Why     string `json:"why"`     // reasons or rules
+}
+
+// Refusal is a status by which the server refused requests. Unknown counts are
+// -1.
+type Refusal struct {
+	Name    string `json:"name"`
+	Count   int64  `json:"count"`
+	Scored  int64  `json:"scored"`
+	Flagged int64  `json:"flagged"` // of the scored
+}
+
+// Network is the traffic from one network.
+type Network struct {
+	Network  string `json:"network"` // "192.0.2.0/24"
+	Clients  int64  `json:"clients"` // distinct addresses
+	Requests int64  `json:"requests"`
+	Errors   int64  `json:"errors"`  // status 4xx and 5xx
+	Flagged  int64  `json:"flagged"` // -1 unknown
+}
+
+// DailyScore is the security score per day.
+type DailyScore struct {
+	Days  []ScoreDay `json:"days"`
+	Trend Num        `json:"trend"` // points per day; unknown with fewer than three days
+}
+
+// ScoreDay is the security score of one day, from 0 to 100, and what it is made
+// of. No day is perfect: 100 says that nothing was flagged.
+type ScoreDay struct {
+	Day      time.Time `json:"day,omitzero"`
+	Scored   int64     `json:"scored"`
+	Flagged  int64     `json:"flagged"`
+	Through  int64     `json:"through"` // flagged requests that the server answered with 1xx to 3xx
+	Score    Num       `json:"score"`
+	Refused  int64     `json:"refused"` // 401, 403, 406, 429, 444; not part of the score
+	Requests int64     `json:"requests"`
+}
+
+// FalseAlerts is what is known about false alerts: from labels, else from the training
+// of the model.
+type FalseAlerts struct {
+	Benign    int64       `json:"benign"`  // scored requests that are benign by their label
+	Flagged   int64       `json:"flagged"` // of these
+	Low       Num         `json:"low"`     // 95 % interval of the share
+	High      Num         `json:"high"`
+	Classes   []FalseRow  `json:"classes"`
+	Templates []FalseRow  `json:"templates"` // those with the most
+	Expected  Expectation `json:"expected"`
+}
+
+// FalseRow counts flagged requests with a label, by class or by template.
+type FalseRow struct {
+	Name    string   `json:"name"`
+	Flagged int64    `json:"flagged"`
+	Benign  int64    `json:"benign"`
+	Example Evidence `json:"example"`
+}
+
+// Expectation is what a threshold is expected to cost, by the clean requests of
+// the training, scored out of fold. Clean = 0 means that nothing is known.
+type Expectation struct {
+	Clean          int64    `json:"clean"` // requests behind it
+	Threshold      Num      `json:"threshold"`
+	RequestsPerDay Num      `json:"requests_per_day"`
+	PerDay         Num      `json:"per_day"` // false alerts
+	Low            Num      `json:"low"`     // 95 % interval
+	High           Num      `json:"high"`
+	AtLeast        bool     `json:"at_least"`  // the model keeps only the highest scores: it is this or more
+	Attackers      Num      `json:"attackers"` // share of the attackers in the training that it would flag
+	Budgets        []Budget `json:"budgets"`
+}
+
+// Budget is what another alert budget would take.
+type Budget struct {
+	PerDay       Num  `json:"per_day"` // false alerts
+	Threshold    Num  `json:"threshold"`
+	Attackers    Num  `json:"attackers"`    // share of the attackers in the training that are flagged at it
+	Extrapolated bool `json:"extrapolated"` // beyond what the training has seen
 }
 
 // Principal is one sender of requests.
@@ -234,6 +342,17 @@ type Disagreement struct {
 type Performance struct {
 	Templates []Template `json:"templates"`
 	Forecasts []Forecast `json:"forecasts"`
+	Week      HeatMap    `json:"week"`  // weekday × hour
+	Hours     HeatMap    `json:"hours"` // template × hour
+}
+
+// HeatMap is the latency in seconds per row and hour of the day, UTC. All three
+// have 24 columns per row; Requests is -1 where there were none.
+type HeatMap struct {
+	Rows     []string  `json:"rows"`
+	Requests [][]int64 `json:"requests"`
+	P50      [][]Num   `json:"p50"`
+	P95      [][]Num   `json:"p95"`
 }
 
 // Template is one row of the template table. Latencies in seconds.
@@ -276,6 +395,50 @@ type BacktestRow struct {
 	SMAPE      Num    `json:"smape"` // percent, M4
 	Coverage80 Num    `json:"coverage80"`
 	Coverage95 Num    `json:"coverage95"`
+}
+
+// Behavior is who comes, who moved and what is new. Range "" means that there is
+// no time to compare with.
+type Behavior struct {
+	Kinds         []Kind     `json:"kinds"`
+	Span          string     `json:"span"`      // "the last 24 h"
+	Before        string     `json:"before"`    // "the 24 h before"
+	Range         string     `json:"range"`     // when Span is, in words
+	Now           int64      `json:"now"`       // principals in Span
+	Returning     int64      `json:"returning"` // of these, those that came in Before too
+	Gone          int64      `json:"gone"`      // that came in Before and not in Span
+	Movements     []Movement `json:"movements"`
+	Templates     []Newcomer `json:"templates"` // of Span, that did not occur at any time before
+	TemplateCount int64      `json:"template_count"`
+	Agents        []Newcomer `json:"agents"`
+	AgentCount    int64      `json:"agent_count"`
+}
+
+// Kind is a kind of principals.
+type Kind struct {
+	Kind       string `json:"kind"` // "user", "session", "client"
+	Principals int64  `json:"principals"`
+	Requests   int64  `json:"requests"`
+	P50        Num    `json:"p50"` // requests per principal
+	P99        Num    `json:"p99"`
+	Most       int64  `json:"most"` // of one
+	Top        int64  `json:"top"`  // requests of the busiest hundredth of them
+}
+
+// Movement is how many requests a principal made at two times.
+type Movement struct {
+	Principal string `json:"principal"`
+	Before    int64  `json:"before"`
+	Now       int64  `json:"now"`
+}
+
+// Newcomer is a template or an agent that is new.
+type Newcomer struct {
+	Name       string    `json:"name"`
+	Requests   int64     `json:"requests"`
+	Errors     int64     `json:"errors"` // status 4xx and 5xx
+	Principals int64     `json:"principals"`
+	First      time.Time `json:"first,omitzero"`
 }
 
 // Model is one fitted model with what is known about its quality.
@@ -381,7 +544,24 @@ type Finding struct {
 type Audit struct {
 	Runs       []Run    `json:"runs"`
 	Rejects    []Reject `json:"rejects"`
-	Redactions []Count  `json:"redactions"`
+	Redactions []Count  `json:"redactions"` // values by kind: "secret", "jwt", "pan", and the personal data in URLs: "email", "phone"
+	Masked     bool     `json:"masked"`     // personal data in URLs is masked, not only counted
+	Users      []User   `json:"users"`
+	UserCount  int64    `json:"user_count"` // all of them
+	Keep       string   `json:"keep"`       // what is kept how long, one sentence
+}
+
+// User is what one authenticated user did.
+type User struct {
+	User     string    `json:"user"`
+	Requests int64     `json:"requests"`
+	Writes   int64     `json:"writes"` // neither GET, HEAD, OPTIONS nor TRACE
+	Denied   int64     `json:"denied"` // 401 and 403
+	Errors   int64     `json:"errors"` // status 4xx and 5xx
+	Clients  int64     `json:"clients"`
+	Template string    `json:"template"` // the most frequent one
+	First    time.Time `json:"first,omitzero"`
+	Last     time.Time `json:"last,omitzero"`
 }
 
 // Run is one line of the ledger.

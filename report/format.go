@@ -155,6 +155,25 @@ func at(t time.Time) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
+// dayOf prints a day.
+func dayOf(t time.Time) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.UTC().Format("2006-01-02")
+}
+
+// local prints a time as an input of type datetime-local reads it, in UTC.
+func local(t time.Time) string { return t.UTC().Format("2006-01-02T15:04") }
+
+// unix is the key by which rows are filtered by time: seconds, "" if unknown.
+func unix(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.Unix(), 10)
+}
+
 // between prints a range of times without saying the day twice.
 func between(a, b time.Time) string {
 	switch {

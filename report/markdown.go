@@ -29,11 +29,11 @@ func Markdown(w io.Writer, d *Data) error {
 		b.WriteString(", **synthetic data**")
 	}
 	b.WriteString("\n\n")
-	for _, make := range sections() {
-		s, err := make(d)
-		if err != nil {
-			return err
-		}
+	list, err := sections(d)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
 		fmt.Fprintf(b, "- **%s:** %s\n", s.Title, md(s.Lead))
 	}
 	for _, x := range d.Warnings {
@@ -41,16 +41,64 @@ func Markdown(w io.Writer, d *Data) error {
 	}
 
 	var rows [][]string
-	for _, k := range figures(d) {
-		rows = append(rows, []string{k.Label, k.Value, k.Detail})
+	if d.shows("overview") {
+		for _, k := range figures(d) {
+			rows = append(rows, []string{k.Label, k.Value, k.Detail})
+		}
+		table(b, "Key figures", "l:Figure|r:Value|l:Detail", rows)
+		for _, c := range comparisons(d) {
+			head := "l:Figure|r:" + md(c.Now)
+			for _, x := range c.Before {
+				head += "|r:" + md(x) + "|r:Change"
+			}
+			rows = nil
+			for _, r := range c.Rows {
+				row := []string{r.Name, r.Now}
+				for _, x := range r.Before {
+					row = append(row, x.Value, x.Change)
+				}
+				rows = append(rows, row)
+			}
+			table(b, "Changes: "+md(c.Range), head, rows)
+		}
 	}
-	table(b, "Key figures", "l:Figure|r:Value|l:Detail", rows)
 
 	rows = nil
 	for _, i := range d.Security.Incidents {
 		rows = append(rows, []string{i.ID, title(i.Class), between(i.First, i.Last), commas(i.Requests), number(i.Probability), i.Principal, i.Target})
 	}
 	table(b, "Incidents", "l:Incident|l:Type|l:First – last|r:Requests|r:Highest p|l:Principal|l:Target", rows)
+
+	rows = nil
+	for _, x := range d.Security.Blocked {
+		rows = append(rows, []string{x.Name, refusal(x.Name), commas(x.Count), commas(x.Flagged)})
+	}
+	table(b, "Refused by the server", "r:Status|l:Meaning|r:Requests|r:Flagged", rows)
+
+	if e := falseSentences(d); d.shows("security") && len(e) > 0 {
+		b.WriteString("\n## False alerts\n\n")
+		for _, x := range e {
+			fmt.Fprintf(b, "- %s\n", md(x))
+		}
+	}
+
+	rows = nil
+	for _, t := range d.Performance.Templates {
+		rows = append(rows, []string{t.Template, commas(t.Requests), share(t.ServerErrors, t.Requests), seconds(t.P50), seconds(t.P95), seconds(t.P99), percent(t.TimeShare)})
+	}
+	table(b, "Templates", "l:Template|r:Requests|r:5xx|r:p50|r:p95|r:p99|r:Share of time", rows)
+
+	rows = nil
+	for _, x := range d.Behavior.Templates {
+		rows = append(rows, []string{x.Name, commas(x.Requests), commas(x.Errors), commas(x.Principals), at(x.First)})
+	}
+	table(b, "New templates", "l:Template|r:Requests|r:Errors|r:Principals|l:First (UTC)", rows)
+
+	rows = nil
+	for _, x := range d.Behavior.Movements {
+		rows = append(rows, []string{x.Principal, commas(x.Before), commas(x.Now), delta(x.Now, x.Before)})
+	}
+	table(b, "Movements", "l:Principal|r:Before|r:Now|r:Change", rows)
 
 	rows = nil
 	for _, m := range d.Models {
@@ -68,6 +116,16 @@ func Markdown(w io.Writer, d *Data) error {
 	}
 	table(b, "Models", "l:Model|l:Metric|r:Value ± sd|r:Baseline|r:Rows|l:Protocol", rows)
 
+	if d.shows("audit") {
+		rows = nil
+		for _, x := range d.Audit.Redactions {
+			rows = append(rows, []string{kindName(x.Name), commas(x.Count)})
+		}
+		table(b, "Secrets and personal data", "l:Kind|r:Values", rows)
+	}
+	if !d.shows("overview") && !d.shows("audit") {
+		return b.Flush()
+	}
 	rows = nil
 	for _, i := range d.Inputs {
 		rows = append(rows, []string{i.Name, i.Format, commas(i.Read), commas(i.Parsed), commas(i.Rejected), commas(i.Filtered), share(i.Parsed, i.Read-i.Filtered)})

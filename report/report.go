@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -39,9 +40,44 @@ type section struct {
 	Body      template.HTML
 }
 
-// sections is the page in order.
-func sections() []func(*Data) (section, error) {
-	return []func(*Data) (section, error){overview, security, performance, models, audit, configuration}
+// part is a section and what makes it.
+type part struct {
+	id   string
+	make func(*Data) (section, error)
+}
+
+// parts is the page in order.
+func parts() []part {
+	return []part{{"overview", overview}, {"security", security}, {"performance", performance}, {"behavior", behavior}, {"models", models}, {"audit", audit}, {"configuration", configuration}}
+}
+
+// SectionIDs are the names of the sections in order, as in Data.Sections.
+func SectionIDs() []string {
+	var out []string
+	for _, p := range parts() {
+		out = append(out, p.id)
+	}
+	return out
+}
+
+// shows says whether d is to be shown with a section.
+func (d *Data) shows(id string) bool {
+	return len(d.Sections) == 0 || slices.Contains(d.Sections, id)
+}
+
+// sections makes those that are to be shown.
+func sections(d *Data) (out []section, err error) {
+	for _, p := range parts() {
+		if !d.shows(p.id) {
+			continue
+		}
+		s, err := p.make(d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
 }
 
 type page struct {
@@ -70,11 +106,11 @@ func HTML(w io.Writer, d *Data) error {
 	if err != nil {
 		return fmt.Errorf("report template: %w", err)
 	}
-	for _, make := range sections() {
-		s, err := make(d)
-		if err != nil {
-			return err
-		}
+	list, err := sections(d)
+	if err != nil {
+		return err
+	}
+	for _, s := range list {
 		var b bytes.Buffer
 		if err := tmpl.ExecuteTemplate(&b, s.Template, s.View); err != nil {
 			return fmt.Errorf("report section %q: %w", s.ID, err)
@@ -131,7 +167,7 @@ func JSON(w io.Writer, d *Data) error {
 func funcs() template.FuncMap {
 	return template.FuncMap{
 		"commas": commas, "human": human, "size": size, "percent": percent, "share": share, "ratio": ratio,
-		"seconds": seconds, "number": number, "rate": rate, "at": at, "between": between, "short": short,
+		"seconds": seconds, "number": number, "rate": rate, "at": at, "between": between, "day": dayOf, "local": local, "kind": kindOf, "delta": delta, "unix": unix, "short": short,
 		"title": title, "missing": missing, "width": width, "raw": raw,
 		"less":   func(a, b int64) int64 { return a - b },
 		"plural": func(n int, one string) string { return plural(int64(n), one) },

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/csv"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -60,6 +62,7 @@ func fill(v reflect.Value) {
 func hostile() *Data {
 	d := new(Data)
 	fill(reflect.ValueOf(d).Elem())
+	d.Sections = nil // all
 	return d
 }
 
@@ -80,7 +83,7 @@ var (
 // out of a string does not.
 func parse(t *testing.T, page string) (tags []tag) {
 	t.Helper()
-	void := []string{"meta", "link", "br"}
+	void := []string{"meta", "link", "br", "input"}
 	var open []string
 	rest := strings.TrimPrefix(page, "<!DOCTYPE html>")
 	for {
@@ -201,8 +204,8 @@ func TestPage(t *testing.T) {
 			t.Error("a header cell without scope")
 		}
 	}
-	if plots != 7 {
-		t.Errorf("%d charts, want 7", plots)
+	if plots != 9 {
+		t.Errorf("%d charts, want 9", plots)
 	}
 	for _, want := range []string{"799\u00a0k requests from 47.3\u00a0k principals", "Credential stuffing", "/api/products/{id}", "412 ms", "0.947 ± 0.012", "snaive-daily", "fitted on synthetic data", "APIML_LOG_LEVEL", "no weekly season"} {
 		if !bytes.Contains(page, []byte(want)) {
@@ -244,6 +247,35 @@ func TestHostileStrings(t *testing.T) {
 			t.Errorf("Markdown holds %q", raw)
 		}
 	}
+	var table bytes.Buffer
+	for _, d := range []*Data{d, deepCopy(d, func(s string) string { return "=cmd|'/c calc'!A0" })} {
+		d.Sections = nil
+		if err := CSV(&table, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := csv.NewReader(&table).ReadAll()
+	if err != nil || len(rows) < 100 {
+		t.Errorf("%d rows of CSV, %v", len(rows), err)
+	}
+	for _, r := range rows {
+		for _, v := range r {
+			if strings.ContainsAny(v, "\x00\x1b\u202e\n") || v != "" && strings.IndexByte("=+-@", v[0]) >= 0 {
+				t.Errorf("CSV holds %.60q", v)
+			}
+		}
+	}
+	d.Models[0].Name, d.Security.Types[0].Type = "=1+1\n", "\"\\\n"
+	var prom bytes.Buffer
+	if err := Prometheus(&prom, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(strings.TrimSuffix(prom.String(), "\n"), "\n") {
+		if !promLine.MatchString(line) {
+			t.Errorf("no line of Prometheus: %.200q", line)
+		}
+	}
+	d = before
 	cols := 0
 	for _, line := range strings.Split(md.String(), "\n") {
 		n := strings.Count(line, "|")
@@ -269,6 +301,61 @@ func scriptAssets(t *testing.T) []byte {
 		out = append(out, b...)
 	}
 	return out
+}
+
+// promLine is a line of the text format: a comment, or a sample.
+var promLine = regexp.MustCompile(`^(# (HELP|TYPE) apiml_[a-z_]+ .+|apiml_[a-z_0-9]+(\{([a-z]+="([^"\\\n]|\\["\\n])*",?)+\})? [0-9.e+-]+)$`)
+
+// The schema describes what JSON writes: every field, in both directions.
+func TestSchema(t *testing.T) {
+	var visit func(path string, schema map[string]any, v any)
+	visit = func(path string, schema map[string]any, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			props := schema["properties"].(map[string]any)
+			for k, x := range v {
+				p, ok := props[k].(map[string]any)
+				if !ok {
+					t.Errorf("%s.%s is not in the schema", path, k)
+					continue
+				}
+				visit(path+"."+k, p, x)
+			}
+			for k := range props {
+				if _, ok := v[k]; !ok {
+					t.Errorf("%s.%s is in the schema only", path, k)
+				}
+			}
+		case []any:
+			for _, x := range v {
+				visit(path+"[]", schema["items"].(map[string]any), x)
+			}
+		case string:
+			if schema["type"] != "string" && schema["const"] != v {
+				t.Errorf("%s is a string, want %v", path, schema)
+			}
+		case float64:
+			if fmt.Sprint(schema["type"]) == "[number null]" || schema["type"] == "integer" && v == math.Trunc(v) {
+				return
+			}
+			t.Errorf("%s is %v, want %v", path, v, schema)
+		case bool:
+			if schema["type"] != "boolean" {
+				t.Errorf("%s is a bool, want %v", path, schema)
+			}
+		}
+	}
+	d := hostile()
+	d.Schema = ""
+	var b bytes.Buffer
+	if err := JSON(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(b.Bytes(), &v); err != nil {
+		t.Fatal(err)
+	}
+	visit("", JSONSchema(), v)
 }
 
 // Every part may be missing, and every number unknown.

@@ -78,13 +78,44 @@ func sample() *Data {
 				{"/api/login", 31_880, 6_420, "credential_stuffing", .998},
 				{"/api/products/{id}", 210_331, 2_922, "data_scraping", 1},
 			},
-			Blocked: []Count{{"401", 19_711}, {"403", 2_310}, {"429", 1_189}},
+			Blocked:  []Refusal{{"401", 19_711, 19_711, 6_350}, {"403", 2_310, 2_310, 402}, {"429", 1_189, 1_189, 70}},
+			Networks: []Network{{"198.51.100.0/24", 120, 9_610, 6_011, 6_402}, {"203.0.113.0/24", 2, 1_230, 512, 790}, {"2001:db8:1::/48", 7, 88, 0, 0}}, NetworkCount: 9_120,
+			BlockedTime: Timeline{Start: start, Step: 3600, Series: []Line{{Name: "401"}, {Name: "429"}}},
+			Score:       DailyScore{Trend: -1.25, Days: []ScoreDay{{at(0), 400_000, 1_100, 300, 71.2, 3_000, 400_000}, {at(24), 399_341, 8_812, 2_204, 66.4, 20_210, 399_341}}},
+			False: FalseAlerts{Benign: 9_000, Flagged: 4, Low: .0002, High: .0011,
+				Classes:   []FalseRow{{Name: "sql_injection", Flagged: 400, Benign: 4}},
+				Templates: []FalseRow{{Name: "/search", Flagged: 9, Benign: 3, Example: Evidence{File: "access.log", Line: 12_009, Request: "GET /search?q=select+a+gift"}}},
+				Expected: Expectation{Clean: 38_000, Threshold: .874, RequestsPerDay: 400_000, PerDay: 10.5, Low: 0.3, High: 58.7, Attackers: .93,
+					Budgets: []Budget{{1, .991, .88, true}, {20, .86, .93, false}}}},
 			Rules: Rules{Labelled: 9_800, Compared: 799_341, Both: 6_414, ModelOnly: 3_498, RulesOnly: 211, Rows: nil,
 				Disagree: []Disagreement{
 					{Evidence{"access.log", 12_008, "GET /search?q=select+a+gift+from+our+union", ""}, "none", .02, "sql keywords"},
 					{Evidence{"access.log", 201_117, "GET /api/products/991?page=88", "steady pace, 2,000 pages in order"}, "data_scraping", .93, ""},
 				}},
 		},
+	}
+	for i := range 48 {
+		s := &d.Security.BlockedTime
+		s.Series[0].Values = append(s.Series[0].Values, Num(20+i%9))
+		s.Series[1].Values = append(s.Series[1].Values, Num(i%5))
+	}
+	d.Overview.Changes = []Comparison{{Now: "the last 24 h", Range: "2026-03-15 00:00 – 2026-03-16 00:00 UTC", Before: []string{"the 24 h before"}, Rows: []ChangeRow{
+		{"Requests", "count", false, 399_341, []Num{400_000}}, {"Server errors", "share", true, .0103, []Num{.0042}}, {"Latency p95", "seconds", true, .39, []Num{.444}},
+		{"Flagged", "count", true, 8_812, []Num{1_100}}, {"Incidents", "count", true, 2, []Num{0}},
+	}}}
+	d.Overview.ChangesNote = "The store does not reach back to the same time a week before."
+	d.Overview.Recent, d.Overview.RecentCount, d.Overview.RecentSpan = d.Security.Incidents[:1], 2, "the last 24 h"
+	for i, h := range []*HeatMap{&d.Performance.Week, &d.Performance.Hours} {
+		h.Rows = [][]string{{"Saturday", "Sunday"}, {"/api/products/{id}", "/api/a/very/long/path/that/does/not/end/{id}/here/either"}}[i]
+		for range h.Rows {
+			var n []int64
+			var p50, p95 []Num
+			for c := range 24 {
+				n, p50, p95 = append(n, int64(100+c)), append(p50, Num(.02+.001*float64(c))), append(p95, Num(.08*float64(1+(c+7*i)%24)))
+			}
+			n[3], p50[3], p95[3] = -1, Unknown(), Unknown()
+			h.Requests, h.P50, h.P95 = append(h.Requests, n), append(h.P50, p50), append(h.P95, p95)
+		}
 	}
 	for i, t := range []string{"/api/products/{id}", "/api/products", "/static/{id}.js", "/api/users/{id}", "/api/login", "/api/orders", "/api/orders/{id}", "/api/cart/{id}/items", "/health", "/api/search"} {
 		q := int64(210_331 / (i + 1))
@@ -104,6 +135,12 @@ func sample() *Data {
 		f.Lo95, f.Hi95 = append(f.Lo95, Num(max(0, m-1.9*w))), append(f.Hi95, Num(m+2.1*w))
 	}
 	d.Performance.Forecasts = []Forecast{f}
+
+	d.Behavior = Behavior{Span: "the last 24 h", Before: "the 24 h before", Range: "2026-03-15 00:00 – 2026-03-16 00:00 UTC", Now: 24_000, Returning: 9_100, Gone: 8_020,
+		Kinds:     []Kind{{"client", 47_000, 700_000, 3, 190, 2_410, 99_000}, {"user", 254, 99_341, 88, 1_400, 2_410, 2_410}},
+		Movements: []Movement{{"client:198.51.100.23 python-requests/2.31", 0, 640}, {"user:partner-9", 800, 12}},
+		Templates: []Newcomer{{"/api/v2/orders", 812, 7, 301, at(30)}}, TemplateCount: 3,
+		Agents: []Newcomer{{"sqlmap/1.7", 801, 512, 1, at(31)}}, AgentCount: 1}
 
 	labels := []string{"none", "sql_injection", "xss", "path_traversal", "credential_stuffing", "data_scraping"}
 	attack := Model{
@@ -163,7 +200,8 @@ func sample() *Data {
 			{"request line is no HTTP: TLS handshake", 88, []Sample{{"access.log.1.gz", 4_410, `10.0.0.8 - - [14/Mar/2026:03:11:09 +0000] "\x16\x03\x01\x02\x00\x01" 400 166 "-" "-"`}}},
 			{"no closing quote", 13, []Sample{{"access.log.1.gz", 90_002, `10.0.0.9 - - [14/Mar/2026:05:00:00 +0000] "GET /a`}}},
 		},
-		Redactions: []Count{{"bearer token", 412}, {"e-mail", 33}},
+		Redactions: []Count{{"email", 33}, {"jwt", 412}}, Keep: "Records are kept for 90 days.",
+		Users: []User{{"partner-7", 2_410, 0, 3, 3, 1, "/api/products/{id}", at(2), at(47.9)}}, UserCount: 31,
 	}
 	d.Config = []Setting{{"db", "shop.duckdb", "flag"}, {"security.anomaly_threshold", "0.7", "default"}, {"security.rate_limit", "100/minute", "apiml.yaml:9"}, {"models.dir", "models", "default"}, {"log.level", "info", "APIML_LOG_LEVEL"}}
 	return d

@@ -12,6 +12,8 @@ type overviewView struct {
 	Methods  []mixRow
 	Ingest   string
 	Coverage Input // summed up
+	Compared []comparison
+	Secure   bool // the page has the section that incidents are in
 }
 
 type mixRow struct {
@@ -60,9 +62,19 @@ func overview(d *Data) (section, error) {
 			s.Lead += "."
 		}
 	}
-	v.KPIs = figures(d)
+	if m := moved(d); m != "" && o.Requests > 0 {
+		s.Lead += " " + capital(m) + "."
+	}
+	v.KPIs, v.Compared, v.Secure = figures(d), comparisons(d), d.shows("security")
 	s.View = v
 	return s, nil
+}
+
+func capital(s string) string {
+	if s != "" && s[0] >= 'a' && s[0] <= 'z' {
+		return string(s[0]-'a'+'A') + s[1:]
+	}
+	return s
 }
 
 // figures are the cards with the key figures.
@@ -147,6 +159,23 @@ func tableClock(t Timeline) (labels []string, rows int) {
 		return nil, 0
 	}
 	return clock(t.Start, t.Step, n), min(n, tableRows)
+}
+
+// refusal says what the status means for the one who asks.
+func refusal(status string) string {
+	switch status {
+	case "401":
+		return "Not signed in"
+	case "403":
+		return "Not allowed"
+	case "406":
+		return "Not acceptable: what a web application firewall often answers"
+	case "429":
+		return "Too many requests: rate limit"
+	case "444":
+		return "Closed without an answer: a rule of NGINX"
+	}
+	return statusText(status)
 }
 
 // mix prepares counts for a table with bars. status says that the names are

@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 )
 
@@ -10,9 +12,30 @@ type performanceView struct {
 	Latency   bool
 	TimeShare bool
 	Total     int64
+	Shown     int64 // requests of the templates shown
 	Forecasts []forecastView
+	Heat      []heat
 	Ingest    string
 	Command   string
+}
+
+// heat is a heat map as a table: every cell has its number, the colour only
+// helps to find the dark ones.
+type heat struct {
+	ID, Title, Head, Caption string
+	Hours                    []string
+	Rows                     []heatRow
+}
+
+type heatRow struct {
+	Name  string
+	Code  bool
+	Cells []heatCell
+}
+
+type heatCell struct {
+	P95, Title string
+	Shade      string // 0 to 1
 }
 
 type forecastView struct {
@@ -28,8 +51,17 @@ func performance(d *Data) (section, error) {
 		Command: command(d, "forecast --step 1m --horizon 30m")}
 	s := section{ID: "performance", Title: "Performance", Template: "performance.html"}
 	for _, t := range p.Templates {
+		v.Shown += max(t.Requests, 0)
 		v.Latency = v.Latency || t.P50.Known() || t.P95.Known() || t.P99.Known()
 		v.TimeShare = v.TimeShare || t.TimeShare.Known()
+	}
+	for _, h := range []heat{
+		heatTable("performance-week", "Latency by weekday and hour", "Weekday", &p.Week, false),
+		heatTable("performance-hours", "Latency by template and hour", "Template", &p.Hours, true),
+	} {
+		if len(h.Rows) > 0 {
+			v.Heat = append(v.Heat, h)
+		}
 	}
 	for i := range p.Forecasts {
 		f := &p.Forecasts[i]
@@ -63,6 +95,61 @@ func performance(d *Data) (section, error) {
 	}
 	s.View = v
 	return s, nil
+}
+
+// heatTable shades the cells by p95 on a logarithmic scale, from the fastest to
+// the slowest cell.
+func heatTable(id, title, head string, m *HeatMap, code bool) heat {
+	h := heat{ID: id, Title: title, Head: head}
+	for i := range 24 {
+		h.Hours = append(h.Hours, fmt.Sprintf("%02d", i))
+	}
+	lo, hi := math.Inf(1), 0.0
+	for _, row := range m.P95 {
+		for _, v := range row {
+			if v.Known() && v > 0 {
+				lo, hi = min(lo, float64(v)), max(hi, float64(v))
+			}
+		}
+	}
+	if hi == 0 {
+		return h
+	}
+	// 24 columns are many: the unit stands in the caption.
+	unit, scale := "milliseconds", 1e3
+	if hi >= 100 {
+		unit, scale = "seconds", 1
+	}
+	for i, name := range m.Rows {
+		r := heatRow{Name: orNone(name), Code: code}
+		for c := range 24 {
+			cell := heatCell{P95: none, Title: "no requests", Shade: "0"}
+			if i < len(m.P95) && c < len(m.P95[i]) && m.P95[i][c].Known() {
+				v := m.P95[i][c]
+				cell.P95, cell.Title = compact(float64(v)*scale), ""
+				if i < len(m.Requests) && c < len(m.Requests[i]) && i < len(m.P50) && c < len(m.P50[i]) {
+					cell.Title = fmt.Sprintf("%s requests, p50 %s, p95 %s", commas(m.Requests[i][c]), seconds(m.P50[i][c]), seconds(v))
+				}
+				if v > 0 && hi > lo {
+					cell.Shade = fmt.Sprintf("%.2f", (math.Log(float64(v))-math.Log(lo))/(math.Log(hi)-math.Log(lo)))
+				}
+			} else if i < len(m.Requests) && c < len(m.Requests[i]) && m.Requests[i][c] > 0 {
+				cell.Title = commas(m.Requests[i][c]) + " requests without a latency"
+			}
+			r.Cells = append(r.Cells, cell)
+		}
+		h.Rows = append(h.Rows, r)
+	}
+	h.Caption = fmt.Sprintf("p95 in %s by hour of the day, UTC: from %s (pale) to %s (strong)", unit, seconds(Num(lo)), seconds(Num(hi)))
+	return h
+}
+
+// compact prints a number in a narrow cell.
+func compact(v float64) string {
+	if v < 10 {
+		return digits(v)
+	}
+	return strconv.FormatFloat(v, 'f', 0, 64)
 }
 
 func slowest(ts []Template) (w Template) {

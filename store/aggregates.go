@@ -46,7 +46,6 @@ type Summary struct {
 	Requests, Flows int64
 	First, Last     int64 // of the requests, microseconds UTC, traffic.NoTime if none has a time
 	Principals      int64 // distinct
-	Clients         int64 // distinct connecting addresses
 	Templates       int64 // distinct
 	WithStatus      int64 // requests whose status is known
 	Errors4xx       int64
@@ -87,7 +86,6 @@ func (s *Store) Summary(ctx context.Context, f Filter) (Summary, error) {
 	}{
 		// One DISTINCT at a time: each is a hash table of all its values.
 		{"SELECT count(*) FROM (SELECT DISTINCT principal FROM requests WHERE " + w + ")", []any{&m.Principals}},
-		{"SELECT count(*) FROM (SELECT DISTINCT client FROM requests WHERE client IS NOT NULL AND " + w + ")", []any{&m.Clients}},
 		{"SELECT count(DISTINCT " + folded + ") FROM (SELECT DISTINCT template FROM requests WHERE " + w + ") r", []any{&m.Templates}},
 		{"SELECT count(*) FROM flows WHERE " + w, []any{&m.Flows}},
 		{"SELECT count(*), count(*) FILTER (flagged), count(DISTINCT incident) FROM scores WHERE " + w, []any{&m.Scored, &m.Flagged, &m.Incidents}},
@@ -220,24 +218,23 @@ type TemplateStat struct {
 	ErrorShare float64 // of the requests with a known status
 	Errors5xx  int64
 	BytesOut   int64
-	Principals int64 // distinct
 	Latency    Latency
 }
 
 // TopTemplates returns the n most frequent templates, most frequent first.
 func (s *Store) TopTemplates(ctx context.Context, n int, f Filter) ([]TemplateStat, error) {
 	w := f.where()
-	// The ranking first: quantiles and distinct principals of the chosen only.
+	// The ranking first: quantiles of the chosen only.
 	q := `WITH c AS (SELECT template, count(*) AS n FROM requests WHERE ` + w + ` GROUP BY template),
  m AS (SELECT r.template AS raw, ` + folded + ` AS name, n FROM c r),
  total AS (SELECT sum(n) AS all_requests FROM c),
  top AS (SELECT name, sum(n) AS n FROM m GROUP BY name ORDER BY sum(n) DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  names AS (SELECT raw, name FROM m WHERE name IN (SELECT name FROM top))
-SELECT name, count(*) AS k, any_value(all_requests)::BIGINT, count(*) FILTER (status >= 400), count(status), count(*) FILTER (status BETWEEN 500 AND 599), ` + sumSQL("bytes_out") + `, count(DISTINCT principal), ` + latencySQL + `
+SELECT name, count(*) AS k, any_value(all_requests)::BIGINT, count(*) FILTER (status >= 400), count(status), count(*) FILTER (status BETWEEN 500 AND 599), ` + sumSQL("bytes_out") + `, ` + latencySQL + `
 FROM requests JOIN names ON requests.template = names.raw, total WHERE ` + w + ` GROUP BY name ORDER BY k DESC, name`
 	out, err := rows(ctx, s, q, func(r rowScanner, t *TemplateStat) error {
 		var all, known int64
-		dst := []any{&t.Template, &t.Requests, &all, &t.Errors, &known, &t.Errors5xx, &t.BytesOut, &t.Principals}
+		dst := []any{&t.Template, &t.Requests, &all, &t.Errors, &known, &t.Errors5xx, &t.BytesOut}
 		err := r.Scan(append(dst, t.Latency.dst()...)...)
 		t.Share, t.ErrorShare = share(t.Requests, all), share(t.Errors, known)
 		return err
@@ -288,7 +285,6 @@ type PrincipalStat struct {
 	Principal      string
 	Requests       int64
 	Errors         int64 // status 400 and above
-	Templates      int64 // distinct, not folded
 	Flagged        int64
 	MaxProbability float64  // of its scores
 	Classes        []string // of its flagged requests, sorted
@@ -299,15 +295,16 @@ type PrincipalStat struct {
 // first, then those with the most requests.
 func (s *Store) TopPrincipals(ctx context.Context, n int, f Filter) ([]PrincipalStat, error) {
 	w := f.where()
+	// The classes of the chosen only: a list per principal is slow.
 	q := `WITH r AS (SELECT principal, count(*) AS n, count(*) FILTER (status >= 400) AS errors, min(time) AS a, max(time) AS b FROM requests WHERE ` + w + ` GROUP BY principal),
- s AS (SELECT principal, count(*) FILTER (flagged) AS flagged, max(probability) AS p, list_sort(list(DISTINCT class) FILTER (flagged)) AS classes, min(time) AS a, max(time) AS b FROM scores WHERE ` + w + ` GROUP BY principal),
- top AS (SELECT principal, coalesce(n, 0) AS n, coalesce(errors, 0) AS errors, coalesce(flagged, 0) AS flagged, coalesce(p, 0) AS p, classes, coalesce(r.a, s.a) AS a, coalesce(r.b, s.b) AS b
+ s AS (SELECT principal, count(*) FILTER (flagged) AS flagged, max(probability) AS p, min(time) AS a, max(time) AS b FROM scores WHERE ` + w + ` GROUP BY principal),
+ top AS (SELECT principal, coalesce(n, 0) AS n, coalesce(errors, 0) AS errors, coalesce(flagged, 0) AS flagged, coalesce(p, 0) AS p, coalesce(r.a, s.a) AS a, coalesce(r.b, s.b) AS b
   FROM r FULL JOIN s USING (principal) ORDER BY flagged DESC, n DESC, principal LIMIT ` + fmt.Sprint(max(n, 0)) + `),
- t AS (SELECT principal, count(DISTINCT template) AS templates FROM requests WHERE principal IN (SELECT principal FROM top) AND ` + w + ` GROUP BY principal)
-SELECT principal, n, errors, coalesce(templates, 0), flagged, p, coalesce(array_to_string(classes, ','), ''), a, b FROM top LEFT JOIN t USING (principal) ORDER BY flagged DESC, n DESC, principal`
+ c AS (SELECT principal, list_sort(list(DISTINCT class)) AS classes FROM scores WHERE flagged AND principal IN (SELECT principal FROM top) AND ` + w + ` GROUP BY principal)
+SELECT principal, n, errors, flagged, p, coalesce(array_to_string(classes, ','), ''), a, b FROM top LEFT JOIN c USING (principal) ORDER BY flagged DESC, n DESC, principal`
 	out, err := rows(ctx, s, q, func(r rowScanner, p *PrincipalStat) error {
 		var classes string
-		err := r.Scan(&p.Principal, &p.Requests, &p.Errors, &p.Templates, &p.Flagged, &p.MaxProbability, &classes, (*micros)(&p.First), (*micros)(&p.Last))
+		err := r.Scan(&p.Principal, &p.Requests, &p.Errors, &p.Flagged, &p.MaxProbability, &classes, (*micros)(&p.First), (*micros)(&p.Last))
 		p.Classes = split(classes)
 		return err
 	})

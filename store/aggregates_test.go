@@ -134,10 +134,10 @@ func checkSummary(t *testing.T, s *Store, f Filter, rs []traffic.Request, ss []S
 		t.Fatal(err)
 	}
 	want := Summary{Requests: int64(len(rs)), First: math.MaxInt64, Latency: got.Latency, Scored: int64(len(ss))}
-	principals, clients, templates, incidents := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	principals, templates, incidents := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	var lat []float64
 	for _, r := range rs {
-		principals[r.Principal()], clients[r.Client], templates[traffic.Template(r.Method, r.Target)] = true, true, true
+		principals[r.Principal()], templates[traffic.Template(r.Method, r.Target)] = true, true
 		if r.HasTime() {
 			want.First, want.Last = min(want.First, r.Time), max(want.Last, r.Time)
 		}
@@ -170,7 +170,7 @@ func checkSummary(t *testing.T, s *Store, f Filter, rs []traffic.Request, ss []S
 			incidents[v.Incident] = true
 		}
 	}
-	want.Principals, want.Clients, want.Templates, want.Incidents = int64(len(principals)), int64(len(clients)), int64(len(templates)), int64(len(incidents))
+	want.Principals, want.Templates, want.Incidents = int64(len(principals)), int64(len(templates)), int64(len(incidents))
 	if got != want {
 		t.Errorf("summary\ngot  %+v\nwant %+v", got, want)
 	}
@@ -200,7 +200,7 @@ func checkTemplates(t *testing.T, s *Store, f Filter, rs []traffic.Request) {
 	}
 	for i, g := range got {
 		w := TemplateStat{Template: names[i], Latency: g.Latency}
-		known, principals := int64(0), map[string]bool{}
+		known := int64(0)
 		var lat []float64
 		for _, r := range groups[names[i]] {
 			w.Requests++
@@ -214,12 +214,10 @@ func checkTemplates(t *testing.T, s *Store, f Filter, rs []traffic.Request) {
 				w.Errors5xx++
 			}
 			w.BytesOut += max(r.BytesOut, 0)
-			principals[r.Principal()] = true
 			if r.Latency >= 0 {
 				lat = append(lat, r.Latency)
 			}
 		}
-		w.Principals = int64(len(principals))
 		w.Share, w.ErrorShare = share(w.Requests, int64(len(rs))), share(w.Errors, known)
 		if g != w {
 			t.Errorf("template %d\ngot  %+v\nwant %+v", i, g, w)
@@ -231,12 +229,11 @@ func checkTemplates(t *testing.T, s *Store, f Filter, rs []traffic.Request) {
 func checkPrincipals(t *testing.T, s *Store, f Filter, rs []traffic.Request, ss []Score) {
 	t.Helper()
 	m := map[string]*PrincipalStat{}
-	templates := map[string]map[string]bool{}
 	for _, r := range rs {
 		p := m[r.Principal()]
 		if p == nil {
 			p = &PrincipalStat{Principal: r.Principal(), First: traffic.NoTime, Last: traffic.NoTime}
-			m[p.Principal], templates[p.Principal] = p, map[string]bool{}
+			m[p.Principal] = p
 		}
 		p.Requests++
 		if r.Status >= 400 {
@@ -248,8 +245,6 @@ func checkPrincipals(t *testing.T, s *Store, f Filter, rs []traffic.Request, ss 
 				p.First = r.Time
 			}
 		}
-		templates[p.Principal][traffic.Template(r.Method, r.Target)] = true
-		p.Templates = int64(len(templates[p.Principal]))
 	}
 	for _, v := range ss {
 		p := m[v.Principal]

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra/doc"
 
 	"apiml/internal/atomicfile"
+	"apiml/report"
 )
 
 // docsCommand writes the generated part of docs/. It is for the Makefile:
@@ -100,6 +101,10 @@ func referenceFiles() (map[string][]byte, error) {
 		return nil, err
 	}
 	files["config.schema.json"] = append(schema, '\n')
+	if schema, err = json.MarshalIndent(report.JSONSchema(), "", "  "); err != nil {
+		return nil, err
+	}
+	files["report.schema.json"] = append(schema, '\n')
 	files["configuration.md"] = configReference()
 	return files, nil
 }

@@ -65,8 +65,9 @@ the same report, byte for byte.
 
 Time is that of the newest record, or --now. The period is the day (--period
 week: the ISO week) of that time; its folder holds report.html, summary.md,
-report.json, models.html, forecast.csv and period.json. index.html lists the
-report.keep newest periods; older ones are removed.
+report.json, metrics.prom (for the textfile collector of Prometheus), models.html,
+forecast.csv and period.json. The report shows what changed since that of the
+period before. index.html lists the report.keep newest periods; older ones are removed.
 
 Due is a model without a file, and one that has not seen all of the store if what
 it has seen ends --if-older before the newest record or --now (less one part in
@@ -600,6 +601,7 @@ func (n *nightlyRun) report(b *app) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	comparePrevious(d, n.previous())
 	write := func(name string, fill func(io.Writer) error) {
 		if err == nil {
 			err = atomicfile.Write(n.file(name), 0o600, fill)
@@ -608,6 +610,7 @@ func (n *nightlyRun) report(b *app) (string, error) {
 	write("report.html", func(w io.Writer) error { return report.HTML(w, d) })
 	write("summary.md", func(w io.Writer) error { return report.Markdown(w, d) })
 	write("report.json", func(w io.Writer) error { return report.JSON(w, d) })
+	write("metrics.prom", func(w io.Writer) error { return report.Prometheus(w, d) })
 	n.period.Now, n.period.Last, n.period.UpTo, n.period.Figures = n.at, micros(n.last), n.upTo, n.res.Figures
 	write(periodFile, func(w io.Writer) error { return writeJSON(w, n.period) })
 	if err == nil {
@@ -623,6 +626,28 @@ func (n *nightlyRun) report(b *app) (string, error) {
 	n.res.Period, n.res.Index = n.period.Name, index
 	n.res.Report, n.res.Summary = n.file("report.html"), n.file("summary.md")
 	return n.res.Report, nil
+}
+
+// previous is the report of the period before, nil if there is none that can be
+// read. With report.keep 1 it would be there in the first run of a period only,
+// and the second would differ from it.
+func (n *nightlyRun) previous() *report.Data {
+	all, err := readPeriods(n.dir)
+	if err != nil || n.cfg.ReportKeep < 2 {
+		return nil
+	}
+	for _, p := range all { // newest first
+		if p.Name == n.period.Name || p.Figures == nil || !p.Now.Before(n.at) || p.UpTo.beyond(n.upTo) {
+			continue
+		}
+		path := filepath.Join(n.dir, p.Name, "report.json")
+		d, err := previousReport(path)
+		if err != nil {
+			n.warnf("no comparison with the period before: %v", err)
+		}
+		return d
+	}
+	return nil
 }
 
 func (n *nightlyRun) file(name string) string { return filepath.Join(n.dir, n.period.Name, name) }
@@ -1034,7 +1059,7 @@ func writeIndex(path, title string) error {
 			continue
 		}
 		r := indexRow{period: p}
-		for _, f := range []string{"summary.md", "models.html", "forecast.csv", "report.json"} {
+		for _, f := range []string{"summary.md", "models.html", "forecast.csv", "report.json", "metrics.prom"} {
 			if _, err := os.Stat(filepath.Join(dir, p.Name, f)); err == nil {
 				r.Files = append(r.Files, f)
 			}

@@ -32,6 +32,14 @@ type reportOptions struct {
 	horizon string
 	now     string
 	top     int
+
+	sections []string // empty = all
+	compare  string   // report.json of an earlier run
+}
+
+// shows says whether a section was asked for.
+func (o *reportOptions) shows(section string) bool {
+	return len(o.sections) == 0 || slices.Contains(o.sections, section)
 }
 
 func (a *app) reportCommand() *cobra.Command {
@@ -42,10 +50,16 @@ func (a *app) reportCommand() *cobra.Command {
 		Long: `Report renders traffic, security, performance, models and audit into one file that
 loads nothing from anywhere. Scores are shown if ` + "`apiml score --db`" + ` has run.
 The same store and models give the same bytes: the report's time is that of the
-newest record unless --now is given.`,
+newest record unless --now is given.
+
+Figures stand beside those of the time before and of the same time a week before:
+the window of --since and --until, else the last 24 hours. --compare adds those of
+an earlier report, from its JSON form.`,
 		Example: `  apiml report -o report.html
   apiml report -o report.html -o summary.md --title "Shop API"
   apiml report --since yesterday --until today -o yesterday.html
+  apiml report --section security --section audit -o security.html
+  apiml report --compare yesterday.json -o report.html -o today.json
   apiml report --json | jq .overview`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -63,9 +77,11 @@ newest record unless --now is given.`,
 	}
 	a.windowFlags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, FILE.md or FILE.json, repeatable, - = standard output (default report.html)")
-	f.StringVar(&o.format, "format", "", "format of -o -: html, md or json")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, .md, .json, .csv or .prom (Prometheus textfile), repeatable, - = standard output (default report.html)")
+	f.StringVar(&o.format, "format", "", "format of -o -: html, md, json, csv or prom")
 	f.StringVar(&o.title, "title", "", "title (default from report.title)")
+	f.StringSliceVar(&o.sections, "section", nil, "only these sections, repeatable: "+strings.Join(report.SectionIDs(), ", "))
+	f.StringVar(&o.compare, "compare", "", "report.json of an earlier report: what changed since")
 	f.StringVar(&o.step, "step", "", "interval of the charts over time (default by the span)")
 	f.StringVar(&o.horizon, "horizon", "", "how far the forecast goes, a number of steps or a duration (default 30 steps)")
 	f.StringVar(&o.now, "now", "", "time of the report, RFC 3339 (default: the newest record)")
@@ -82,11 +98,20 @@ func (a *app) report(o reportOptions) error {
 			format = cmp.Or(o.format, "html")
 		}
 		switch format {
-		case "html", "htm", "md", "json":
+		case "html", "htm", "md", "json", "csv", "prom":
 			targets = append(targets, target{p, format})
 		default:
-			return usagef("output %q: want .html, .md or .json", p)
+			return usagef("output %q: want .html, .md, .json, .csv or .prom", p)
 		}
+	}
+	for _, s := range o.sections {
+		if !slices.Contains(report.SectionIDs(), s) {
+			return usagef("--section %q: want %s", s, strings.Join(report.SectionIDs(), ", "))
+		}
+	}
+	previous, err := previousReport(o.compare)
+	if err != nil {
+		return err
 	}
 	st, err := a.openStore(true)
 	if err != nil {
@@ -100,6 +125,7 @@ func (a *app) report(o reportOptions) error {
 	if err != nil {
 		return err
 	}
+	comparePrevious(d, previous)
 	d.Seconds = report.Num(a.head("").Seconds)
 	for _, t := range targets {
 		render := func(w io.Writer) error {
@@ -108,6 +134,10 @@ func (a *app) report(o reportOptions) error {
 				return report.JSON(w, d)
 			case "md":
 				return report.Markdown(w, d)
+			case "csv":
+				return report.CSV(w, d)
+			case "prom":
+				return report.Prometheus(w, d)
 			}
 			return report.HTML(w, d)
 		}
@@ -131,7 +161,7 @@ func (a *app) report(o reportOptions) error {
 // reportData collects everything that the report shows.
 func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error) {
 	ctx := a.ctx
-	d := &report.Data{ToolVersion: toolVersion, Title: o.title, Source: filepath.Base(a.cfg.DB)}
+	d := &report.Data{ToolVersion: toolVersion, Title: o.title, Source: filepath.Base(a.cfg.DB), Sections: o.sections}
 	sum, err := st.Summary(ctx, a.window)
 	if err != nil {
 		return nil, storeError(err)
@@ -167,18 +197,27 @@ func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range []func() error{
-		func() error { return a.reportTraffic(st, d, sum, step) },
-		func() error { return a.reportSecurity(st, d, sum, step, o.top) },
-		func() error { return a.reportPerformance(st, d, sum, step, o) },
-		func() error { return a.reportAudit(st, d) },
+	for _, part := range []struct {
+		section string // "" = always
+		fill    func() error
+	}{
+		{"", func() error { return a.reportTraffic(st, d, sum, step) }},
+		{"overview", func() error { return a.reportChanges(st, d, sum) }},
+		{"", func() error { return a.reportScores(d, sum) }},
+		{"security", func() error { return a.reportSecurity(st, d, sum, step, o.top) }},
+		{"performance", func() error { return a.reportPerformance(st, d, sum, step, o) }},
+		{"behavior", func() error { return a.reportBehavior(st, d, sum, o.top) }},
+		{"models", func() error { return a.reportModels(d) }},
+		{"audit", func() error { return a.reportAudit(st, d, o.top) }},
 	} {
-		if err := part(); err != nil {
-			return nil, err
+		if part.section == "" || o.shows(part.section) {
+			if err := part.fill(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if err := a.reportModels(d); err != nil {
-		return nil, err
+	if !o.shows("configuration") {
+		return d, nil
 	}
 	for _, s := range settings() {
 		d.Config = append(d.Config, report.Setting{Key: s.key, Value: a.cfg.text[s.key], Origin: a.cfg.origin[s.key]})
@@ -255,10 +294,6 @@ func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, 
 	}
 	for _, c := range mix {
 		v.Status = append(v.Status, report.Count{Name: strconv.Itoa(int(c.Status)), Count: c.Requests})
-		switch c.Status {
-		case 401, 403, 406, 429, 444:
-			d.Security.Blocked = append(d.Security.Blocked, report.Count{Name: strconv.Itoa(int(c.Status)), Count: c.Requests})
-		}
 	}
 	methods, err := st.MethodMix(a.ctx, a.window)
 	if err != nil {
@@ -292,8 +327,12 @@ func line(name string, counts []int64) report.Line {
 
 func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary, step int64, top int) error {
 	s := &d.Security
-	s.IncidentCount = sum.Incidents
-	s.Scored, s.Flagged, s.Labelled, s.Threshold = sum.Scored, sum.Flagged, sum.Labelled, report.Unknown()
+	if err := a.reportRefused(st, d, sum, step); err != nil {
+		return err
+	}
+	if err := a.reportNetworks(st, d, sum, top); err != nil {
+		return err
+	}
 	types, err := st.AttackTypes(a.ctx, a.window)
 	if err != nil {
 		return storeError(err)
@@ -326,21 +365,12 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 	if sum.Scored == 0 {
 		return nil
 	}
-	if attack, _, err := a.scoringModels(""); err == nil {
-		s.Model = filepath.Base(attack.origin)
-		s.Profile = string(attack.state.Profile())
-		s.Threshold = report.Num(cmp.Or(a.cfg.Threshold, attack.threshold("attack", defaultThreshold)))
-	}
 	incidents, err := st.Incidents(a.ctx, top, a.window)
 	if err != nil {
 		return storeError(err)
 	}
-	for _, in := range incidents {
-		s.Incidents = append(s.Incidents, report.Incident{
-			ID: in.ID, Class: in.Class, First: micros(in.First), Last: micros(in.Last), Requests: in.Requests, Principals: in.Principals,
-			Principal: in.Principal, Target: in.Template, Probability: report.Num(in.MaxProbability),
-			Evidence: []report.Evidence{{File: in.File, Line: in.Line, Request: in.Target}},
-		})
+	if s.Incidents, err = a.reportIncidents(st, incidents); err != nil {
+		return err
 	}
 	targets, err := st.TopTargets(a.ctx, top, a.window)
 	if err != nil {
@@ -349,12 +379,15 @@ func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary,
 	for _, t := range targets {
 		s.Targets = append(s.Targets, report.Target{Template: t.Template, Requests: t.Scored, Flagged: t.Flagged, Class: strings.Join(t.Classes, ", "), Probability: report.Num(t.MaxProbability)})
 	}
-	cmpRules, err := st.CompareRules(a.ctx, top)
+	cmpRules, err := st.CompareRules(a.ctx, top, a.window)
 	if err != nil {
 		return storeError(err)
 	}
 	fillRules(s, cmpRules)
-	return nil
+	if err := a.reportDays(st, d); err != nil {
+		return err
+	}
+	return a.reportFalse(st, d, sum, top)
 }
 
 // fillRules shows the rule baseline beside the models.
@@ -400,6 +433,9 @@ func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summa
 	}
 	if sum.First == traffic.NoTime {
 		return nil
+	}
+	if err := a.reportHeat(st, d, sum); err != nil {
+		return err
 	}
 	f, err := a.reportForecast(st, step, o.horizon)
 	if err != nil {
@@ -450,7 +486,10 @@ func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*repo
 	return f, nil
 }
 
-func (a *app) reportAudit(st *store.Store, d *report.Data) error {
+func (a *app) reportAudit(st *store.Store, d *report.Data, top int) error {
+	if err := a.reportUsers(st, d, top); err != nil {
+		return err
+	}
 	rejects, err := st.Rejects(a.ctx, 3)
 	if err != nil {
 		return storeError(err)

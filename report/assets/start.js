@@ -83,12 +83,67 @@
         z.height = 22; z.bottom = 6; z.brushSelect = false; z.showDetail = false; z.showDataShadow = false;
         z.borderColor = css("--line"); z.fillerColor = css("--zoom"); z.handleStyle = { color: css("--card"), borderColor: css("--line-strong") }; z.moveHandleStyle = { color: css("--line-strong") };
       });
+      focus(o, spec);
       var c = echarts.init(host, null, { renderer: "svg" });
       c.setOption(o);
       host.classList.add("drawn");
       charts.push(c);
     });
     document.documentElement.classList.remove("printing");
+  }
+
+  // The filter: rows by text, type and time; charts over time by time, and the one
+  // of attack types by type. Its state is in the address, after #.
+  var field = {}, state = { q: "", type: "", from: "", to: "" };
+  var parts = { q: "filter-text", type: "filter-class", from: "filter-from", to: "filter-to" };
+  function seconds(text) { var t = Date.parse(text + "Z"); return t === t ? t / 1000 : null; }
+  function focus(o, spec) {
+    if (!spec.points || !spec.step) { return; }
+    var from = seconds(state.from), to = seconds(state.to), axis = o.xAxis && o.xAxis[0];
+    if (axis && (from !== null || to !== null)) {
+      var lo = from === null ? 0 : Math.floor((from - spec.start) / spec.step), hi = to === null ? spec.points - 1 : Math.ceil((to - spec.start) / spec.step) - 1;
+      lo = Math.min(Math.max(lo, 0), spec.points - 1); hi = Math.min(Math.max(hi, lo), spec.points - 1);
+      axis.min = lo; axis.max = hi;
+    }
+    if (state.type && spec.class && spec.class.indexOf(state.type) >= 0 && o.legend) {
+      o.legend.selected = {};
+      o.series.forEach(function (s, i) { o.legend.selected[s.name] = spec.class[i] === state.type; });
+    }
+  }
+  function hidden(tr, from, to) {
+    var c = tr.getAttribute("data-class"), a = tr.getAttribute("data-from"), b = tr.getAttribute("data-to");
+    if (state.type && c !== null && c.split(", ").indexOf(state.type) < 0) { return true; }
+    if (b && from !== null && +b < from || a && to !== null && +a >= to) { return true; }
+    return state.q !== "" && tr.textContent.toLowerCase().indexOf(state.q.toLowerCase()) < 0;
+  }
+  function filter() {
+    var from = seconds(state.from), to = seconds(state.to), all = 0, shown = 0, active = state.q || state.type || from !== null || to !== null;
+    Array.prototype.forEach.call(document.querySelectorAll("table.sort > tbody > tr"), function (tr) {
+      var off = !!active && hidden(tr, from, to);
+      tr.hidden = off;
+      all++; if (!off) { shown++; }
+    });
+    document.getElementById("filter-count").textContent = active ? shown + " of " + all + " rows; the figures in words are of the whole report" : "";
+  }
+  function read() {
+    var h = location.hash.slice(1);
+    if (h.indexOf("=") < 0) { return false; }
+    Object.keys(parts).forEach(function (k) { state[k] = ""; });
+    h.split("&").forEach(function (pair) {
+      var i = pair.indexOf("="), k = pair.slice(0, i);
+      if (!Object.prototype.hasOwnProperty.call(parts, k)) { return; }
+      try { state[k] = decodeURIComponent(pair.slice(i + 1)); } catch (e) { state[k] = ""; }
+    });
+    Object.keys(parts).forEach(function (k) { field[k].value = state[k]; state[k] = field[k].value; });
+    return true;
+  }
+  function write() {
+    var h = Object.keys(parts).filter(function (k) { return state[k]; }).map(function (k) { return k + "=" + encodeURIComponent(state[k]); }).join("&");
+    try { history.replaceState(null, "", h ? "#" + h : location.pathname + location.search); } catch (e) { /* an address that cannot change, as in a frame */ }
+  }
+  function changed() {
+    Object.keys(parts).forEach(function (k) { state[k] = field[k].value; });
+    write(); filter(); draw(false);
   }
 
   function resize() { charts.forEach(function (c) { c.resize(); }); }
@@ -122,6 +177,18 @@
   }
 
   document.documentElement.classList.add("js");
+  Object.keys(parts).forEach(function (k) {
+    field[k] = document.getElementById(parts[k]);
+    field[k].value = "";
+    var wait;
+    field[k].addEventListener("input", function () { clearTimeout(wait); wait = setTimeout(changed, k === "q" ? 200 : 0); });
+  });
+  document.getElementById("filter-clear").addEventListener("click", function () {
+    Object.keys(parts).forEach(function (k) { field[k].value = ""; });
+    changed();
+  });
+  window.addEventListener("hashchange", function () { if (read()) { filter(); draw(false); } });
+  if (read()) { filter(); }
   Array.prototype.forEach.call(document.querySelectorAll("table.sort"), sortable);
   draw(false);
   var timer;
