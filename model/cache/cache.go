@@ -44,6 +44,7 @@ func Policies() []Info {
 		{"slru", "SLRU", "Karedla, Love & Wherry 1994", false},
 		{"2q", "2Q", "Johnson & Shasha 1994", false},
 		{"arc", "ARC", "Megiddo & Modha 2003", false},
+		{"lirs", "LIRS", "Jiang & Zhang 2002", false},
 		{"sieve", "SIEVE", "Zhang et al. 2024", false},
 		{"s3fifo", "S3-FIFO", "Yang et al. 2023", false},
 		{"wtinylfu", "W-TinyLFU", "Einziger, Friedman & Manes 2017", false},
@@ -118,6 +119,8 @@ func newPolicy(name string, n int, sized bool, capacity int64) policy {
 		return newTwoQ(s, n)
 	case "arc":
 		return newARC(s, n)
+	case "lirs":
+		return newLIRS(s, n)
 	case "sieve":
 		return &sieve{space: s, l: newLists(n, 1), head: int32(n), hand: int32(n), visited: make([]bool, n)}
 	case "s3fifo":

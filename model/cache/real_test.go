@@ -3,6 +3,7 @@ package cache
 import (
 	"bufio"
 	"compress/gzip"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"apiml/frame"
+	"apiml/model"
 )
 
 var traces sync.Map // the tests read some traces more than once
@@ -148,27 +150,71 @@ func TestRealMissCounts(t *testing.T) {
 	}
 }
 
-// The learned policy must not fall behind LRU
+// The learned policy, with and without a prior, must not fall behind LRU
 // anywhere, nor behind ARC on the traces that ARC was made for; on corda, where
-// LFU and SIEVE have 0.74 %, it must stay at LRU's 33.33 %.
+// LFU and SIEVE have 0.74 %, it must stay at LRU's 33.33 %. Over the whole of OLTP
+// it has at least 40 % at 1000, of corda 33 %.
 func TestRealLearned(t *testing.T) {
 	for _, c := range []struct {
 		file       string
 		capacities []int64
 		arc        bool
+		whole      float64 // hit ratio over the whole trace at 1000, without a prior
+		long       bool
 	}{
-		{"OLTP", []int64{1000}, true},
-		{"gli", []int64{1000, 2000}, true},
-		{"corda", []int64{1000}, false},
+		{"OLTP", []int64{250, 1000, 5000}, true, 40, true},
+		{"gli", []int64{1000, 2000}, true, 0, false},
+		{"scarab", []int64{100000}, false, 0, true},
+		{"corda", []int64{1000}, false, 33, false},
 	} {
+		if c.long && testing.Short() {
+			continue
+		}
 		tr := cachedTrace(t, c.file+".keys.gz")
+		fitted := mustFit(t, tr, Default(), model.FitOptions{Seed: 1})
 		for _, capacity := range c.capacities {
 			ratio := func(h []bool) float64 { return 100 * Measure(tr, h, len(h)/2, len(h)).HitRatio() }
-			got := ratio(mustNew(t, Default()).Simulate(tr, capacity))
+			h := mustNew(t, Default()).Simulate(tr, capacity)
+			got, raw := ratio(fitted.Simulate(tr, capacity)), ratio(h)
+			if whole := 100 * Measure(tr, h, 0, len(h)).HitRatio(); capacity == 1000 && whole < c.whole {
+				t.Errorf("%s at %d: %.2f %% over the whole trace, want %v", c.file, capacity, whole, c.whole)
+			}
 			lru, arc := ratio(hitsOf(t, "lru", tr, capacity)), ratio(hitsOf(t, "arc", tr, capacity))
-			t.Logf("%s at %d, second half: learned %.2f, LRU %.2f, ARC %.2f", c.file, capacity, got, lru, arc)
-			if got < lru-0.1 || c.arc && got < arc-0.1 {
-				t.Errorf("%s at %d: learned %.2f, LRU %.2f, ARC %.2f", c.file, capacity, got, lru, arc)
+			t.Logf("%s at %d, second half: learned %.2f (without prior %.2f), LRU %.2f, ARC %.2f", c.file, capacity, got, raw, lru, arc)
+			for _, v := range []float64{got, raw} {
+				if v < lru-0.1 || c.arc && v < arc-0.1 {
+					t.Errorf("%s at %d: learned %.2f, LRU %.2f, ARC %.2f", c.file, capacity, v, lru, arc)
+				}
+			}
+		}
+	}
+}
+
+// The learned policy has at least what the best textbook policy has, less 1 % of
+// its hits or half a point, counted on the second half: on patterns, and where
+// the best is not known beforehand. Of the 76 cases of make cache-table some are
+// not so; what is here was reached and must stay.
+func TestRealFloor(t *testing.T) {
+	for _, c := range []struct {
+		file   string
+		shares []float64
+	}{
+		{"zigzag", []float64{0.01, 0.05, 0.1, 0.25}}, {"scan", []float64{0.01, 0.05, 0.1, 0.25}}, {"cpp", []float64{0.01, 0.05, 0.1, 0.25}},
+		{"cs", []float64{0.01, 0.05, 0.1, 0.25}}, {"gli", []float64{0.01, 0.05, 0.1, 0.25}}, {"ps", []float64{0.01, 0.05, 0.1, 0.25}},
+		{"multi1", []float64{0.01, 0.05, 0.1}}, {"multi2", []float64{0.01, 0.05, 0.1, 0.25}}, {"multi3", []float64{0.01, 0.05}},
+	} {
+		tr := cachedTrace(t, c.file+".keys.gz")
+		for _, share := range c.shares {
+			capacity := max(1, int64(math.Round(share*float64(tr.N))))
+			ratio := func(h []bool) float64 { return 100 * Measure(tr, h, len(h)/2, len(h)).HitRatio() }
+			most, name := 0.0, ""
+			for _, p := range Policies() {
+				if v := ratio(hitsOf(t, p.Name, tr, capacity)); !p.Bound && v > most {
+					most, name = v, p.Name
+				}
+			}
+			if got := ratio(mustNew(t, Default()).Simulate(tr, capacity)); got < most-max(0.01*most, 0.5) {
+				t.Errorf("%s at %v: learned %.2f, %s %.2f", c.file, share, got, name, most)
 			}
 		}
 	}
