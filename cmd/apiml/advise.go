@@ -89,12 +89,9 @@ Policies: ` + strings.Join(policyNames(), ", ") + `.`,
 func policyNames() []string {
 	var names []string
 	for _, p := range cache.Policies() {
-		if p.Bound {
-			names = append(names, learnedPolicy)
-		}
 		names = append(names, p.Name)
 	}
-	return names
+	return slices.Insert(names, slices.IndexFunc(cache.Policies(), func(p cache.Info) bool { return p.Bound }), learnedPolicy)
 }
 
 // cacheSize is one of --sizes.
@@ -213,7 +210,7 @@ func (a *app) adviseCache(o adviseCacheOptions) error {
 			}
 			took := time.Since(begin).Seconds()
 			c := cache.Measure(in.trace, hits, from, n)
-			r := cacheResult{Policy: name, Size: s.capacity, Unit: "objects", Requested: s.text, HitRatio: c.HitRatio(), PerSecond: float64(n) / max(took, 1e-9), Bound: name == "belady"}
+			r := cacheResult{Policy: name, Size: s.capacity, Unit: "objects", Requested: s.text, HitRatio: c.HitRatio(), PerSecond: float64(n) / max(took, 1e-9), Bound: name == "belady" || name == "pfoo"}
 			if s.bytes {
 				r.Unit = "bytes"
 			}

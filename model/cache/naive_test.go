@@ -28,6 +28,8 @@ func naive(name string, t *frame.Trace, capacity int64) []bool {
 		step = naive2Q(capacity)
 	case "arc":
 		step = naiveARC(capacity)
+	case "lfuda", "gdsf":
+		step = naiveGreedy(capacity, name == "gdsf")
 	case "lirs":
 		step = naiveLIRS(capacity)
 	case "s3fifo":
@@ -491,6 +493,41 @@ func naiveLIRS(capacity int64) func(int, int32, int64) bool {
 		push(x)
 		queue = append(queue, x)
 		prune()
+		return false
+	}
+}
+
+func naiveGreedy(capacity int64, sized bool) func(int, int32, int64) bool {
+	var q items // by last request
+	priority := map[int32]float64{}
+	age := 0.0
+	touch := func(x item) {
+		x.n++
+		priority[x.key] = float64(x.n)
+		if sized {
+			priority[x.key] = float64(x.n) / float64(x.size)
+		}
+		priority[x.key] += age
+		q = append(q, x)
+	}
+	return func(_ int, k int32, size int64) bool {
+		if at := q.find(k); at >= 0 {
+			touch(q.take(at))
+			return true
+		}
+		if size > capacity {
+			return false
+		}
+		for q.sum()+size > capacity {
+			v := 0
+			for i, x := range q {
+				if priority[x.key] < priority[q[v].key] {
+					v = i
+				}
+			}
+			age = priority[q.take(v).key]
+		}
+		touch(item{key: k, size: size})
 		return false
 	}
 }
