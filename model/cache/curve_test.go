@@ -96,8 +96,14 @@ func TestServe(t *testing.T) {
 	if err != nil || !slices.Equal(got, []Answer{Missed, Fresh, Refetched, Fresh, Missed, Refetched, Fresh, Refetched}) {
 		t.Errorf("%v, %v", got, err)
 	}
+	r.Resource = []int32{0, 0} // one resource: the write is one to key 1 too
+	r.TTL[1] = -1
+	got, err = Serve(tr, hits, r)
+	if err != nil || got[7] != Refetched {
+		t.Errorf("%v, %v", got, err)
+	}
 	for name, bad := range map[string]Rules{
-		"lifetimes": {TTL: []int64{1}}, "key": {Writes: []Write{{0, 2}}}, "order": {Writes: []Write{{3, 0}, {2, 0}}},
+		"lifetimes": {TTL: []int64{1}}, "key": {Writes: []Write{{0, 2}}}, "order": {Writes: []Write{{3, 0}, {2, 0}}}, "resources": {Resource: []int32{0}}, "resource": {Resource: []int32{0, -1}},
 	} {
 		if _, err := Serve(tr, hits, bad); err == nil {
 			t.Errorf("bad %s are taken", name)

@@ -6,17 +6,19 @@ import (
 	"apiml/frame"
 )
 
-// Rules say for how long what is stored may be served.
+// Rules say for how long what is stored may be served. Objects that change
+// together, such as a page under several queries, are one resource.
 type Rules struct {
-	TTL    []int64 // per key: microseconds, 0 = not at all, negative = for ever; nil = all for ever
-	Writes []Write // ascending by At
-	Purge  bool    // a write invalidates what is stored; otherwise it makes it stale
+	TTL      []int64 // per key: microseconds, 0 = not at all, negative = for ever; nil = all for ever
+	Resource []int32 // per key: its resource; nil = the key
+	Writes   []Write // ascending by At
+	Purge    bool    // a write invalidates what is stored; otherwise it makes it stale
 }
 
-// Write says that an object changed before request At of the trace.
+// Write says that a resource changed before request At of the trace.
 type Write struct {
-	At  int
-	Key int32
+	At       int
+	Resource int32
 }
 
 // Answer is what became of a request.
@@ -42,35 +44,53 @@ func Serve(t *frame.Trace, hits []bool, r Rules) ([]Answer, error) {
 	case r.TTL != nil && t.Times == nil:
 		return nil, fmt.Errorf("cache: lifetimes need the times of the requests")
 	}
+	resources := t.N
+	if r.Resource != nil {
+		if len(r.Resource) != t.N {
+			return nil, fmt.Errorf("cache: resources of %d keys, the trace has %d", len(r.Resource), t.N)
+		}
+		resources = 0
+		for _, v := range r.Resource {
+			if v < 0 {
+				return nil, fmt.Errorf("cache: resource %d", v)
+			}
+			resources = max(resources, int(v)+1)
+		}
+	}
 	at := 0
 	for i, w := range r.Writes {
-		if w.Key < 0 || int(w.Key) >= t.N || w.At < at {
-			return nil, fmt.Errorf("cache: write %d to key %d before request %d is out of range or order", i, w.Key, w.At)
+		if w.Resource < 0 || int(w.Resource) >= resources || w.At < at {
+			return nil, fmt.Errorf("cache: write %d to resource %d before request %d is out of range or order", i, w.Resource, w.At)
 		}
 		at = w.At
 	}
 	out := make([]Answer, len(hits))
 	fetched := make([]int32, t.N)
-	dirty := make([]bool, t.N)
+	written := make([]int, resources) // the last write came before this request
 	writes := r.Writes
 	for i, k := range t.Keys {
 		for len(writes) > 0 && writes[0].At <= i {
-			dirty[writes[0].Key] = true
+			written[writes[0].Resource] = writes[0].At
 			writes = writes[1:]
 		}
+		resource := k
+		if r.Resource != nil {
+			resource = r.Resource[k]
+		}
+		dirty := written[resource] > int(fetched[k])
 		switch {
 		case !hits[i]:
 			out[i] = Missed
-		case r.TTL != nil && (r.TTL[k] == 0 || r.TTL[k] > 0 && t.Times[i]-t.Times[fetched[k]] > r.TTL[k]), dirty[k] && r.Purge:
+		case r.TTL != nil && (r.TTL[k] == 0 || r.TTL[k] > 0 && t.Times[i]-t.Times[fetched[k]] > r.TTL[k]), dirty && r.Purge:
 			out[i] = Refetched
-		case dirty[k]:
+		case dirty:
 			out[i] = Stale
 			continue
 		default:
 			out[i] = Fresh
 			continue
 		}
-		fetched[k], dirty[k] = int32(i), false
+		fetched[k] = int32(i)
 	}
 	return out, nil
 }
