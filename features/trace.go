@@ -1,6 +1,8 @@
 package features
 
 import (
+	"hash/fnv"
+	"io"
 	"math"
 	"strings"
 
@@ -9,7 +11,7 @@ import (
 )
 
 // Limits of a TraceBuilder. What is beyond them is left out and counted: a
-// trace takes at most MaxTraceRequests·16 bytes (1 GiB) for requests and
+// trace takes at most MaxTraceRequests·36 bytes (2.3 GiB) for requests and writes and
 // MaxTraceNames bytes and about 80·MaxTraceKeys for objects.
 const (
 	MaxTraceRequests = 64 << 20  // requests
@@ -35,9 +37,20 @@ type TraceBuilder struct {
 	last      []int32  // size known last, per key
 	nameBytes int64
 	timeless  bool // a request had no time
+	seconds   []float32
+	resource  []int32          // per key: host and path without the query
+	resources map[uint64]int32 // by hash; two that collide are written together
+	writes    []TraceWrite
 	stats     TraceStats
 
 	maxRequests, maxKeys, maxNames int // the limits; tests lower them
+}
+
+// TraceWrite is a request that changes a resource, sent before request At of the
+// trace.
+type TraceWrite struct {
+	At       int
+	Resource int32
 }
 
 // TraceStats says what became of the requests given to Add: Requests = Used +
@@ -62,7 +75,7 @@ func (s TraceStats) ObservedHitRatio() float64 {
 
 // NewTraceBuilder returns an empty builder.
 func NewTraceBuilder() *TraceBuilder {
-	return &TraceBuilder{number: map[string]int32{}, maxRequests: MaxTraceRequests, maxKeys: MaxTraceKeys, maxNames: MaxTraceNames}
+	return &TraceBuilder{number: map[string]int32{}, resources: map[uint64]int32{}, maxRequests: MaxTraceRequests, maxKeys: MaxTraceKeys, maxNames: MaxTraceNames}
 }
 
 // Add appends requests, which must come in the order of time (as
@@ -74,6 +87,7 @@ func (b *TraceBuilder) Add(reqs []traffic.Request) {
 		b.stats.Requests++
 		if !Cacheable(r) {
 			b.stats.Other++
+			b.write(r)
 			continue
 		}
 		if len(b.trace.Keys) >= b.maxRequests {
@@ -94,6 +108,13 @@ func (b *TraceBuilder) Add(reqs []traffic.Request) {
 			b.name = append(b.name, name)
 			b.host = append(b.host, int32(len(r.Host)))
 			b.last = append(b.last, 0)
+			h := resourceHash(r)
+			res, ok := b.resources[h]
+			if !ok {
+				res = int32(len(b.resources))
+				b.resources[h] = res
+			}
+			b.resource = append(b.resource, res)
 			b.nameBytes += int64(len(name))
 		}
 		if size := int32(min(r.BytesOut, math.MaxInt32)); r.Method == "GET" && (r.Status == 200 && size >= 0 || r.Status == 206 && size > b.last[k]) {
@@ -105,6 +126,7 @@ func (b *TraceBuilder) Add(reqs []traffic.Request) {
 			b.timeless = true
 		}
 		b.trace.Times = append(b.trace.Times, r.Time)
+		b.seconds = append(b.seconds, float32(max(r.Latency, -1)))
 		b.stats.Used++
 		if hit, known := cacheHit(r.Cache); known {
 			b.stats.Logged++
@@ -114,6 +136,39 @@ func (b *TraceBuilder) Add(reqs []traffic.Request) {
 		}
 	}
 }
+
+// write notes that a resource of the trace was written: POST, PUT, PATCH or
+// DELETE of its path, answered with a status from 200 to 399.
+func (b *TraceBuilder) write(r *traffic.Request) {
+	switch r.Method {
+	case "POST", "PUT", "PATCH", "DELETE":
+	default:
+		return
+	}
+	if r.Status < 200 || r.Status >= 400 || len(b.writes) >= b.maxRequests {
+		return
+	}
+	if res, ok := b.resources[resourceHash(r)]; ok {
+		b.writes = append(b.writes, TraceWrite{len(b.trace.Keys), res})
+	}
+}
+
+func resourceHash(r *traffic.Request) uint64 {
+	h := fnv.New64a()
+	io.WriteString(h, r.Host)
+	h.Write([]byte{0})
+	io.WriteString(h, r.Path())
+	return h.Sum64()
+}
+
+// Writes returns the writes to what the trace had asked for before, ascending,
+// and the resource of each key: all queries of a path are one.
+func (b *TraceBuilder) Writes() (writes []TraceWrite, resource []int32) {
+	return b.writes, b.resource
+}
+
+// Seconds is how long each request of the trace took, negative if unknown.
+func (b *TraceBuilder) Seconds() []float32 { return b.seconds }
 
 // Trace returns the trace so far and the names of its keys, host and target;
 // both share memory with b, which is not to be used any more. Times is nil if a

@@ -122,3 +122,29 @@ func BenchmarkTraceBuilder(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(reqs)), "ns/request")
 }
+
+// Writes to the path of what was asked for, whatever its query, that succeeded.
+func TestTraceWrites(t *testing.T) {
+	b := NewTraceBuilder()
+	b.Add([]traffic.Request{
+		{Method: "POST", Target: "/a", Status: 200, Host: "h"}, // nobody asked for it before
+		{Method: "GET", Target: "/a?x=1", Status: 200, Host: "h", Latency: 0.5},
+		{Method: "GET", Target: "/a?x=2", Status: 200, Host: "h", Latency: -1},
+		{Method: "GET", Target: "/b", Status: 200, Host: "h"},
+		{Method: "PUT", Target: "/a", Status: 204, Host: "h"},
+		{Method: "PUT", Target: "/a", Status: 403, Host: "h"},
+		{Method: "OPTIONS", Target: "/a", Status: 200, Host: "h"},
+		{Method: "PUT", Target: "/a", Status: 204, Host: "other"},
+		{Method: "DELETE", Target: "/b?now", Status: 200, Host: "h"},
+	})
+	writes, resource := b.Writes()
+	if want := []TraceWrite{{3, 0}, {3, 1}}; !slices.Equal(writes, want) {
+		t.Errorf("writes %v, want %v", writes, want)
+	}
+	if want := []int32{0, 0, 1}; !slices.Equal(resource, want) {
+		t.Errorf("resources %v", resource)
+	}
+	if s := b.Seconds(); len(s) != 3 || s[0] != 0.5 || s[1] >= 0 {
+		t.Errorf("seconds %v", s)
+	}
+}

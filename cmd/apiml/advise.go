@@ -46,8 +46,8 @@ the recorded history. It changes nothing. In this version: cache, capacity.`,
 }
 
 type adviseCacheOptions struct {
-	trace, sizes, policy, output string
-	after                        float64
+	trace, sizes, size, policy, output, snippet string
+	after                                       float64
 }
 
 // learnedPolicy is the name of the learned policy beside those of cache.Policies.
@@ -67,11 +67,23 @@ time,key,size (time in seconds; a header is optional); gzip is read directly.
 
 Sizes are a share of the distinct objects (5%), a number of objects (1000), or,
 where the requests have sizes, bytes (128MiB). Belady's bound knows the future:
-no policy can be expected to reach it. With sizes in bytes it is a reference.
+no policy can be expected to reach it. With sizes in bytes it is a reference, and
+PFOO-L is the bound.
+
+From the store it advises what to cache and for how long: what depends on the
+user (authorised, per-user by its path or parameters), is no GET, mostly fails, is
+written or changes faster than it is read, or is asked for too seldom to tell, is
+refused with its reason. The size (without --size the knee of the curve of LRU),
+the policy and the lifetimes are chosen on the first 70 % of the requests (or up to
+--after), and replayed over the rest. --snippet prints the advice as
+configuration of NGINX or Varnish, or as Cache-Control headers; a log shows
+neither Set-Cookie nor Vary, so read it before you use it.
 
 Policies: ` + strings.Join(policyNames(), ", ") + `.`,
 		Example: `  apiml advise cache
+  apiml advise cache --size 256MiB
   apiml advise cache --sizes 1%,1000 --policy lru,learned,belady --json
+  apiml advise cache --snippet nginx -o cache.conf
   apiml advise cache --trace accesses.keys.gz --sizes 1000 --after 0.5`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.adviseCache(o) },
@@ -80,6 +92,8 @@ Policies: ` + strings.Join(policyNames(), ", ") + `.`,
 	f := cmd.Flags()
 	f.StringVar(&o.trace, "trace", "", "file of cache accesses instead of the store, - = standard input")
 	f.StringVar(&o.sizes, "sizes", "1%,5%,10%,25%", "cache sizes: shares of the objects, numbers of objects, bytes (128MiB)")
+	f.StringVar(&o.size, "size", "", "one cache size, for the table and the advice; default: the knee of the curve for the advice")
+	f.StringVar(&o.snippet, "snippet", "", "print the advice as configuration only: nginx, varnish or headers")
 	f.StringVar(&o.policy, "policy", "all", "all, or some of the policies")
 	f.Float64Var(&o.after, "after", 0, "count hits behind this share of the requests only (0.5 = on the second half)")
 	f.StringVarP(&o.output, "output", "o", "-", "file to write, - = standard output")
@@ -89,12 +103,9 @@ Policies: ` + strings.Join(policyNames(), ", ") + `.`,
 func policyNames() []string {
 	var names []string
 	for _, p := range cache.Policies() {
-		if p.Bound {
-			names = append(names, learnedPolicy)
-		}
 		names = append(names, p.Name)
 	}
-	return names
+	return slices.Insert(names, slices.IndexFunc(cache.Policies(), func(p cache.Info) bool { return p.Bound }), learnedPolicy)
 }
 
 // cacheSize is one of --sizes.
@@ -136,42 +147,29 @@ type observedRatio struct {
 	HitRatio float64 `json:"hit_ratio"`
 }
 
-// cacheAdvice is the recommendation and what it would have done.
-type cacheAdvice struct {
-	Policy      string            `json:"policy"`
-	Size        int64             `json:"size"` // objects
-	Share       float64           `json:"share"`
-	MeanBytes   float64           `json:"mean_object_bytes"`
-	Requests    int64             `json:"requests"`
-	Hits        int64             `json:"hits"`
-	HitRatio    float64           `json:"hit_ratio"`
-	HitBytes    int64             `json:"hit_bytes"`
-	LRUHitRatio float64           `json:"lru_hit_ratio"` // at the same size
-	Unlimited   float64           `json:"unlimited_hit_ratio"`
-	Templates   []cacheableTarget `json:"templates"`
-	Text        []string          `json:"text"`
-}
-
-// cacheableTarget is an endpoint in cacheAdvice.
-type cacheableTarget struct {
-	Template string   `json:"template"`
-	Requests int64    `json:"requests"`
-	Keys     int64    `json:"keys"`
-	Hits     int64    `json:"hits"` // in the replay of the recommendation
-	HitBytes int64    `json:"hit_bytes"`
-	TTL      *float64 `json:"ttl_seconds"`    // null = none that the data supports
-	TTLHits  *int64   `json:"hits_with_ttl"`  // in the same replay, if answers were kept so long
-	TTLStale *float64 `json:"stale_with_ttl"` // share of those whose answer had another size than the one kept
-	Changed  float64  `json:"changed"`        // share of the repeated requests whose answer had another size than the one before
-}
-
 func (a *app) adviseCache(o adviseCacheOptions) error {
 	if !(o.after >= 0 && o.after < 1) {
 		return usagef("--after %v: want a share from 0 to below 1", o.after)
 	}
+	if o.size != "" {
+		o.sizes = o.size
+	}
 	sizes, err := parseCacheSizes(o.sizes)
 	if err != nil {
 		return err
+	}
+	var size *cacheSize
+	if o.size != "" {
+		if len(sizes) != 1 {
+			return usagef("--size %q: want one size; --sizes takes several", o.size)
+		}
+		size = &sizes[0]
+	}
+	if o.snippet != "" && !slices.Contains(snippetKinds(), o.snippet) {
+		return usagef("--snippet %q: known are %s", o.snippet, strings.Join(snippetKinds(), ", "))
+	}
+	if o.snippet != "" && o.trace != "" {
+		return usagef("--snippet needs the store: a trace has no endpoints")
 	}
 	policies, err := parsePolicies(o.policy)
 	if err != nil {
@@ -193,6 +191,9 @@ func (a *app) adviseCache(o adviseCacheOptions) error {
 	if in.stats.Logged > 0 {
 		out.Observed = &observedRatio{in.stats.Logged, in.stats.ObservedHitRatio()}
 	}
+	if o.snippet != "" {
+		sizes = nil // nothing but the advice is asked for
+	}
 	p := a.progress("replay", int64(len(sizes)*len(policies)))
 	defer p.done()
 	for _, s := range sizes {
@@ -213,7 +214,7 @@ func (a *app) adviseCache(o adviseCacheOptions) error {
 			}
 			took := time.Since(begin).Seconds()
 			c := cache.Measure(in.trace, hits, from, n)
-			r := cacheResult{Policy: name, Size: s.capacity, Unit: "objects", Requested: s.text, HitRatio: c.HitRatio(), PerSecond: float64(n) / max(took, 1e-9), Bound: name == "belady"}
+			r := cacheResult{Policy: name, Size: s.capacity, Unit: "objects", Requested: s.text, HitRatio: c.HitRatio(), PerSecond: float64(n) / max(took, 1e-9), Bound: name == "belady" || name == "pfoo"}
 			if s.bytes {
 				r.Unit = "bytes"
 			}
@@ -226,7 +227,7 @@ func (a *app) adviseCache(o adviseCacheOptions) error {
 		}
 	}
 	if o.trace == "" {
-		if out.Advice, err = a.cacheAdvice(in, objects, from); err != nil {
+		if out.Advice, err = a.cacheAdvice(in, size, o.after); err != nil {
 			return err
 		}
 	}
@@ -236,10 +237,13 @@ func (a *app) adviseCache(o adviseCacheOptions) error {
 	}
 	defer w.Abort()
 	p.done()
-	if a.flags.json {
+	switch {
+	case o.snippet != "":
+		_, err = io.WriteString(w, snippet(o.snippet, out.Advice))
+	case a.flags.json:
 		out.jsonHead = a.head("advise")
 		err = writeJSON(w, out)
-	} else {
+	default:
 		err = adviseTable(w, &out)
 	}
 	if err != nil {
@@ -256,6 +260,11 @@ type cacheInput struct {
 	targets func(int32) string  // of the store only: template per key
 	learned *cache.Learned
 	notes   []string
+	// Of the store only, too.
+	seconds  []float32 // per request, negative = unknown
+	resource []int32   // per key
+	writes   []cache.Write
+	facts    map[string]*templateFacts // by template
 }
 
 func (a *app) replay(in *cacheInput, name string, t *frame.Trace, capacity int64) ([]bool, error) {
@@ -505,8 +514,10 @@ func (a *app) storeTrace() (*cacheInput, error) {
 		return nil, err
 	}
 	b := features.NewTraceBuilder()
+	facts := map[string]*templateFacts{}
 	err = st.ScanRequests(a.ctx, a.window, func(reqs []traffic.Request) error {
 		b.Add(reqs)
+		addFacts(facts, reqs)
 		return nil
 	})
 	if cerr := st.Close(); err == nil {
@@ -540,12 +551,26 @@ func (a *app) storeTrace() (*cacheInput, error) {
 	if err != nil {
 		return nil, storeError(err)
 	}
-	in.targets = func(k int32) string {
-		raw := traffic.Template("GET", b.Target(k))
+	fold := func(raw string) string {
 		if f, ok := folded[raw]; ok {
 			return f
 		}
 		return raw
+	}
+	in.targets = func(k int32) string { return fold(traffic.Template("GET", b.Target(k))) }
+	in.seconds = b.Seconds()
+	var writes []features.TraceWrite
+	writes, in.resource = b.Writes()
+	for _, w := range writes {
+		in.writes = append(in.writes, cache.Write{At: w.At, Resource: w.Resource})
+	}
+	in.facts = map[string]*templateFacts{}
+	for raw, f := range facts {
+		name := fold(raw)
+		if in.facts[name] == nil {
+			in.facts[name] = &templateFacts{}
+		}
+		in.facts[name].add(f)
 	}
 	return in, a.learnedFor(in)
 }
@@ -574,217 +599,6 @@ func (a *app) learnedFor(in *cacheInput) error {
 	}
 	in.notes = append(in.notes, "learned begins without a prior and learns during the replay; `apiml train cache` makes one")
 	return nil
-}
-
-// Where the advice draws its lines.
-const (
-	adviceEnough  = 0.95  // share of the hits of an unlimited cache at which the curve is called flat
-	adviceGain    = 0.005 // hit ratio by which the learned policy must beat LRU to be worth it
-	adviceTargets = 10
-	ttlKeeps      = 0.95 // share of the hits that a lifetime should keep
-	ttlLeast      = 0.5  // share of the hits below which a lifetime is not worth it
-	ttlStale      = 0.01 // share of the hits that may be of another size than the answer sent
-	ttlRepeats    = 100  // repeats below which nothing is said
-)
-
-// adviceShares are the cache sizes that the advice chooses from.
-func adviceShares() []float64 {
-	return []float64{0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 0.75, 1}
-}
-
-// ttlSteps are the lifetimes that the advice chooses from, in seconds.
-func ttlSteps() []int64 {
-	return []int64{10, 30, 60, 300, 900, 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400}
-}
-
-// cacheAdvice chooses a size and a policy and replays them.
-func (a *app) cacheAdvice(in *cacheInput, objects *frame.Trace, from int) (*cacheAdvice, error) {
-	n := len(objects.Keys)
-	hitRatio := func(hits []bool) float64 { return cache.Measure(objects, hits, from, n).HitRatio() }
-	unlimited, err := a.replay(in, "lru", objects, int64(objects.N))
-	if err != nil {
-		return nil, err
-	}
-	ad := &cacheAdvice{Policy: "lru", Unlimited: hitRatio(unlimited), Templates: []cacheableTarget{}}
-	var lru []bool
-	for _, share := range adviceShares() {
-		ad.Share = share
-		ad.Size = max(1, int64(math.Round(share*float64(objects.N))))
-		if lru, err = a.replay(in, "lru", objects, ad.Size); err != nil {
-			return nil, err
-		}
-		if ad.LRUHitRatio = hitRatio(lru); ad.LRUHitRatio >= adviceEnough*ad.Unlimited {
-			break
-		}
-	}
-	hits, err := a.replay(in, learnedPolicy, objects, ad.Size)
-	if err != nil {
-		return nil, err
-	}
-	learned := hitRatio(hits)
-	if learned >= ad.LRUHitRatio+adviceGain {
-		ad.Policy = learnedPolicy
-	} else {
-		hits = lru
-	}
-	c := cache.Measure(in.trace, hits, from, n)
-	ad.Requests, ad.Hits, ad.HitRatio, ad.HitBytes = c.Requests, c.Hits, c.HitRatio(), c.HitBytes
-	last := make([]int32, objects.N)
-	for i, k := range in.trace.Keys {
-		last[k] = in.trace.Sizes[i]
-	}
-	for _, s := range last {
-		ad.MeanBytes += float64(s)
-	}
-	ad.MeanBytes /= float64(max(1, objects.N))
-	ad.Templates = cacheableTargets(in, hits, from)
-	ad.Text = adviceText(in, ad, learned)
-	return ad, nil
-}
-
-// cacheableTargets sums the replay up per template.
-func cacheableTargets(in *cacheInput, hits []bool, from int) []cacheableTarget {
-	t := in.trace
-	number := map[string]int{}
-	group := make([]int, t.N)
-	var out []cacheableTarget
-	for k := range group {
-		name := in.targets(int32(k))
-		g, ok := number[name]
-		if !ok {
-			g = len(out)
-			number[name] = g
-			out = append(out, cacheableTarget{Template: name})
-		}
-		group[k] = g
-		out[g].Keys++
-	}
-	for i := from; i < len(t.Keys); i++ {
-		g := &out[group[t.Keys[i]]]
-		g.Requests++
-		if hits[i] {
-			g.Hits++
-			g.HitBytes += int64(t.Sizes[i])
-		}
-	}
-	order := make([]int, len(out))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int {
-		switch {
-		case out[i].Hits != out[j].Hits:
-			return int(min(max(out[j].Hits-out[i].Hits, -1), 1))
-		default:
-			return strings.Compare(out[i].Template, out[j].Template)
-		}
-	})
-	var top []cacheableTarget
-	rank := make([]int, len(out)) // +1
-	for _, i := range order[:min(adviceTargets, len(order))] {
-		if out[i].Hits > 0 {
-			top = append(top, out[i])
-			rank[i] = len(top)
-		}
-	}
-	lifetimes(in, hits, from, group, rank, top)
-	if top == nil {
-		top = []cacheableTarget{}
-	}
-	return top
-}
-
-// lifetimes suggests how long the answers of the top templates could be kept, by
-// replay: the shortest step that keeps 95 % of the hits, or a shorter one where
-// more than 1 % of those would have been of another size than the answer that
-// was sent. What a log says of change is no more than that. Without times or
-// sizes, with few repeats, and where less than half of the hits is left, there
-// is no suggestion.
-//
-// An answer that is too old is fetched again to where it lies, so that what the
-// cache holds stays the same and the replay's hits need only be sifted.
-func lifetimes(in *cacheInput, hits []bool, from int, group, rank []int, top []cacheableTarget) {
-	t := in.trace
-	steps := ttlSteps()
-	type tally struct{ hits, stale int64 }
-	sums := make([]tally, len(top)*len(steps))
-	repeats, sized, changed := make([]int64, len(top)), make([]int64, len(top)), make([]int64, len(top))
-	before := make([]int32, t.N)             // request + 1
-	fetched := make([]int32, t.N*len(steps)) // request, per key and step
-	for i, k := range t.Keys {
-		r := rank[group[k]] - 1
-		if r < 0 {
-			continue
-		}
-		if b := before[k] - 1; b >= 0 {
-			repeats[r]++
-			if t.Sizes[b] > 0 && t.Sizes[i] > 0 {
-				sized[r]++
-			}
-			if t.Sizes[b] != t.Sizes[i] {
-				changed[r]++
-			}
-		}
-		before[k] = int32(i + 1)
-		if t.Times == nil {
-			continue
-		}
-		for j, step := range steps {
-			f := &fetched[int(k)*len(steps)+j]
-			if !hits[i] || t.Times[i]-t.Times[*f] > step*1e6 {
-				*f = int32(i)
-				continue
-			}
-			if i < from {
-				continue
-			}
-			s := &sums[r*len(steps)+j]
-			s.hits++
-			if t.Sizes[i] != t.Sizes[*f] {
-				s.stale++
-			}
-		}
-	}
-	for r := range top {
-		g := &top[r]
-		g.Changed = float64(changed[r]) / float64(max(1, repeats[r]))
-		if repeats[r] < ttlRepeats || sized[r]*2 < repeats[r] {
-			continue
-		}
-		for j, step := range steps {
-			s := sums[r*len(steps)+j]
-			if float64(s.stale) > ttlStale*float64(s.hits) {
-				break
-			}
-			if float64(s.hits) >= ttlLeast*float64(g.Hits) {
-				v, share := float64(step), float64(s.stale)/float64(max(1, s.hits))
-				g.TTL, g.TTLHits, g.TTLStale = &v, &s.hits, &share
-			}
-			if float64(s.hits) >= ttlKeeps*float64(g.Hits) {
-				break
-			}
-		}
-	}
-}
-
-// adviceText says the advice in words.
-func adviceText(in *cacheInput, ad *cacheAdvice, learned float64) []string {
-	text := []string{fmt.Sprintf("An unlimited cache would have answered %s of the %s requests. Room for %s objects (%s of those seen, about %s at their mean size) is enough for %s with LRU; beyond, the curve is flat.",
-		percent(ad.Unlimited), count(ad.Requests), count(ad.Size), percent(ad.Share), byteText(ad.MeanBytes*float64(ad.Size)), percent(ad.LRUHitRatio))}
-	if ad.Unlimited == 0 {
-		return []string{"No object was requested twice: a cache would have answered nothing."}
-	}
-	if ad.Policy == learnedPolicy {
-		text = append(text, fmt.Sprintf("The learned policy has %s there, %.2f points more than LRU.", percent(learned), 100*(learned-ad.LRUHitRatio)))
-	} else {
-		text = append(text, fmt.Sprintf("The learned policy has %s there: LRU is as good, and simpler.", percent(learned)))
-	}
-	text = append(text, fmt.Sprintf("Replayed over the recorded history, %s with %s objects answers %s of %s requests (%s) and %s.",
-		ad.Policy, count(ad.Size), count(ad.Hits), count(ad.Requests), percent(ad.HitRatio), byteText(float64(ad.HitBytes))))
-	if in.stats.Logged > 0 {
-		text = append(text, fmt.Sprintf("The log says that %s of %s requests were answered from a cache.", percent(in.stats.ObservedHitRatio()), count(in.stats.Logged)))
-	}
-	return append(text, "A log shows neither Cache-Control nor Vary: answers that depend on the user must not be shared.")
 }
 
 // byteText prints a number of bytes in a fitting unit.
@@ -838,24 +652,8 @@ func adviseTable(w io.Writer, out *cacheOutput) error {
 		fmt.Fprintf(w, "observed in the log: %s of %s requests\n", percent(out.Observed.HitRatio), count(out.Observed.Requests))
 	}
 	if ad := out.Advice; ad != nil {
-		fmt.Fprintln(w)
-		for _, s := range ad.Text {
-			fmt.Fprintln(w, s)
-		}
-		if len(ad.Templates) > 0 {
-			fmt.Fprintln(w)
-			rows = nil
-			for _, t := range ad.Templates {
-				ttl, with, stale := "–", "–", "–"
-				if t.TTL != nil {
-					ttl, with, stale = lifetimeText(int64(*t.TTL)), count(*t.TTLHits), percent(*t.TTLStale)
-				}
-				rows = append(rows, []string{cell(t.Template, 60), count(t.Requests), count(t.Keys), count(t.Hits), byteText(float64(t.HitBytes)), percent(t.Changed), ttl, with, stale})
-			}
-			if err := table(w, []string{"endpoint", ">requests", ">objects", ">hits", ">saved", ">changed", ">keep for", ">hits then", ">stale then"}, rows); err != nil {
-				return err
-			}
-			fmt.Fprintln(w, "changed: repeated requests whose answer had another size than before. keep for: the shortest\ntime that keeps 95 % of the hits, or less where more than 1 % of them would be stale (of another\nsize than the answer sent); – = none.")
+		if err := ad.print(w); err != nil {
+			return err
 		}
 	}
 	for _, n := range out.Notes {

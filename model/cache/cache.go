@@ -9,7 +9,7 @@
 //
 // One replay takes O(1) per request and no allocation; keys are dense, so that
 // everything about an object lies in arrays indexed by its key: 10 to 30 bytes
-// per distinct key, whatever the capacity. Only LeCaR, where an object returns
+// per distinct key, whatever the capacity. Only GDSF, LFU with ageing, LeCaR, where an object returns
 // with an old frequency, and Belady's bound on objects with sizes take
 // O(log N) or a short walk.
 //
@@ -35,19 +35,24 @@ type Info struct {
 	Bound bool // looks into the future: a bound, not a policy that one could run
 }
 
-// Policies lists what Run knows, the bound last.
+// Policies lists what Run knows, the bounds last.
 func Policies() []Info {
 	return []Info{
 		{"lru", "LRU", "least recently used", false},
 		{"lfu", "LFU", "least frequently used since it was stored; of equals the least recently used", false},
+		{"lfuda", "LFU with ageing", "Arlitt et al. 2000", false},
+		{"gdsf", "GDSF", "Cherkasova 1998", false},
+		{"lhd", "LHD", "Beckmann, Chen & Cidon 2018", false},
 		{"fifo", "FIFO", "first in, first out", false},
 		{"slru", "SLRU", "Karedla, Love & Wherry 1994", false},
 		{"2q", "2Q", "Johnson & Shasha 1994", false},
 		{"arc", "ARC", "Megiddo & Modha 2003", false},
+		{"lirs", "LIRS", "Jiang & Zhang 2002", false},
 		{"sieve", "SIEVE", "Zhang et al. 2024", false},
 		{"s3fifo", "S3-FIFO", "Yang et al. 2023", false},
 		{"wtinylfu", "W-TinyLFU", "Einziger, Friedman & Manes 2017", false},
 		{"belady", "Belady's bound", "Belady 1966", true},
+		{"pfoo", "PFOO-L, a bound with sizes", "Berger, Beckmann & Harchol-Balter 2018", true},
 	}
 }
 
@@ -71,6 +76,9 @@ func Run(ctx context.Context, name string, t *frame.Trace, capacity int64) ([]bo
 	}
 	if name == "belady" {
 		return hits, belady(ctx, t, capacity, hits)
+	}
+	if name == "pfoo" {
+		return hits, pfoo(ctx, t, capacity, hits)
 	}
 	return hits, replay(ctx, newPolicy(name, t.N, t.Sizes != nil, capacity), t, hits)
 }
@@ -118,6 +126,12 @@ func newPolicy(name string, n int, sized bool, capacity int64) policy {
 		return newTwoQ(s, n)
 	case "arc":
 		return newARC(s, n)
+	case "lfuda", "gdsf":
+		return newGreedy(s, n, name == "gdsf")
+	case "lhd":
+		return newLHD(s, n)
+	case "lirs":
+		return newLIRS(s, n)
 	case "sieve":
 		return &sieve{space: s, l: newLists(n, 1), head: int32(n), hand: int32(n), visited: make([]bool, n)}
 	case "s3fifo":

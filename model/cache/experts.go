@@ -20,6 +20,8 @@ type experts struct {
 	log    []float64 // scratch of update
 	hits   []int64   // per shadow, in this epoch
 	lead   int
+	voter  int // the expert that asks the others, −1 if there is none
+	vote   *vote
 
 	l       lists  // of what is stored: rest and other
 	rest    int32  // what the leader holds too, newest first
@@ -33,6 +35,8 @@ type experts struct {
 	memory, objects float64
 	split           int64   // requests of this epoch on which the experts disagree
 	dispute         float64 // the same per epoch, decayed
+	behind          int64   // of this epoch: hits that the leader has and the real cache has not, less the reverse
+	toll            float64 // the same per epoch, decayed: what changes of the leader cost
 }
 
 // newExperts makes an empty cache with room for about so many objects, whose
@@ -45,13 +49,25 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 		hits:  make([]int64, len(weight)),
 		share: cfg.Share,
 	}
+	var others []policy
 	for _, name := range cfg.Experts {
-		c.shadow = append(c.shadow, newPolicy(name, n, s.size != nil, s.capacity))
+		if name == voteExpert {
+			c.shadow = append(c.shadow, nil)
+			continue
+		}
+		p := newPolicy(name, n, s.size != nil, s.capacity)
+		others = append(others, p)
+		c.shadow = append(c.shadow, p)
+	}
+	c.voter = slices.Index(cfg.Experts, voteExpert)
+	if c.voter >= 0 {
+		c.vote = newVote(newSpace(n, s.size != nil, s.capacity), n, others)
+		c.shadow[c.voter] = c.vote
 	}
 	c.epoch = max(minEpoch, int64(cfg.Epoch*objects))
 	c.left = c.epoch
 	c.rate, c.objects, c.memory = cfg.LearningRate, objects, memoryTurns*objects
-	c.lead = best(c.weight)
+	c.lead = first(c.weight, c.voter)
 	c.score = make([]float64, len(weight))
 	c.shadow[c.lead].stock().watched = true
 	return c
@@ -73,11 +89,18 @@ func best(w []float64) int {
 
 func (c *experts) access(k int32, size int64) bool {
 	n := 0
+	led := false
 	for i, p := range c.shadow {
-		if p.access(k, size) {
+		if i != c.voter && p.access(k, size) {
 			c.hits[i]++
 			n++
+			led = led || i == c.lead
 		}
+	}
+	if c.voter >= 0 && c.vote.access(k, size) {
+		c.hits[c.voter]++
+		n++
+		led = led || c.lead == c.voter
 	}
 	if n > 0 && n < len(c.shadow) {
 		c.split++
@@ -90,8 +113,16 @@ func (c *experts) access(k int32, size int64) bool {
 			c.strange[v] = true
 		}
 	}
-	lead.out = lead.out[:0]
+	for _, p := range c.shadow {
+		s := p.stock()
+		s.out = s.out[:0]
+	}
 	hit := c.in[k]
+	if led && !hit {
+		c.behind++
+	} else if hit && !led {
+		c.behind--
+	}
 	if hit {
 		c.l.remove(k)
 	} else if lead.in[k] {
@@ -145,6 +176,8 @@ func (c *experts) update() {
 	keep := math.Exp(-float64(c.epoch) / max(c.memory, float64(c.seen)/3))
 	c.dispute = float64(c.dispute*keep) + float64(c.split)
 	c.split = 0
+	c.toll = max(0, float64(c.toll*keep)+float64(c.behind))
+	c.behind = 0
 	rate := c.rate / math.Sqrt(1+c.dispute)
 	top := math.Inf(-1)
 	for i, h := range c.hits {
@@ -162,9 +195,22 @@ func (c *experts) update() {
 		c.weight[i] = float64((1-c.share)*(c.weight[i]/sum)) + c.share/n
 		c.mean[i] += c.weight[i]
 	}
+	if c.voter >= 0 {
+		unit := 1 + float64(lazyShare*c.objects) + math.Sqrt(c.dispute)
+		log := c.log[:0]
+		for i, v := range c.score {
+			if i != c.voter {
+				log = append(log, float64(voteRate*v)/unit)
+			}
+		}
+		c.vote.arrange(log)
+	}
 	next := best(c.score)
-	if c.score[next]-c.score[c.lead] < float64(lazyShare*c.objects)+math.Sqrt(c.dispute) {
+	if next != c.lead && !c.worth(next) {
 		next = c.lead
+		if c.voter >= 0 && c.voter != c.lead && c.worth(c.voter) {
+			next = c.voter
+		}
 	}
 	clear(c.hits)
 	if next != c.lead {
@@ -172,10 +218,43 @@ func (c *experts) update() {
 	}
 }
 
+// worth says whether an expert is so far ahead of the leader that a change pays:
+// by more than chance, by what changes have cost so far, and by what this one may
+// cost, a miss for everything stored that the other does not hold. (That is the
+// rule for metrical task systems, Borodin, Linial & Saks, Journal of the ACM 39,
+// 1992: move when staying has cost as much as moving.) The vote holds a part of
+// what everybody holds: going there costs less, and it need not be left for an
+// expert that it will follow anyway.
+func (c *experts) worth(next int) bool {
+	lazy, cost := lazyShare, 1.0
+	switch c.voter {
+	case c.lead:
+		lazy = leaveVote
+	case next:
+		cost = joinVote
+	}
+	ahead := c.score[next] - c.score[c.lead] - float64(lazy*c.objects) - math.Sqrt(c.dispute) - c.toll
+	return ahead >= 0 && ahead >= float64(cost*float64(c.foreign(next)))
+}
+
+// foreign counts what is stored that an expert does not hold.
+func (c *experts) foreign(expert int) int {
+	in := c.shadow[expert].stock().in
+	n := 0
+	for _, list := range [2]int32{c.other, c.rest} {
+		for v := c.l.back(list); v != list; v = c.l[v].prev {
+			if !in[v] {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // follow changes the leader and sorts what is stored anew.
 func (c *experts) follow(next int) {
 	old := c.shadow[c.lead].stock()
-	old.watched, old.out = false, old.out[:0]
+	old.watched = c.voter >= 0 && c.lead != c.voter
 	c.lead = next
 	lead := c.shadow[next].stock()
 	lead.watched = true
@@ -217,9 +296,25 @@ func (c *experts) meanWeights() []float64 {
 	return normal(slices.Clone(c.mean))
 }
 
-// How far ahead of the leader another must be, as a share of the objects, and
-// for how many requests hits are remembered at least, as a multiple of them.
+// How far ahead of the leader another must be at least, as a share of the
+// objects, also of the vote; the share of what is foreign to the vote that going
+// there costs; the weight of a score in the vote; and for how many requests hits
+// are remembered at least, as a multiple of the objects. Chosen by measurement on
+// the traces of TestRealLearned and three access logs.
 const (
 	lazyShare   = 0.05
+	leaveVote   = 0.3
+	joinVote    = 0.3
+	voteRate    = 3
 	memoryTurns = 20
 )
+
+// first is the leader at the start: the vote, if a prior is known and no expert
+// has several times its weight, else the first of the heaviest.
+func first(weight []float64, voter int) int {
+	b := best(weight)
+	if voter >= 0 && slices.Min(weight) < weight[b] && weight[voter]*3 >= weight[b] {
+		return voter
+	}
+	return b
+}

@@ -15,13 +15,16 @@ import (
 // Caching by Refetching", NIPS 2002, on exponential weights with a fixed share
 // (Herbster & Warmuth, "Tracking the Best Expert", Machine Learning 32, 1998).
 // Several policies run side by side as shadows without objects, textbook policies
-// and one that learns what objects are worth (value.go); each is an arm of a
+// one that learns what objects are worth (value.go), and one that asks all others
+// (vote.go); each is an arm of a
 // bandit with full feedback, its reward the hits that it would have had. The best
 // leads, and the real cache takes over its decisions about admission and eviction
 // (experts.go).
 //
 // What Fit learns is the prior: the mean weight of every expert over the first
-// half of the trace, at several cache sizes. The heaviest leads at the start.
+// half of the trace, at several cache sizes. At the start the first of the
+// heaviest leads: without a prior LIRS, the best of the textbook where nothing is
+// known; with one the vote, unless another has several times its weight.
 //
 // Cost: one replay of every expert, 15 to 50 ns per request for a textbook policy,
 // 1 to 2 µs for the learned one, and 15 to 80 bytes per distinct key and expert.
@@ -31,10 +34,9 @@ import (
 // Machine Learning 66, 2007), since chance moves the weights by no more. Hits are
 // forgotten over a third of the past, but over no less than 20 times the objects
 // that the cache holds. The leader is the best, not drawn by weight, and lazy: it
-// changes only if another is ahead by lazyShare of the objects and the root of the
-// disagreements, because each change costs misses until the content is the new
-// leader's, and experts that hit different parts of a loop would else take turns
-// with no hits at all.
+// changes only if that pays for what it costs (experts.worth), because each change
+// costs misses until the content is the new leader's, and experts that hit
+// different parts of a loop would else take turns with no hits at all.
 //
 // The other learned policy, "lecar", is in lecar.go.
 
@@ -45,7 +47,7 @@ const Kind = "cache_policy"
 // want: the zero value is not valid.
 type Config struct {
 	Policy       string   `json:"policy"`        // "experts" or "lecar", default "experts"
-	Experts      []string `json:"experts"`       // of "experts": names of Policies but no bound, and "value"; at equal weight the first leads; default arc, value, lru, s3fifo, sieve, wtinylfu, lfu, 2q, slru
+	Experts      []string `json:"experts"`       // of "experts": names of Policies but no bound, "value" and "vote"; at equal weight the first leads; default lirs, arc, value, lru, s3fifo, sieve, wtinylfu, lfu, 2q, slru, vote
 	LearningRate float64  `json:"learning_rate"` // weight of a hit, or of a regret; 0 = 0.2 for "experts", 0.45 (the paper's) for "lecar"; default 0
 	Discount     float64  `json:"discount"`      // "lecar": part of a regret that is left after as many requests as the cache holds objects; without meaning for "experts"; 0 = 0.005 (the paper's); default 0
 	Epoch        float64  `json:"epoch"`         // of "experts": requests between two updates, as a multiple of the objects that the cache holds, at least 50; default 0.1
@@ -55,13 +57,16 @@ type Config struct {
 // Default is the default configuration. Fit puts the policy's own values in
 // place of the zeros.
 func Default() Config {
-	return Config{Policy: "experts", Experts: []string{"arc", "value", "lru", "s3fifo", "sieve", "wtinylfu", "lfu", "2q", "slru"}, Epoch: 0.1, Share: 0.02}
+	return Config{Policy: "experts", Experts: []string{"lirs", "arc", "value", "lru", "s3fifo", "sieve", "wtinylfu", "lfu", "2q", "slru", "vote"}, Epoch: 0.1, Share: 0.02}
 }
 
-const maxExperts = 16
+const maxExperts = 12 // the vote knows 2^11 sets
 
 // valueExpert names the learned expert (value.go), which is no textbook policy.
 const valueExpert = "value"
+
+// voteExpert names the expert that asks the others (vote.go).
+const voteExpert = "vote"
 
 // resolve puts in what 0 stands for.
 func (c *Config) resolve() {
@@ -98,12 +103,14 @@ func (c *Config) check() error {
 	for i, name := range c.Experts {
 		p := slices.IndexFunc(all, func(p Info) bool { return p.Name == name })
 		switch {
-		case p < 0 && name != valueExpert:
+		case p < 0 && name != valueExpert && name != voteExpert:
 			return unknown(name)
 		case p >= 0 && all[p].Bound:
 			return fmt.Errorf("%q is a bound and no expert", name)
 		case slices.Contains(c.Experts[:i], name):
 			return fmt.Errorf("expert %q stands twice", name)
+		case name == voteExpert && len(c.Experts) < 2:
+			return fmt.Errorf("the expert %q needs others", name)
 		}
 	}
 	return nil

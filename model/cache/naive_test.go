@@ -28,6 +28,10 @@ func naive(name string, t *frame.Trace, capacity int64) []bool {
 		step = naive2Q(capacity)
 	case "arc":
 		step = naiveARC(capacity)
+	case "lfuda", "gdsf":
+		step = naiveGreedy(capacity, name == "gdsf")
+	case "lirs":
+		step = naiveLIRS(capacity)
 	case "s3fifo":
 		step = naiveS3FIFO(capacity)
 	case "wtinylfu":
@@ -412,6 +416,118 @@ func naiveBelady(t *frame.Trace, capacity int64) func(int, int32, int64) bool {
 			q.take(worst)
 		}
 		q = append(q, item{key: k, size: size, n: i})
+		return false
+	}
+}
+
+func naiveLIRS(capacity int64) func(int, int32, int64) bool {
+	var stack items // the newest last; n > 0 = LIR
+	var queue items // stored HIR objects, the victim first
+	high := max(1, capacity/100)
+	low := func() (sum int64) {
+		for _, x := range stack {
+			if x.n > 0 {
+				sum += x.size
+			}
+		}
+		return sum
+	}
+	prune := func() {
+		for len(stack) > 0 && stack[0].n == 0 {
+			stack.take(0)
+		}
+	}
+	demote := func() {
+		x := stack.take(0)
+		x.n = 0
+		queue = append(queue, x)
+		prune()
+	}
+	push := func(x item) {
+		if at := stack.find(x.key); at >= 0 {
+			stack.take(at)
+		}
+		stack = append(stack, x)
+	}
+	settle := func() {
+		for low() > capacity-high {
+			demote()
+		}
+	}
+	return func(_ int, k int32, size int64) bool {
+		s, q := stack.find(k), queue.find(k)
+		switch {
+		case s >= 0 && stack[s].n > 0:
+			push(stack[s])
+			prune()
+			return true
+		case q >= 0 && s >= 0:
+			x := queue.take(q)
+			x.n = 1
+			push(x)
+			settle()
+			return true
+		case q >= 0:
+			x := queue.take(q)
+			push(x)
+			queue = append(queue, x)
+			prune()
+			return true
+		case size > capacity:
+			return false
+		}
+		for low()+queue.sum()+size > capacity {
+			if len(queue) == 0 {
+				demote()
+				continue
+			}
+			queue.take(0)
+		}
+		x := item{key: k, size: size}
+		if s >= 0 || low()+size <= capacity-high {
+			x.n = 1
+			push(x)
+			settle()
+			return false
+		}
+		push(x)
+		queue = append(queue, x)
+		prune()
+		return false
+	}
+}
+
+func naiveGreedy(capacity int64, sized bool) func(int, int32, int64) bool {
+	var q items // by last request
+	priority := map[int32]float64{}
+	age := 0.0
+	touch := func(x item) {
+		x.n++
+		priority[x.key] = float64(x.n)
+		if sized {
+			priority[x.key] = float64(x.n) / float64(x.size)
+		}
+		priority[x.key] += age
+		q = append(q, x)
+	}
+	return func(_ int, k int32, size int64) bool {
+		if at := q.find(k); at >= 0 {
+			touch(q.take(at))
+			return true
+		}
+		if size > capacity {
+			return false
+		}
+		for q.sum()+size > capacity {
+			v := 0
+			for i, x := range q {
+				if priority[x.key] < priority[q[v].key] {
+					v = i
+				}
+			}
+			age = priority[q.take(v).key]
+		}
+		touch(item{key: k, size: size})
 		return false
 	}
 }
