@@ -23,8 +23,9 @@ build: ## build bin/apiml (needs Go and gcc)
 
 test: ## run all tests, the concurrent packages under the race detector too
 	@$(MAKE) --no-print-directory skips
-	env -u APIML_DATASETS $(GO) test -race -short ./internal/... ./frame ./model/... ./train ./evaluate ./score
-	$(GO) test ./...
+	env -u APIML_DATASETS $(GO) test -race -short ./internal/... ./frame ./train ./evaluate ./score
+	env -u APIML_DATASETS $(GO) test -race -short -run 'Worker|Determin|Concurr|Cancel|Models|Variants' ./model/...
+	$(GO) test -timeout 20m ./...
 
 .PHONY: skips
 skips:
