@@ -134,7 +134,9 @@ func TestClusteringSklearn(t *testing.T) {
 		for i, r := range s.Runs {
 			if r.Silhouette != nil {
 				compared++
-				if got := Silhouette(s.Points, s.Dim, r.Labels, 0, 0); math.Abs(got-*r.Silhouette) > 1e-9 {
+				// scikit-learn takes distances from |x|² + |y|² − 2xy, which loses eight digits between
+				// points as near as those of "twins".
+				if got := Silhouette(s.Points, s.Dim, r.Labels, 0, 0); math.Abs(got-*r.Silhouette) > 1e-8 {
 					t.Errorf("%s run %d: silhouette %v, scikit-learn says %v", s.Name, i, got, *r.Silhouette)
 				}
 			}
