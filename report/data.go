@@ -422,7 +422,7 @@ type Kind struct {
 	P50        Num    `json:"p50"` // requests per principal
 	P99        Num    `json:"p99"`
 	Most       int64  `json:"most"` // of one
-	Top        int64  `json:"top"`  // requests of the busiest hundredth of them
+	Top        int64  `json:"top"`  // requests of those with at least as many as 99 % of them
 }
 
 // Movement is how many requests a principal made at two times.
