@@ -89,6 +89,10 @@ an earlier report, from its JSON form.`,
 	return cmd
 }
 
+// reportMemory is what DuckDB may use for a report before it spills to disk: less
+// than storeMemory, since a report is read beside other work.
+const reportMemory = "640MiB"
+
 func (a *app) report(o reportOptions) error {
 	type target struct{ path, format string }
 	var targets []target
@@ -113,7 +117,7 @@ func (a *app) report(o reportOptions) error {
 	if err != nil {
 		return err
 	}
-	st, err := a.openStore(true)
+	st, err := a.openStoreWith(true, reportMemory)
 	if err != nil {
 		return err
 	}
