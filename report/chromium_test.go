@@ -191,8 +191,8 @@ func TestChromium(t *testing.T) {
 	page := render(t, sample())
 	for _, width := range []int{2560, 1400, 360} {
 		p := inspect(t, page, width)
-		if p.Charts != 9 || p.Paths < 9*3 {
-			t.Errorf("%d px: %d charts with %d paths, want 9", width, p.Charts, p.Paths)
+		if p.Charts != 10 || p.Paths < 10*3 {
+			t.Errorf("%d px: %d charts with %d paths, want 10", width, p.Charts, p.Paths)
 		}
 		if !slices.IsSorted(p.Up) || len(p.Up) != 10 || p.Down[0] != p.Up[9] {
 			t.Errorf("sorted down %v, up %v", p.Down, p.Up)

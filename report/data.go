@@ -255,7 +255,17 @@ type FalseAlerts struct {
 	High      Num         `json:"high"`
 	Classes   []FalseRow  `json:"classes"`
 	Templates []FalseRow  `json:"templates"` // those with the most
+	Days      []FalseDay  `json:"days"`
 	Expected  Expectation `json:"expected"`
+}
+
+// FalseDay is how the scores of one day did against the labels.
+type FalseDay struct {
+	Day     time.Time `json:"day,omitzero"`
+	Attacks int64     `json:"attacks"`
+	Benign  int64     `json:"benign"`
+	Hits    int64     `json:"hits"`  // attacks that were flagged
+	False   int64     `json:"false"` // benign requests that were flagged
 }
 
 // FalseRow counts flagged requests with a label, by class or by template.
@@ -344,6 +354,19 @@ type Performance struct {
 	Forecasts []Forecast `json:"forecasts"`
 	Week      HeatMap    `json:"week"`  // weekday × hour
 	Hours     HeatMap    `json:"hours"` // template × hour
+
+	Concurrency Timeline   `json:"concurrency"` // requests under way on the mean, one series
+	Cache       CacheRow   `json:"cache"`       // all requests whose cache status is known
+	CacheMisses []CacheRow `json:"cache_misses"`
+}
+
+// CacheRow is what the cache in front did, as the log says.
+type CacheRow struct {
+	Template string `json:"template"` // "" = all
+	Requests int64  `json:"requests"`
+	Hits     int64  `json:"hits"`
+	Bytes    int64  `json:"bytes"`
+	HitBytes int64  `json:"hit_bytes"`
 }
 
 // HeatMap is the latency in seconds per row and hour of the day, UTC. All three
@@ -383,8 +406,20 @@ type Forecast struct {
 	Hi95     []Num         `json:"hi95"`
 	Chosen   string        `json:"chosen"`
 	Backtest []BacktestRow `json:"backtest"`
-	Test     string        `json:"test"` // on what the backtest was measured, one sentence
+	Test     string        `json:"test"`  // on what the backtest was measured, one sentence
+	Spike    string        `json:"spike"` // whether a spike lies ahead, and how good such warnings were: sentences
+	Unusual  []Unusual     `json:"unusual"`
 	Warnings []string      `json:"warnings"`
+}
+
+// Unusual is an interval of the past outside of the 95 % band that was forecast
+// for it.
+type Unusual struct {
+	At       time.Time `json:"at,omitzero"`
+	Was      Num       `json:"was"`
+	Expected Num       `json:"expected"`
+	Low      Num       `json:"low"`
+	High     Num       `json:"high"`
 }
 
 // BacktestRow is one model's row of a backtest.
@@ -422,7 +457,7 @@ type Kind struct {
 	P50        Num    `json:"p50"` // requests per principal
 	P99        Num    `json:"p99"`
 	Most       int64  `json:"most"` // of one
-	Top        int64  `json:"top"`  // requests of the busiest hundredth of them
+	Top        int64  `json:"top"`  // requests of those with at least as many as 99 % of them
 }
 
 // Movement is how many requests a principal made at two times.

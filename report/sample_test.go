@@ -105,6 +105,13 @@ func sample() *Data {
 	}}}
 	d.Overview.ChangesNote = "The store does not reach back to the same time a week before."
 	d.Overview.Recent, d.Overview.RecentCount, d.Overview.RecentSpan = d.Security.Incidents[:1], 2, "the last 24 h"
+	d.Performance.Concurrency = Timeline{Start: start, Step: 900, Series: []Line{{Name: "under way"}}}
+	for i := range 192 {
+		d.Performance.Concurrency.Series[0].Values = append(d.Performance.Concurrency.Series[0].Values, Num(.2+.01*float64(i%96)))
+	}
+	d.Performance.Cache = CacheRow{"", 700_000, 410_000, 9_000_000_000, 5_100_000_000}
+	d.Performance.CacheMisses = []CacheRow{{"/api/products", 105_165, 20_000, 900_000_000, 200_000_000}}
+	d.Security.False.Days = []FalseDay{{at(0), 300, 4_000, 280, 1}, {at(24), 500, 5_000, 420, 3}}
 	for i, h := range []*HeatMap{&d.Performance.Week, &d.Performance.Hours} {
 		h.Rows = [][]string{{"Saturday", "Sunday"}, {"/api/products/{id}", "/api/a/very/long/path/that/does/not/end/{id}/here/either"}}[i]
 		for range h.Rows {
@@ -125,6 +132,8 @@ func sample() *Data {
 	f := Forecast{Name: "all requests", Start: at(48), Step: 900, Chosen: "snaive-daily", Test: "the last 20 % of 192 intervals, 9 origins",
 		History:  Timeline{Start: at(24), Step: 900, Series: []Line{{"requests", traffic.Series[0].Values[96:]}}},
 		Backtest: []BacktestRow{{"snaive-daily", .071, .62, 7.4, .81, .947}, {"mean", .182, 1.41, 18.9, .79, .941}, {"median", .179, 1.39, 18.2, .80, .944}, {"last", .203, 1.6, 20.1, .77, .951}},
+		Spike:    "No spike ahead: the forecast (hi80) stays below 7,000, 2 times the median of the last day, for 2 intervals.",
+		Unusual:  []Unusual{{at(31), 7_400, 3_300, 2_900, 3_900}},
 		Warnings: []string{"no weekly season: it needs about 11.7 days of data, the series spans 2.0 days"},
 	}
 	for i := range 32 {

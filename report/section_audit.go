@@ -49,7 +49,7 @@ func (v *auditView) proofs() {
 	}
 	masked := "counted, not masked: input.redact_pii is off"
 	if a.Masked {
-		masked = "masked before they were stored"
+		masked = "masked: input.redact_pii is on"
 	}
 	add("GDPR Art. 5 (1) c, data minimisation", fmt.Sprintf("%s secrets masked before they were stored; %s personal values in URLs, %s.", commas(secrets), commas(personal), masked), "Secrets and personal data")
 	span := "The records carry no times."

@@ -19,7 +19,7 @@ func behavior(d *Data) (section, error) {
 	default:
 		s.Lead = fmt.Sprintf("%s in %s, %s of whom came in %s too; %s that did not occur before", plural(b.Now, "principal"), b.Span, share(b.Returning, b.Now), b.Before, plural(b.TemplateCount, "template"))
 		if n := len(b.Templates); n > 0 {
-			s.Lead += fmt.Sprintf(", first %s", b.Templates[0].Name)
+			s.Lead += fmt.Sprintf(", with the most requests %s (%s)", orNone(b.Templates[0].Name), human(b.Templates[0].Requests))
 		}
 		s.Lead += "."
 	}

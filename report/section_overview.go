@@ -45,7 +45,7 @@ func overview(d *Data) (section, error) {
 	case o.Requests == 0:
 		s.Lead = fmt.Sprintf("%s network flows were read; there are no HTTP requests.", human(o.Flows))
 	default:
-		s.Lead = fmt.Sprintf("%s requests", human(o.Requests))
+		s.Lead = plural(o.Requests, "request")
 		if o.Principals > 0 {
 			s.Lead += " from " + plural(o.Principals, "principal")
 		}

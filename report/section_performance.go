@@ -15,6 +15,11 @@ type performanceView struct {
 	Shown     int64 // requests of the templates shown
 	Forecasts []forecastView
 	Heat      []heat
+	Load      *chart
+	Clock     []string
+	Rows      int
+	Advise    string
+	Capacity  string
 	Ingest    string
 	Command   string
 }
@@ -55,6 +60,12 @@ func performance(d *Data) (section, error) {
 		v.Latency = v.Latency || t.P50.Known() || t.P95.Known() || t.P99.Known()
 		v.TimeShare = v.TimeShare || t.TimeShare.Known()
 	}
+	var err error
+	if v.Load, err = timeline("concurrency", "Requests under way over time", p.Concurrency, false); err != nil {
+		return s, err
+	}
+	v.Clock, v.Rows = tableClock(p.Concurrency)
+	v.Advise, v.Capacity = command(d, "advise cache"), command(d, "advise capacity")
 	for _, h := range []heat{
 		heatTable("performance-week", "Latency by weekday and hour", "Weekday", &p.Week, false),
 		heatTable("performance-hours", "Latency by template and hour", "Template", &p.Hours, true),

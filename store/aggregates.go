@@ -23,10 +23,12 @@ type Latency struct {
 }
 
 // latencySQL selects a Latency; scan with its dst. least skips NULL, hence the
-// FILTER.
-const latencySQL = `count(latency), coalesce(quantile_cont(latency, 0.5), 0), coalesce(quantile_cont(latency, 0.9), 0),
- coalesce(quantile_cont(latency, 0.95), 0), coalesce(quantile_cont(latency, 0.99), 0),
+// FILTER. The quantiles are elements of one list, which sorts the values once.
+const latencySQL = `count(latency), coalesce(` + quantilesSQL + `[1], 0), coalesce(` + quantilesSQL + `[2], 0),
+ coalesce(` + quantilesSQL + `[3], 0), coalesce(` + quantilesSQL + `[4], 0),
  coalesce(sum(round(least(latency, 1e9) * 1e6)::BIGINT) FILTER (latency IS NOT NULL), 0)::DOUBLE / 1e6`
+
+const quantilesSQL = "quantile_cont(latency, [0.5, 0.9, 0.95, 0.99])"
 
 func (l *Latency) dst() []any {
 	return []any{&l.Known, &l.P50, &l.P90, &l.P95, &l.P99, &l.Total}
@@ -225,8 +227,8 @@ type TemplateStat struct {
 func (s *Store) TopTemplates(ctx context.Context, n int, f Filter) ([]TemplateStat, error) {
 	w := f.where()
 	// The ranking first: quantiles of the chosen only.
-	q := `WITH c AS (SELECT template, count(*) AS n FROM requests WHERE ` + w + ` GROUP BY template),
- m AS (SELECT r.template AS raw, ` + folded + ` AS name, n FROM c r),
+	q := `WITH c AS MATERIALIZED (SELECT template, count(*) AS n FROM requests WHERE ` + w + ` GROUP BY template),
+ m AS MATERIALIZED (SELECT r.template AS raw, ` + folded + ` AS name, n FROM c r),
  total AS (SELECT sum(n) AS all_requests FROM c),
  top AS (SELECT name, sum(n) AS n FROM m GROUP BY name ORDER BY sum(n) DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  names AS (SELECT raw, name FROM m WHERE name IN (SELECT name FROM top))
@@ -295,10 +297,22 @@ type PrincipalStat struct {
 // first, then those with the most requests.
 func (s *Store) TopPrincipals(ctx context.Context, n int, f Filter) ([]PrincipalStat, error) {
 	w := f.where()
+	// With n flagged principals or more only those can be chosen that have at least
+	// as many flagged requests as the n-th of them: the others need not be counted.
+	among, r, sc := "", w, w
+	var flagged int64
+	if err := s.one(ctx, "SELECT count(DISTINCT principal) FROM scores WHERE flagged AND "+w, &flagged); err != nil {
+		return nil, fmt.Errorf("top principals: %w", err)
+	}
+	if n > 0 && flagged >= int64(n) {
+		among = `f AS MATERIALIZED (SELECT principal, count(*) AS k FROM scores WHERE flagged AND ` + w + ` GROUP BY principal),
+ few AS MATERIALIZED (SELECT principal FROM f WHERE k >= (SELECT k FROM f ORDER BY k DESC LIMIT 1 OFFSET ` + fmt.Sprint(n-1) + `)), `
+		r, sc = "principal IN (SELECT principal FROM few) AND "+w, "principal IN (SELECT principal FROM few) AND "+w
+	}
 	// The classes of the chosen only: a list per principal is slow.
-	q := `WITH r AS (SELECT principal, count(*) AS n, count(*) FILTER (status >= 400) AS errors, min(time) AS a, max(time) AS b FROM requests WHERE ` + w + ` GROUP BY principal),
- s AS (SELECT principal, count(*) FILTER (flagged) AS flagged, max(probability) AS p, min(time) AS a, max(time) AS b FROM scores WHERE ` + w + ` GROUP BY principal),
- top AS (SELECT principal, coalesce(n, 0) AS n, coalesce(errors, 0) AS errors, coalesce(flagged, 0) AS flagged, coalesce(p, 0) AS p, coalesce(r.a, s.a) AS a, coalesce(r.b, s.b) AS b
+	q := `WITH ` + among + `r AS (SELECT principal, count(*) AS n, count(*) FILTER (status >= 400) AS errors, min(time) AS a, max(time) AS b FROM requests WHERE ` + r + ` GROUP BY principal),
+ s AS (SELECT principal, count(*) FILTER (flagged) AS flagged, max(probability) AS p, min(time) AS a, max(time) AS b FROM scores WHERE ` + sc + ` GROUP BY principal),
+ top AS MATERIALIZED (SELECT principal, coalesce(n, 0) AS n, coalesce(errors, 0) AS errors, coalesce(flagged, 0) AS flagged, coalesce(p, 0) AS p, coalesce(r.a, s.a) AS a, coalesce(r.b, s.b) AS b
   FROM r FULL JOIN s USING (principal) ORDER BY flagged DESC, n DESC, principal LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  c AS (SELECT principal, list_sort(list(DISTINCT class)) AS classes FROM scores WHERE flagged AND principal IN (SELECT principal FROM top) AND ` + w + ` GROUP BY principal)
 SELECT principal, n, errors, flagged, p, coalesce(array_to_string(classes, ','), ''), a, b FROM top LEFT JOIN c USING (principal) ORDER BY flagged DESC, n DESC, principal`
@@ -336,10 +350,10 @@ type TargetStat struct {
 // TopTargets returns the n templates with the most flagged requests, most
 // first.
 func (s *Store) TopTargets(ctx context.Context, n int, f Filter) ([]TargetStat, error) {
-	q := `WITH names AS (SELECT template, ` + folded + ` AS name FROM (SELECT DISTINCT template FROM scores WHERE flagged) r),
+	q := `WITH names AS MATERIALIZED (SELECT template, ` + folded + ` AS name FROM (SELECT DISTINCT template FROM scores WHERE flagged) r),
  x AS (SELECT name, principal, probability, class, target,
   row_number() OVER (PARTITION BY name ORDER BY probability DESC, target, file, line) AS i FROM scores JOIN names USING (template) WHERE flagged AND ` + f.where() + `),
- t AS (SELECT name, count(*) AS total FROM scores JOIN names USING (template) WHERE ` + f.where() + ` GROUP BY name)
+ t AS (SELECT name, sum(k)::BIGINT AS total FROM (SELECT template, count(*) AS k FROM scores WHERE ` + f.where() + ` GROUP BY template) JOIN names USING (template) GROUP BY name)
 SELECT name, any_value(total), count(*) AS k, count(DISTINCT principal), max(probability), array_to_string(list_sort(list(DISTINCT class)), ','), min(target) FILTER (i = 1)
 FROM x JOIN t USING (name) GROUP BY name ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0))
 	out, err := rows(ctx, s, q, func(r rowScanner, t *TargetStat) error {
@@ -378,8 +392,8 @@ func (s *Store) Incidents(ctx context.Context, n int, f Filter) ([]Incident, err
 	most := func(column string) string { // the most frequent value per incident, ties by name
 		return "(SELECT incident, " + column + ", row_number() OVER (PARTITION BY incident ORDER BY count(*) DESC, " + column + ") AS i FROM x GROUP BY incident, " + column + ")"
 	}
-	q := `WITH x AS (SELECT * FROM scores WHERE ` + w + `),
- top AS (SELECT incident, count(*) AS k, count(DISTINCT principal) AS principals, count(DISTINCT template) AS targets, max(probability) AS p, max(anomaly) AS o, min(time) AS a, max(time) AS b
+	q := `WITH x AS MATERIALIZED (SELECT incident, class, principal, template, probability, anomaly, flagged, time, file, line, target FROM scores WHERE ` + w + `),
+ top AS MATERIALIZED (SELECT incident, count(*) AS k, count(DISTINCT principal) AS principals, count(DISTINCT template) AS targets, max(probability) AS p, max(anomaly) AS o, min(time) AS a, max(time) AS b
   FROM x GROUP BY incident ORDER BY p DESC, k DESC, incident LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  c AS ` + strings.Replace(most("class"), "FROM x", "FROM x WHERE flagged", 1) + `, pr AS ` + most("principal") + `, tp AS ` + most("template") + `,
  e AS (SELECT incident, file, line, target, row_number() OVER (PARTITION BY incident ORDER BY probability DESC, time, file, line) AS i FROM x)

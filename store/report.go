@@ -240,7 +240,7 @@ type HourCell struct {
 
 // LatencyByWeek returns the cells of hour × weekday that have requests.
 func (s *Store) LatencyByWeek(ctx context.Context, f Filter) ([]HourCell, error) {
-	out, err := rows(ctx, s, `SELECT isodow(time) - 1 AS d, hour(time) AS h, count(*), count(latency), coalesce(quantile_cont(latency, 0.5), 0), coalesce(quantile_cont(latency, 0.95), 0)
+	out, err := rows(ctx, s, `SELECT isodow(time) - 1 AS d, hour(time) AS h, count(*), count(latency), coalesce(quantile_cont(latency, [0.5, 0.95])[1], 0), coalesce(quantile_cont(latency, [0.5, 0.95])[2], 0)
 FROM requests WHERE time IS NOT NULL AND `+f.where()+` GROUP BY d, h ORDER BY d, h`,
 		func(r rowScanner, c *HourCell) error {
 			return r.Scan(&c.Weekday, &c.Hour, &c.Requests, &c.Known, &c.P50, &c.P95)
@@ -256,10 +256,10 @@ FROM requests WHERE time IS NOT NULL AND `+f.where()+` GROUP BY d, h ORDER BY d,
 func (s *Store) LatencyByTemplate(ctx context.Context, n int, f Filter) ([]HourCell, error) {
 	w := "time IS NOT NULL AND latency IS NOT NULL AND " + f.where()
 	q := `WITH c AS (SELECT template, sum(round(least(latency, 1e9) * 1e6)::BIGINT) AS t FROM requests WHERE ` + w + ` GROUP BY template),
- m AS (SELECT r.template AS raw, ` + folded + ` AS name, t FROM c r),
+ m AS MATERIALIZED (SELECT r.template AS raw, ` + folded + ` AS name, t FROM c r),
  top AS (SELECT name, row_number() OVER (ORDER BY sum(t) DESC, name) AS place FROM m GROUP BY name QUALIFY place <= ` + fmt.Sprint(max(n, 0)) + `),
  names AS (SELECT raw, name, place FROM m JOIN top USING (name))
-SELECT name, hour(time) AS h, count(*), count(latency), quantile_cont(latency, 0.5), quantile_cont(latency, 0.95)
+SELECT name, hour(time) AS h, count(*), count(latency), quantile_cont(latency, [0.5, 0.95])[1], quantile_cont(latency, [0.5, 0.95])[2]
 FROM requests JOIN names ON requests.template = names.raw WHERE ` + w + ` GROUP BY place, name, h ORDER BY place, h`
 	out, err := rows(ctx, s, q, func(r rowScanner, c *HourCell) error {
 		return r.Scan(&c.Template, &c.Hour, &c.Requests, &c.Known, &c.P50, &c.P95)
@@ -342,7 +342,7 @@ func (s *Store) Newcomers(ctx context.Context, column string, n int, f Filter) (
 	some := name + " IS NOT NULL AND " + name + " <> '' AND "
 	q := `WITH c AS (SELECT ` + name + ` AS raw, count(*) AS n, count(*) FILTER (status >= 400) AS e, min(time) AS a FROM requests WHERE ` + some + f.where() + ` GROUP BY raw),
  o AS (SELECT DISTINCT ` + name + ` AS raw FROM requests WHERE ` + some + Filter{Until: f.Since}.where() + `),
- m AS (` + fold("c") + `),
+ m AS MATERIALIZED (` + fold("c") + `),
  g AS (SELECT name, sum(n)::BIGINT AS n, sum(e)::BIGINT AS e, min(a) AS a FROM m WHERE name NOT IN (SELECT name FROM (` + fold("o") + `)) GROUP BY name),
  top AS (SELECT *, count(*) OVER () AS everything FROM g ORDER BY n DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  p AS (SELECT m.name AS name, count(DISTINCT principal) AS p FROM requests JOIN m ON requests.` + name + ` = m.raw WHERE m.name IN (SELECT name FROM top) AND ` + f.where() + ` GROUP BY m.name)
@@ -396,19 +396,91 @@ type KindStat struct {
 	Requests   int64
 	P50, P99   float64 // requests per principal
 	Most       int64   // of one principal
-	Top        int64   // requests of the busiest hundredth of them, at least of one
+	Top        int64   // requests of those with at least as many as 99 % of them
 }
 
 // Kinds returns the kinds of principals, in order of their requests.
 func (s *Store) Kinds(ctx context.Context, f Filter) ([]KindStat, error) {
-	out, err := rows(ctx, s, `WITH p AS (SELECT split_part(principal, ':', 1) AS kind, n FROM (SELECT principal, count(*) AS n FROM requests WHERE `+f.where()+` GROUP BY principal)),
- o AS (SELECT kind, n, row_number() OVER (PARTITION BY kind ORDER BY n DESC) AS i, count(*) OVER (PARTITION BY kind) AS c FROM p)
-SELECT kind, count(*), sum(n)::BIGINT AS k, quantile_cont(n, 0.5), quantile_cont(n, 0.99), max(n), sum(n) FILTER (i <= greatest(c // 100, 1))::BIGINT FROM o GROUP BY kind ORDER BY k DESC, kind`,
+	out, err := rows(ctx, s, `WITH p AS MATERIALIZED (SELECT split_part(principal, ':', 1) AS kind, n FROM (SELECT principal, count(*) AS n FROM requests WHERE `+f.where()+` GROUP BY principal)),
+ q AS (SELECT kind, quantile_disc(n, 0.99) AS q FROM p GROUP BY kind)
+SELECT kind, count(*), sum(n)::BIGINT AS k, quantile_cont(n, 0.5), quantile_cont(n, 0.99), max(n), sum(n) FILTER (n >= q)::BIGINT FROM p JOIN q USING (kind) GROUP BY kind ORDER BY k DESC, kind`,
 		func(r rowScanner, k *KindStat) error {
 			return r.Scan(&k.Kind, &k.Principals, &k.Requests, &k.P50, &k.P99, &k.Most, &k.Top)
 		})
 	if err != nil {
 		return nil, fmt.Errorf("kinds of principals: %w", err)
+	}
+	return out, nil
+}
+
+// CacheStat is what the cache in front did for a template.
+type CacheStat struct {
+	Template string // "" = all
+	Requests int64  // whose cache status is known
+	Hits     int64  // HIT, STALE, UPDATING and REVALIDATED: answered from the cache
+	Bytes    int64  // sent
+	HitBytes int64  // of these from the cache
+}
+
+// CacheStats returns the sum over all, and the n templates with the most requests
+// that missed.
+func (s *Store) CacheStats(ctx context.Context, n int, f Filter) (all CacheStat, out []CacheStat, err error) {
+	w := "cache IS NOT NULL AND cache NOT IN ('', '-') AND " + f.where()
+	const hit = "FILTER (hit)"
+	sums := "count(*) AS k, count(*) " + hit + " AS h, " + sumSQL("bytes_out") + " AS b, least(coalesce(sum(bytes_out) " + hit + ", 0), 9223372036854775807)::BIGINT AS hb"
+	q := `WITH c AS (SELECT template, ` + sums + ` FROM (SELECT template, bytes_out, upper(cache) IN ('HIT', 'STALE', 'UPDATING', 'REVALIDATED') AS hit FROM requests WHERE ` + w + `) GROUP BY template),
+ m AS (SELECT ` + folded + ` AS name, k, h, b, hb FROM c r),
+ t AS MATERIALIZED (SELECT name, sum(k)::BIGINT AS k, sum(h)::BIGINT AS h, least(sum(b), 9223372036854775807)::BIGINT AS b, least(sum(hb), 9223372036854775807)::BIGINT AS hb FROM m GROUP BY name)
+(SELECT '' AS name, coalesce(sum(k), 0)::BIGINT AS k, coalesce(sum(h), 0)::BIGINT AS h, least(coalesce(sum(b), 0), 9223372036854775807)::BIGINT AS b, least(coalesce(sum(hb), 0), 9223372036854775807)::BIGINT AS hb, 0 AS place FROM t)
+UNION ALL (SELECT name, k, h, b, hb, 1 + row_number() OVER (ORDER BY k - h DESC, name) AS place FROM t QUALIFY place <= ` + fmt.Sprint(1+max(n, 0)) + `) ORDER BY place`
+	list, err := rows(ctx, s, q, func(r rowScanner, v *CacheStat) error {
+		var place int64
+		return r.Scan(&v.Template, &v.Requests, &v.Hits, &v.Bytes, &v.HitBytes, &place)
+	})
+	if err != nil {
+		return all, nil, fmt.Errorf("cache: %w", err)
+	}
+	return list[0], list[1:], nil
+}
+
+// Concurrency returns how many requests were under way per interval of t, on the
+// mean: the seconds spent on those that ended in it over its length (Little 1961;
+// a request that spans intervals counts in its last). Intervals without a known
+// latency are 0.
+func (s *Store) Concurrency(ctx context.Context, t Timeline, f Filter) ([]float64, error) {
+	if len(t.Requests) == 0 {
+		return nil, nil
+	}
+	type cell struct{ at, us int64 }
+	cells, err := rows(ctx, s, fmt.Sprintf("SELECT (epoch_us(time) - %d) // %d AS b, sum(round(least(latency, 1e6) * 1e6)::BIGINT)::BIGINT FROM requests WHERE latency IS NOT NULL AND time IS NOT NULL AND %s GROUP BY b ORDER BY b",
+		t.Start, t.Step, f.where()), func(r rowScanner, c *cell) error { return r.Scan(&c.at, &c.us) })
+	if err != nil {
+		return nil, fmt.Errorf("concurrency: %w", err)
+	}
+	out := make([]float64, len(t.Requests))
+	for _, c := range cells {
+		if c.at >= 0 && c.at < int64(len(out)) {
+			out[c.at] = float64(c.us) / float64(t.Step)
+		}
+	}
+	return out, nil
+}
+
+// LabelledDay is how the scores of one day did against the labels.
+type LabelledDay struct {
+	Start           int64
+	Attacks, Benign int64
+	Hits, False     int64 // attacks and benign requests that were flagged
+}
+
+// LabelledDays returns the days with scores whose label is known, in order.
+func (s *Store) LabelledDays(ctx context.Context, f Filter) ([]LabelledDay, error) {
+	out, err := rows(ctx, s, fmt.Sprintf(`SELECT epoch_us(time) // %d * %[1]d AS d, count(*) FILTER (label <> 'none'), count(*) FILTER (label = 'none'), count(*) FILTER (flagged AND label <> 'none'), count(*) FILTER (flagged AND label = 'none')
+FROM scores WHERE label IS NOT NULL AND time IS NOT NULL AND %s GROUP BY d ORDER BY d`, dayMicros, f.where()), func(r rowScanner, d *LabelledDay) error {
+		return r.Scan(&d.Start, &d.Attacks, &d.Benign, &d.Hits, &d.False)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("labelled days: %w", err)
 	}
 	return out, nil
 }

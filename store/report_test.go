@@ -241,7 +241,7 @@ func TestBehaviorQueries(t *testing.T) {
 		t.Errorf("movements %+v, %v", c, err)
 	}
 	kinds, err := s.Kinds(ctx, Filter{})
-	if err != nil || len(kinds) != 1 || kinds[0] != (KindStat{"user", 4, 8, 2, kinds[0].P99, 3, 3}) {
+	if err != nil || len(kinds) != 1 || kinds[0] != (KindStat{"user", 4, 8, 2, kinds[0].P99, 3, 6}) {
 		t.Errorf("kinds %+v, %v", kinds, err)
 	}
 	// A folding makes new names old ones.
@@ -250,5 +250,60 @@ func TestBehaviorQueries(t *testing.T) {
 	}
 	if list, all, err = s.Newcomers(ctx, "template", 10, now); err != nil || all != 1 || len(list) != 1 {
 		t.Errorf("new templates after folding %+v of %d, %v", list, all, err)
+	}
+}
+
+func TestCacheConcurrencyLabels(t *testing.T) {
+	ctx := context.Background()
+	s := fresh(t)
+	at := int64(1_767_600_000_000_000)
+	b := &traffic.Batch{}
+	for i, q := range []traffic.Request{
+		{Cache: "HIT", Target: "/a", BytesOut: 10, Latency: .5}, {Cache: "miss", Target: "/a", BytesOut: 30, Latency: 1.5}, {Cache: "STALE", Target: "/b", BytesOut: 5, Latency: -1},
+		{Cache: "MISS", Target: "/b", BytesOut: -1, Latency: 4}, {Cache: "EXPIRED", Target: "/b", BytesOut: 1, Latency: -1}, {Cache: "", Target: "/b", BytesOut: 99, Latency: -1}, {Cache: "-", Target: "/c", BytesOut: 99, Latency: -1},
+	} {
+		q.File, q.Line, q.Time, q.Method = "log", int64(i+1), at+int64(i)*1e6, "GET"
+		b.Requests = append(b.Requests, q)
+	}
+	mustIngest(t, s, "log", b)
+	all, list, err := s.CacheStats(ctx, 1, Filter{})
+	if err != nil || all != (CacheStat{"", 5, 2, 46, 15}) || len(list) != 1 || list[0] != (CacheStat{"/b", 3, 1, 6, 5}) {
+		t.Errorf("cache %+v, %+v, %v", all, list, err)
+	}
+	tl, err := s.Timeline(ctx, 2e6, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Concurrency(ctx, tl, Filter{}); err != nil || !slices.Equal(c, []float64{1, 2, 0, 0}) {
+		t.Errorf("concurrency %v, %v", c, err)
+	}
+
+	s = fresh(t)
+	_, scores := scored(t, s)
+	var got, want LabelledDay
+	days, err := s.LabelledDays(ctx, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range days {
+		got.Attacks, got.Benign, got.Hits, got.False = got.Attacks+d.Attacks, got.Benign+d.Benign, got.Hits+d.Hits, got.False+d.False
+	}
+	for _, v := range scores {
+		switch {
+		case v.Time == traffic.NoTime || v.Label == traffic.Unlabelled:
+		case v.Label.Attack():
+			want.Attacks++
+			if v.Flagged {
+				want.Hits++
+			}
+		default:
+			want.Benign++
+			if v.Flagged {
+				want.False++
+			}
+		}
+	}
+	if got != want {
+		t.Errorf("labelled days %+v, want %+v", got, want)
 	}
 }

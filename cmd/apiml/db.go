@@ -25,15 +25,15 @@ const ingestMemory = "256MiB"
 // code. For reading, a database that does not exist is an input error that
 // names the next step.
 func (a *app) openStore(readOnly bool) (*store.Store, error) {
+	return a.openStoreWith(readOnly, storeMemory)
+}
+
+func (a *app) openStoreWith(readOnly bool, memory string) (*store.Store, error) {
 	if readOnly {
 		if _, err := os.Stat(a.cfg.DB); errors.Is(err, fs.ErrNotExist) {
 			return nil, inputf("%s: no such database: run `apiml ingest FILE` first, or name one with --db", a.cfg.DB)
 		}
 	}
-	return a.openStoreWith(readOnly, storeMemory)
-}
-
-func (a *app) openStoreWith(readOnly bool, memory string) (*store.Store, error) {
 	st, err := store.Open(a.ctx, store.Options{Path: a.cfg.DB, ReadOnly: readOnly, MemoryLimit: memory})
 	if err != nil {
 		return nil, storeError(err)

@@ -655,7 +655,7 @@ func (n *nightlyRun) file(name string) string { return filepath.Join(n.dir, n.pe
 // data is what the report shows: that of the command report, but for what would
 // differ from run to run.
 func (n *nightlyRun) data(b *app) (*report.Data, error) {
-	st, err := b.openStore(true)
+	st, err := b.openStoreWith(true, reportMemory)
 	if err != nil {
 		return nil, err
 	}

@@ -89,6 +89,10 @@ an earlier report, from its JSON form.`,
 	return cmd
 }
 
+// reportMemory is what DuckDB may use for a report before it spills to disk: less
+// than storeMemory, since a report is read beside other work.
+const reportMemory = "640MiB"
+
 func (a *app) report(o reportOptions) error {
 	type target struct{ path, format string }
 	var targets []target
@@ -113,7 +117,7 @@ func (a *app) report(o reportOptions) error {
 	if err != nil {
 		return err
 	}
-	st, err := a.openStore(true)
+	st, err := a.openStoreWith(true, reportMemory)
 	if err != nil {
 		return err
 	}
@@ -437,6 +441,9 @@ func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summa
 	if err := a.reportHeat(st, d, sum); err != nil {
 		return err
 	}
+	if err := a.reportLoad(st, d, sum, step, o.top); err != nil {
+		return err
+	}
 	f, err := a.reportForecast(st, step, o.horizon)
 	if err != nil {
 		return err
@@ -476,6 +483,13 @@ func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*repo
 			Series: []report.Line{{Name: "requests", Values: report.Nums(s.Values[from:])}},
 		},
 		Test: fmt.Sprintf("%d forecasts from %s on, %d intervals; chosen on %s", res.Test.Origins, res.Test.Start.UTC().Format("2006-01-02 15:04"), res.Test.Points, res.Test.ChosenOn),
+	}
+	f.Spike = spikeWords(res.Spikes(s.Values, time.UnixMicro(s.Start).UTC(), spikeFactor, int(30*time.Minute.Microseconds()/s.Step)))
+	for i, x := range res.Anomalies() {
+		if i == 10 {
+			break
+		}
+		f.Unusual = append(f.Unusual, report.Unusual{At: x.Time, Was: report.Num(x.Actual), Expected: report.Num(x.Expected), Low: report.Num(x.Lo95), High: report.Num(x.Hi95)})
 	}
 	for _, b := range res.Backtest {
 		f.Backtest = append(f.Backtest, report.BacktestRow{

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"apiml/evaluate"
+	"apiml/forecast"
 	"apiml/report"
 	"apiml/store"
 	"apiml/traffic"
@@ -402,6 +403,9 @@ func why(v store.Score) string {
 	return strings.Join(parts, "; ")
 }
 
+// scoreDays is how many days are shown, the newest.
+const scoreDays = 400
+
 // reportDays fills the security score.
 //
 // A day's score is 100 · (1 − P · (1 + T) / 2). P is the pressure, the share of
@@ -417,8 +421,7 @@ func (a *app) reportDays(st *store.Store, d *report.Data) error {
 		return storeError(err)
 	}
 	s := &d.Security.Score
-	const most = 400 // days shown, the newest
-	days = days[max(0, len(days)-most):]
+	days = days[max(0, len(days)-scoreDays):]
 	var x, y []float64
 	for _, v := range days {
 		row := report.ScoreDay{Day: micros(v.Start), Scored: v.Scored, Flagged: v.Flagged, Through: v.Through, Refused: v.Refused, Requests: v.Requests, Score: report.Unknown()}
@@ -483,6 +486,13 @@ func (a *app) reportFalse(st *store.Store, d *report.Data, sum store.Summary, to
 		for _, t := range templates {
 			f.Templates = append(f.Templates, report.FalseRow{Name: t.Template, Flagged: t.Flagged, Benign: t.Benign, Example: report.Evidence{File: t.File, Line: t.Line, Request: t.Target}})
 		}
+		days, err := st.LabelledDays(a.ctx, a.window)
+		if err != nil {
+			return storeError(err)
+		}
+		for _, x := range days[max(0, len(days)-scoreDays):] {
+			f.Days = append(f.Days, report.FalseDay{Day: micros(x.Start), Attacks: x.Attacks, Benign: x.Benign, Hits: x.Hits, False: x.False})
+		}
 		if f.Benign, err = st.ScoredBenign(a.ctx, a.window); err != nil {
 			return storeError(err)
 		}
@@ -538,6 +548,58 @@ func (a *app) reportHeat(st *store.Store, d *report.Data, sum store.Summary) err
 	}
 	d.Performance.Hours = heatMap(hours, func(c store.HourCell) string { return c.Template })
 	return nil
+}
+
+// reportLoad says how many requests were under way, and what the cache did.
+func (a *app) reportLoad(st *store.Store, d *report.Data, sum store.Summary, step int64, top int) error {
+	p := &d.Performance
+	all, misses, err := st.CacheStats(a.ctx, top, a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	row := func(c store.CacheStat) report.CacheRow {
+		return report.CacheRow{Template: c.Template, Requests: c.Requests, Hits: c.Hits, Bytes: c.Bytes, HitBytes: c.HitBytes}
+	}
+	p.Cache = row(all)
+	for _, c := range misses {
+		p.CacheMisses = append(p.CacheMisses, row(c))
+	}
+	if sum.Latency.Known == 0 {
+		return nil
+	}
+	tl, err := st.Timeline(a.ctx, step, a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	load, err := st.Concurrency(a.ctx, tl, a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	p.Concurrency = timeline(tl, report.Line{Name: "under way", Values: report.Nums(load)})
+	return nil
+}
+
+// spikeFactor is what the report calls a spike: this many times the median of the
+// day before.
+const spikeFactor = 2
+
+// spikeWords says whether a spike lies ahead, and how often such warnings were
+// right in the backtest.
+func spikeWords(w forecast.SpikeWarning) string {
+	var s string
+	if w.Warning && w.At != nil {
+		s = fmt.Sprintf("Spike ahead: the forecast (%s) exceeds %s, %g times the median of the last day, at %s UTC.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, w.At.UTC().Format("2006-01-02 15:04"))
+	} else if math.IsInf(w.Threshold, 0) {
+		return ""
+	} else {
+		s = fmt.Sprintf("No spike ahead: the forecast (%s) stays below %s, %g times the median of the last day, for %s.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, counted(w.Steps, "interval"))
+	}
+	for _, l := range w.Levels {
+		if l.Level == w.Level {
+			s += fmt.Sprintf(" In the backtest %d of %d windows held one; %s would have been given, %d rightly.", w.Spikes, w.Windows, counted(l.Warned, "warning"), l.Hits)
+		}
+	}
+	return s
 }
 
 // heatMap lays cells out; those of a row stand together.
