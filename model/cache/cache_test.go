@@ -36,6 +36,14 @@ func randomTrace(rng *rand.Rand, requests, keys int, sized bool) *frame.Trace {
 	return t
 }
 
+// rounds is how often a test with random traces repeats.
+func rounds(all, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return all
+}
+
 func hitsOf(t testing.TB, name string, tr *frame.Trace, capacity int64) []bool {
 	t.Helper()
 	h, err := Run(t.Context(), name, tr, capacity)
@@ -58,7 +66,7 @@ func hitCount(h []bool) (n int) {
 // that follows the paper line by line.
 func TestNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 0))
-	for round := range 600 {
+	for round := range rounds(600, 150) {
 		sized := round%2 == 1
 		tr := randomTrace(rng, 1+rng.IntN(300), 1+rng.IntN(30), sized)
 		capacity := int64(1 + rng.IntN(40))
@@ -120,7 +128,7 @@ func optimum(keys []int32, stored uint64, capacity int) int {
 // PFOO-L bounds every policy where sizes differ, Belady's among them.
 func TestPFOO(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 0))
-	for round := range 200 {
+	for round := range rounds(200, 40) {
 		tr := randomTrace(rng, 1+rng.IntN(1000), 1+rng.IntN(60), false)
 		for _, k := range tr.Keys {
 			tr.Sizes = append(tr.Sizes, 1+k*7%11)
@@ -166,7 +174,7 @@ func TestLHD(t *testing.T) {
 
 func TestProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 0))
-	for round := range 60 {
+	for round := range rounds(60, 15) {
 		tr := randomTrace(rng, 2000, 10+rng.IntN(200), false)
 		var before []bool
 		capacities := []int64{0, 1, 2, 3, 5, 10, 50, int64(tr.N) - 1, int64(tr.N), int64(tr.N) + 7, math.MaxInt64}
@@ -226,7 +234,7 @@ func TestUnitSizes(t *testing.T) {
 // No cache holds more than its capacity, and what it says it holds it holds.
 func TestAccounting(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 0))
-	for round := range 200 {
+	for round := range rounds(200, 40) {
 		tr := randomTrace(rng, 1000, 10+rng.IntN(60), round%2 == 0)
 		capacity := int64(1 + rng.IntN(100))
 		var caches []policy

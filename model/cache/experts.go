@@ -14,14 +14,15 @@ import (
 // al.). As long as the leader does not change the two hold the same.
 type experts struct {
 	space
-	shadow []policy
-	weight []float64 // sums to 1
-	mean   []float64 // sum of the weights over the epochs so far
-	log    []float64 // scratch of update
-	hits   []int64   // per shadow, in this epoch
-	lead   int
-	voter  int // the expert that asks the others, −1 if there is none
-	vote   *vote
+	shadow  []policy
+	weight  []float64 // sums to 1
+	mean    []float64 // sum of the weights over the epochs so far
+	log     []float64 // scratch of update
+	hits    []int64   // per shadow, in this epoch
+	lead    int
+	voter   int // the expert that asks the others, −1 if there is none
+	vote    *vote
+	learner int // the expert that learns what objects are worth, −1 if there is none
 
 	l       lists  // of what is stored: rest and other
 	rest    int32  // what the leader holds too, newest first
@@ -32,6 +33,7 @@ type experts struct {
 	epoch, left     int64     // requests
 	score           []float64 // decayed hits of each expert
 	seen            int64     // requests
+	sorted          int64     // of seen, when the votes were last weighed
 	memory, objects float64
 	split           int64   // requests of this epoch on which the experts disagree
 	dispute         float64 // the same per epoch, decayed
@@ -59,7 +61,7 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 		others = append(others, p)
 		c.shadow = append(c.shadow, p)
 	}
-	c.voter = slices.Index(cfg.Experts, voteExpert)
+	c.voter, c.learner = slices.Index(cfg.Experts, voteExpert), slices.Index(cfg.Experts, valueExpert)
 	if c.voter >= 0 {
 		c.vote = newVote(newSpace(n, s.size != nil, s.capacity), n, others)
 		c.shadow[c.voter] = c.vote
@@ -74,7 +76,12 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 }
 
 // minEpoch is the shortest epoch in requests: the hits of fewer tell nothing.
-const minEpoch = 50
+// The votes are weighed no more often than every sortEvery requests: it takes a
+// tenth of a millisecond.
+const (
+	minEpoch  = 50
+	sortEvery = 400
+)
 
 // best is the first of the greatest.
 func best(w []float64) int {
@@ -195,12 +202,17 @@ func (c *experts) update() {
 		c.weight[i] = float64((1-c.share)*(c.weight[i]/sum)) + c.share/n
 		c.mean[i] += c.weight[i]
 	}
-	if c.voter >= 0 {
+	if c.voter >= 0 && c.seen >= c.sorted+sortEvery {
+		c.sorted = c.seen
 		unit := 1 + float64(lazyShare*c.objects) + math.Sqrt(c.dispute)
 		log := c.log[:0]
 		for i, v := range c.score {
 			if i != c.voter {
-				log = append(log, float64(voteRate*v)/unit)
+				v = float64(voteRate*v) / unit
+				if i == c.learner {
+					v += learnerVote
+				}
+				log = append(log, v)
 			}
 		}
 		c.vote.arrange(log)
@@ -298,14 +310,16 @@ func (c *experts) meanWeights() []float64 {
 
 // How far ahead of the leader another must be at least, as a share of the
 // objects, also of the vote; the share of what is foreign to the vote that going
-// there costs; the weight of a score in the vote; and for how many requests hits
-// are remembered at least, as a multiple of the objects. Chosen by measurement on
-// the traces of TestRealLearned and three access logs.
+// there costs; the weight of a score in the vote, and the logarithm of what the
+// learner has there besides; and for how many requests hits are remembered at
+// least, as a multiple of the objects. Chosen by measurement on the traces of
+// TestRealFloor and three access logs.
 const (
 	lazyShare   = 0.05
 	leaveVote   = 0.3
 	joinVote    = 0.3
 	voteRate    = 3
+	learnerVote = 2.0
 	memoryTurns = 20
 )
 

@@ -38,11 +38,11 @@ import (
 // Cost: some candidates per miss, most with a kept prediction, and a fit of at
 // most valueRows rows after 1,000, 2,000, 4,000 … requests, at most valueEvery apart.
 const (
-	valueRows    = 16384  // samples that are kept
-	valueSample  = 32     // candidates drawn per eviction
-	valuePool    = 8      // candidates kept from one eviction to the next
-	valueFirst   = 1000   // requests before the first fit
-	valueEvery   = 200000 // requests between two fits, at most
+	valueRows    = 16384 // samples that are kept
+	valueSample  = 48    // candidates drawn per eviction
+	valuePool    = 8     // candidates kept from one eviction to the next
+	valueFirst   = 1000  // requests before the first fit
+	valueEvery   = 25000 // requests between two fits, at most
 	valueTrees   = 24
 	valueDepth   = 4
 	valueRate    = 0.2
@@ -50,7 +50,7 @@ const (
 	valueBins    = 128
 	valueThin    = 500 // rows above which a tree sees every third only
 	edcs         = 3
-	valueSettled = 1 // horizons after which the outcome of a sample counts
+	valueSettled = 1.5 // horizons after which the outcome of a sample counts
 )
 
 // object is what is known of a key.

@@ -18,7 +18,7 @@ import (
 // What is stored lies in one list per set of experts that hold it; a bitmap over
 // the sets, in the order of their votes, finds the victim. Per request and expert
 // O(1), and a sort of the 2^experts sets at each update of the scores that changes a
-// weight by more than 2 %.
+// weight by more than a tenth.
 type vote struct {
 	space
 	shadow []policy // of the others; they have handled the request before
@@ -48,7 +48,7 @@ func newVote(s space, n int, shadow []policy) *vote {
 func (c *vote) arrange(log []float64) {
 	top := slices.Max(log)
 	for i, v := range log {
-		if math.Abs(v-top-c.log[i]) > 0.02 {
+		if math.Abs(v-top-c.log[i]) > 0.1 {
 			c.sort(log)
 			return
 		}
