@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -149,6 +150,10 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 			evaluate = func() (*evaluatedModel, error) { return a.evaluateRole(src, lm, o.period) }
 		}
 		em, err := evaluate()
+		if e := (*exitError)(nil); !explicit && errors.As(err, &e) && e.code == exitInput {
+			res.Skipped = append(res.Skipped, spec.Name+": "+strings.TrimPrefix(err.Error(), spec.Name+": "))
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -165,6 +170,13 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 	}
 	if len(res.Models) == 0 {
 		return nil, inputf("nothing to evaluate: %s", strings.Join(res.Skipped, "; "))
+	}
+	for _, why := range res.Skipped {
+		if name, _, _ := strings.Cut(why, ":"); strings.HasSuffix(name, "-flows") && !explicit {
+			a.debugf("left out: %s", why)
+		} else {
+			a.sayf("left out: %s", why)
+		}
 	}
 	res.jsonHead = a.head("evaluate")
 	for _, path := range o.outputs {
