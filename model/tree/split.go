@@ -1,0 +1,321 @@
+package tree
+
+import (
+	"math"
+	"slices"
+
+	"apiml/frame"
+)
+
+// Splits are for prediction on blocks of 64 rows that have much in common, as
+// the requests of a log have: instead of 64 rows that walk down, the set of rows
+// is split at each node that any of them reaches. A set is a word with a bit per
+// row, a split an AND, so rows that go the same way cost no more than one.
+//
+// For every threshold of a column, a block first gets the set of rows above it:
+// a binary search per value, then one OR per threshold that the block's values
+// lie around. (QuickScorer, Lucchese et al., SIGIR 2015, evaluates conditions
+// outside of the trees too, but keeps a bit per leaf of a tree: none too many for
+// 64 leaves, far too many for thousands.)
+//
+// Cost per block: O(columns · 64 · log thresholds), then O(nodes reached), which
+// is between once and 64 times the depth of the trees. It pays up to about four
+// nodes per row and tree (Visits); rows without anything in common take Flat.
+
+// Splits is trees laid out so. It is immutable.
+type Splits struct {
+	columns []splitCuts
+	levels  int      // thresholds of all columns
+	nodes   []uint64 // see below
+	roots   []uint32
+}
+
+// splitCuts is the thresholds on one column.
+type splitCuts struct {
+	cuts  []int32 // their keys, ascending
+	first int     // level of the first of them
+}
+
+const (
+	splitLevel   = 1<<16 - 1 // bits 0…15: which threshold of which column
+	splitColumn  = 16        // bits 16…30: column
+	splitColumns = 1<<15 - 1
+	splitMissing = 31        // bit 31: missing values go right
+	splitNext    = 1<<31 - 1 // bits 32…62: left child, the right one follows; of a leaf its Next
+	splitLeaf    = 1 << 63   // bit 63: is a leaf
+
+	// SplitTrees is how many trees go together: a step waits for memory, and the
+	// steps in the other trees fill that time.
+	SplitTrees = 8
+	splitQueue = 2 * SplitTrees * FlatRows // a row is in one set per tree, so no more than half of that wait
+
+	// maxLevels also keeps the conditions of a block in the second-level cache.
+	maxLevels = splitLevel + 1
+)
+
+// NewSplits lays trees out; nil if that does not fit: more than 32,768 columns,
+// 65,536 different thresholds or 2^31 nodes.
+func NewSplits(trees []Tree, columns int) *Splits {
+	if columns > splitColumns+1 {
+		return nil
+	}
+	s := &Splits{columns: make([]splitCuts, columns), roots: make([]uint32, len(trees))}
+	total := 0
+	for _, t := range trees {
+		total += len(t)
+		for i := range t {
+			if n := &t[i]; n.Feature >= 0 {
+				c := &s.columns[n.Feature]
+				c.cuts = append(c.cuts, key(n.Threshold))
+			}
+		}
+	}
+	for j := range s.columns {
+		c := &s.columns[j]
+		slices.Sort(c.cuts)
+		c.cuts = slices.Clip(slices.Compact(c.cuts))
+		c.first = s.levels
+		s.levels += len(c.cuts)
+	}
+	if s.levels > maxLevels || total > splitNext {
+		return nil
+	}
+	s.nodes = make([]uint64, 0, total)
+	for k, t := range trees {
+		root := len(s.nodes)
+		s.roots[k] = uint32(root)
+		for i := range t {
+			n := &t[i]
+			if n.Feature < 0 {
+				s.nodes = append(s.nodes, splitLeaf|uint64(n.Next)<<32)
+				continue
+			}
+			c := &s.columns[n.Feature]
+			cut, _ := slices.BinarySearch(c.cuts, key(n.Threshold))
+			s.nodes = append(s.nodes, uint64(root+int(n.Next))<<32|uint64(n.Missing)<<splitMissing|uint64(n.Feature)<<splitColumn|uint64(c.first+cut))
+		}
+	}
+	return s
+}
+
+// Trees is how many trees there are.
+func (s *Splits) Trees() int { return len(s.roots) }
+
+// SplitBlock is up to FlatRows rows on their way through Splits. It is not for
+// concurrent use.
+type SplitBlock struct {
+	of      *Splits
+	rows    uint64
+	above   []uint64     // per level: the rows whose value is above the threshold
+	missing []uint64     // per column: the rows without a value, for which above says nothing
+	mixed   []splitRange // per column: levels at which the rows of the latest block differ
+	bucket  []uint64     // per code: its rows; empty between columns
+	codes   [FlatRows]int32
+	keys    [FlatRows]int32
+	nodes   [splitQueue]uint32
+	queue   [splitQueue]uint64
+	// Leaf and Rows are what Leaves found: Next of a leaf and the set of rows in it.
+	Leaf [splitQueue]uint32
+	Rows [splitQueue]uint64
+	// Visits is how many nodes all calls of Leaves came to.
+	Visits int
+}
+
+// splitRange is the levels lo ≤ k < hi of a column, from its first.
+type splitRange struct{ lo, hi int }
+
+// NewBlock makes room for a block.
+func (s *Splits) NewBlock() *SplitBlock {
+	b := &SplitBlock{of: s, above: make([]uint64, max(1, s.levels)), missing: make([]uint64, max(1, len(s.columns))), mixed: make([]splitRange, len(s.columns))}
+	most := 0
+	for i := range s.columns {
+		most = max(most, len(s.columns[i].cuts))
+	}
+	b.bucket = make([]uint64, most+2)
+	return b
+}
+
+// Begin starts a block of n rows, up to FlatRows. All columns follow.
+func (b *SplitBlock) Begin(n int) { b.rows = math.MaxUint64 >> (FlatRows - n) }
+
+// Load takes the rows lo ≤ i < hi of x, up to FlatRows.
+func (b *SplitBlock) Load(x *frame.Matrix, lo, hi int) {
+	b.Begin(hi - lo)
+	for j, col := range x.Cols {
+		b.Column(j, col[lo:hi])
+	}
+}
+
+// Column takes the values of column j.
+func (b *SplitBlock) Column(j int, values []float32) {
+	c := &b.of.columns[j]
+	n := len(c.cuts)
+	if n == 0 || len(values) == 0 {
+		return
+	}
+	b.missing[j] = 0
+	// Most columns of a block hold one value.
+	other := uint32(0)
+	for _, v := range values {
+		other |= math.Float32bits(v) ^ math.Float32bits(values[0])
+	}
+	keys := b.keys[:len(values)]
+	lo, hi := 0, 0
+	if other == 0 {
+		if values[0] != values[0] {
+			b.missing[j] = math.MaxUint64
+			return
+		}
+		k := key(values[0])
+		lo, _ = ranks(c.cuts, k, k)
+		hi = lo
+	} else {
+		least, most := int32(math.MaxInt32), int32(math.MinInt32)
+		for i, v := range values {
+			k := order(v)
+			keys[i] = k
+			least, most = min(least, k), max(most, k)
+		}
+		if least < order(float32(math.Inf(-1))) || most > order(float32(math.Inf(1))) {
+			least, most = b.findMissing(j, keys)
+		}
+		lo, hi = ranks(c.cuts, least, most)
+	}
+	above := b.above[c.first:][:n]
+	// Below lo all rows are above the threshold, from hi on none is. Most of that
+	// is left from the block before.
+	was := &b.mixed[j]
+	for k := was.lo; k < lo; k++ {
+		above[k] = math.MaxUint64
+	}
+	if hi < was.hi {
+		clear(above[hi:was.hi])
+	}
+	*was = splitRange{lo, hi}
+	if lo == hi {
+		return
+	}
+	codes := b.codes[:len(keys)]
+	search(codes, keys, c.cuts[lo:hi])
+	bucket := b.bucket[:hi-lo+1]
+	for i, code := range codes {
+		bucket[code] |= 1 << i
+	}
+	rows := uint64(0)
+	for k := hi - lo; k > 0; k-- {
+		rows |= bucket[k]
+		bucket[k] = 0
+		above[lo+k-1] = rows
+	}
+	bucket[0] = 0
+}
+
+// findMissing moves missing values behind all others, notes their rows and
+// returns the least and the largest of the others, twice 0 if there are none.
+func (b *SplitBlock) findMissing(j int, keys []int32) (least, most int32) {
+	least, most = math.MaxInt32, math.MinInt32
+	low, high := order(float32(math.Inf(-1))), order(float32(math.Inf(1)))
+	for i, k := range keys {
+		if k < low || k > high {
+			b.missing[j] |= 1 << i
+			keys[i] = math.MaxInt32
+			continue
+		}
+		least, most = min(least, k), max(most, k)
+	}
+	if least > most {
+		return 0, 0
+	}
+	for i, k := range keys { // the search knows the cuts in between only
+		keys[i] = min(k, most)
+	}
+	return least, most
+}
+
+// order is key without the care for -0, which is below 0 here (no threshold is
+// between the two), and for missing values, which lie beyond both infinities.
+func order(v float32) int32 {
+	b := int32(math.Float32bits(v))
+	return b ^ b>>31&math.MaxInt32
+}
+
+// ranks is how many cuts lie below a and below b: two binary searches side by
+// side.
+func ranks(cuts []int32, a, b int32) (int, int) {
+	p, q, n := 0, 0, len(cuts)
+	for n > 1 {
+		half := n / 2
+		p += half & int((int64(cuts[p+half-1])-int64(a))>>63)
+		q += half & int((int64(cuts[q+half-1])-int64(b))>>63)
+		n -= half
+	}
+	return int(last(cuts, p, int64(a))), int(last(cuts, q, int64(b)))
+}
+
+// search writes to codes how many cuts, of at least one, lie below each key.
+// Four binary searches go side by side, without a branch that depends on the
+// data.
+func search(codes, keys, cuts []int32) {
+	codes = codes[:len(keys)]
+	i := 0
+	for ; i+4 <= len(keys); i += 4 {
+		p, q, r, s := int64(keys[i]), int64(keys[i+1]), int64(keys[i+2]), int64(keys[i+3])
+		a, b, c, d, n := 0, 0, 0, 0, len(cuts)
+		for n > 1 {
+			half := n / 2
+			a += half & int((int64(cuts[a+half-1])-p)>>63)
+			b += half & int((int64(cuts[b+half-1])-q)>>63)
+			c += half & int((int64(cuts[c+half-1])-r)>>63)
+			d += half & int((int64(cuts[d+half-1])-s)>>63)
+			n -= half
+		}
+		codes[i] = last(cuts, a, p)
+		codes[i+1] = last(cuts, b, q)
+		codes[i+2] = last(cuts, c, r)
+		codes[i+3] = last(cuts, d, s)
+	}
+	for ; i < len(keys); i++ {
+		a, n, p := 0, len(cuts), int64(keys[i])
+		for n > 1 {
+			half := n / 2
+			a += half & int((int64(cuts[a+half-1])-p)>>63)
+			n -= half
+		}
+		codes[i] = last(cuts, a, p)
+	}
+}
+
+// last is the last step of a search that has come to cut a.
+func last(cuts []int32, a int, key int64) int32 {
+	return int32(a) - int32((int64(cuts[a])-key)>>63)
+}
+
+// Leaves sends the block's rows through the trees from t on, up to SplitTrees,
+// and returns into how many leaves they come; Leaf and Rows say which.
+func (b *SplitBlock) Leaves(t int) int {
+	nodes, above := b.of.nodes, b.above
+	n, head, tail := 0, 0, 0
+	for _, root := range b.of.roots[t:min(t+SplitTrees, len(b.of.roots))] {
+		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = root, b.rows
+		tail++
+	}
+	for head != tail {
+		rows := b.queue[head%splitQueue]
+		node := nodes[b.nodes[head%splitQueue]]
+		head++
+		// Without a branch: what is written beyond n or tail is overwritten.
+		next := uint32(node>>32) & splitNext
+		b.Leaf[n%splitQueue], b.Rows[n%splitQueue] = next, rows
+		n += int(node >> 63)
+		rows &= node>>63 - 1
+		missing := rows & b.missing[node>>splitColumn&splitColumns]
+		right := rows&above[node&splitLevel]&^missing | missing&-(node>>splitMissing&1)
+		left := rows &^ right
+		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next, left
+		tail += int((left | -left) >> 63)
+		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next+1, right
+		tail += int((right | -right) >> 63)
+	}
+	b.Visits += head
+	return n
+}
