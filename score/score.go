@@ -97,6 +97,8 @@ type Scorer struct {
 	order     features.Reorder
 	none      int // index of "none" among the classes, -1 if the model has none
 	labels    []string
+	x         *frame.Matrix
+	ruled     []ruleHits
 	proba     []float32
 	odd       []float32
 	contrib   []float64
@@ -152,6 +154,7 @@ func New(cfg Config) (*Scorer, error) {
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
 		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
+		ruled:   make([]ruleHits, features.BlockRows),
 		proba:   make([]float32, features.BlockRows*len(classes)),
 		odd:     make([]float32, features.BlockRows),
 		contrib: make([]float64, len(schema.Columns)),
@@ -166,8 +169,19 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 	if n == 0 {
 		return nil
 	}
-	x := frame.NewMatrix(features.HTTPSchema(s.cfg.State), n)
+	if s.x == nil || s.x.N != n {
+		s.x = frame.NewMatrix(features.HTTPSchema(s.cfg.State), n)
+	}
+	x := s.x
+	// The rules need nothing of the features.
+	var rules sync.WaitGroup
+	rules.Go(func() {
+		for i := range reqs {
+			s.ruled[i].rules, s.ruled[i].class = s.rules.Check(&reqs[i])
+		}
+	})
 	s.ext.Extract(x, reqs)
+	rules.Wait()
 	k := len(s.labels)
 	inParallel(n, func(lo, hi int) { s.cfg.Attack.PredictProba(s.proba[lo*k:hi*k], x, lo, hi) })
 	if s.cfg.Anomaly != nil {
@@ -200,7 +214,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 		if s.cfg.Anomaly != nil {
 			res.Anomaly = float64(s.odd[i])
 		}
-		res.Rules, res.Rule = s.rules.Check(r)
+		res.Rules, res.Rule = s.ruled[i].rules, s.ruled[i].class
 		if res.Rules == nil {
 			res.Rules = []string{}
 		}

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"apiml/internal/atomicfile"
+	"apiml/model"
 	"apiml/score"
 	"apiml/store"
 	"apiml/traffic"
@@ -30,7 +31,7 @@ type resultWriter struct {
 	csv    *csv.Writer
 	temp   string // of parquet: the folder of the CSV that it is made from
 	rows   int64
-	buf    []byte
+	bufs   [][]byte // of writeLines
 	sarif  []sarifResult
 	more   int64 // flagged requests beyond maxSARIF
 }
@@ -132,13 +133,7 @@ func (w *resultWriter) Abort() {
 func (w *resultWriter) write(rs []score.Result) error {
 	switch w.format {
 	case "jsonl":
-		for i := range rs {
-			w.buf = append(appendResult(w.buf[:0], &rs[i]), '\n')
-			if _, err := w.sink.Write(w.buf); err != nil {
-				return err
-			}
-		}
-		return nil
+		return w.writeLines(rs)
 	case "sarif":
 		for i := range rs {
 			if !rs[i].Flagged() {
@@ -170,6 +165,29 @@ func (w *resultWriter) write(rs []score.Result) error {
 	}
 	w.csv.Flush()
 	return w.csv.Error()
+}
+
+// writeLines writes JSON lines, made in pieces by all cores.
+func (w *resultWriter) writeLines(rs []score.Result) error {
+	const piece = 512
+	for len(w.bufs) < (len(rs)+piece-1)/piece {
+		w.bufs = append(w.bufs, nil)
+	}
+	pieces := (len(rs) + piece - 1) / piece
+	_ = model.Parallel(context.Background(), 0, pieces, nil, func(_, k int) error {
+		b := w.bufs[k][:0]
+		for i := k * piece; i < min(len(rs), (k+1)*piece); i++ {
+			b = append(appendResult(b, &rs[i]), '\n')
+		}
+		w.bufs[k] = b
+		return nil
+	})
+	for _, b := range w.bufs[:pieces] {
+		if _, err := w.sink.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *resultWriter) record(row []string) error {
