@@ -44,7 +44,7 @@ demo: build ## the whole chain on generated traffic, into demo/
 	$(BIN) demo -o demo
 
 pretrained: build ## train the built-in models on generated traffic into score/builtin
-	$(BIN) models pretrain score/builtin
+	$(BIN) models pretrain --pack score/builtin
 
 results: build ## cross-validated figures on the real data sets, printed
 	./docs/results.sh $(BIN)

@@ -69,6 +69,9 @@ type Config struct {
 	// state (a detector of one's own beside the built-in classifier) costs a
 	// second pass over the features.
 	AnomalyState *features.State
+	// Conduct is a classifier on features.ConductSchema that knows attack types
+	// which show in many requests; nil: the attack classifier stands in for it.
+	Conduct model.Classifier
 	// Threshold on the probability from which a request is flagged, in (0,1].
 	Threshold float64
 	// AnomalyThreshold from which a request counts as an anomaly, in (0,1].
@@ -100,6 +103,7 @@ type Scorer struct {
 	x         *frame.Matrix
 	ruled     []ruleHits
 	proba     []float32
+	conduct   []float32 // by class of the classifier of conduct
 	odd       []float32
 	contrib   []float64
 	flagged   []bool
@@ -137,6 +141,11 @@ func New(cfg Config) (*Scorer, error) {
 			return nil, fmt.Errorf("anomaly detector: %w", err)
 		}
 	}
+	if cfg.Conduct != nil {
+		if err := frame.SameSchema(cfg.Conduct.Schema(), features.ConductSchema()); err != nil {
+			return nil, fmt.Errorf("classifier of conduct: %w", err)
+		}
+	}
 	if !(cfg.Threshold > 0 && cfg.Threshold <= 1) {
 		return nil, fmt.Errorf("score: threshold %v is outside (0,1]", cfg.Threshold)
 	}
@@ -150,12 +159,17 @@ func New(cfg Config) (*Scorer, error) {
 			many[i] = true
 		}
 	}
+	conduct := classes
+	if cfg.Conduct != nil {
+		conduct = cfg.Conduct.Classes()
+	}
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
+		incidents: newIncidents(), campaigns: newCampaigns(conduct), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
 		ruled:   make([]ruleHits, features.BlockRows),
 		proba:   make([]float32, features.BlockRows*len(classes)),
+		conduct: make([]float32, features.BlockRows*len(conduct)),
 		odd:     make([]float32, features.BlockRows),
 		contrib: make([]float64, len(schema.Columns)),
 		flagged: make([]bool, features.BlockRows),
@@ -184,6 +198,12 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 	rules.Wait()
 	k := len(s.labels)
 	inParallel(n, func(lo, hi int) { s.cfg.Attack.PredictProba(s.proba[lo*k:hi*k], x, lo, hi) })
+	conduct, kc := s.proba, k
+	if s.cfg.Conduct != nil {
+		y := features.Conduct(x)
+		conduct, kc = s.conduct, len(s.cfg.Conduct.Classes())
+		inParallel(n, func(lo, hi int) { s.cfg.Conduct.PredictProba(conduct[lo*kc:hi*kc], y, lo, hi) })
+	}
 	if s.cfg.Anomaly != nil {
 		y := x
 		if s.ext2 != nil {
@@ -231,7 +251,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.Time)
+		v, part := s.campaigns.add(conduct[i*kc:(i+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)

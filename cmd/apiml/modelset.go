@@ -23,6 +23,7 @@ import (
 const (
 	arrayState   = "features.state" // U8: features.State
 	arrayHoldOut = "holdout.rows"   // U64: hashes of the held-out rows
+	arrayConduct = "conduct.model"  // U8: model file of the classifier of conduct
 	arrayTrained = "train.rows"     // U64: hashes of the rows that it was fitted on
 )
 
@@ -32,6 +33,8 @@ type loadedModel struct {
 	file  *model.File
 	model model.Model
 	state *features.State // of the classifier and the detector of requests, else nil
+	// conduct is the classifier of conduct that the attack classifier brings, else nil.
+	conduct model.Classifier
 	// latency is the state of the latency predictor, else nil.
 	latency *features.LatencyState
 	origin  string // path, or "built-in"
@@ -133,7 +136,32 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if c, ok := lm.model.(model.Classifier); ok && lm.state != nil {
 		lm.model = score.WithText(c, lm.state.Text())
 	}
+	if f.Has(arrayConduct) {
+		if b, err = f.U8(arrayConduct); err == nil {
+			lm.conduct, err = decodeConduct(b)
+		}
+		if err != nil {
+			return fail(err)
+		}
+	}
 	return lm, nil
+}
+
+// decodeConduct reads the classifier of conduct, a model file within a model file.
+func decodeConduct(b []byte) (model.Classifier, error) {
+	f, err := model.ReadFile(b)
+	if err != nil {
+		return nil, fmt.Errorf("classifier of conduct: %w", err)
+	}
+	m, err := catalog.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("classifier of conduct: %w", err)
+	}
+	c, ok := m.(model.Classifier)
+	if !ok {
+		return nil, fmt.Errorf("classifier of conduct: the file holds no classifier")
+	}
+	return c, nil
 }
 
 // scoringModels are the classifier and, if there is one that computes the same
@@ -167,10 +195,9 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 	return attack, anomaly, nil
 }
 
-// builtinText is the text model of the built-in classifier, which all models of
-// requests share: it was fitted on generated traffic only, so it is no part of
-// what a split has to keep apart. Nil if there is none.
-func builtinText() *features.TextModel {
+// builtinArray is an array of bytes of the built-in attack classifier, nil if
+// there is none.
+func builtinArray(name string) []byte {
 	specs, err := catalog.Resolve([]string{"attack"})
 	if err != nil {
 		return nil
@@ -180,11 +207,22 @@ func builtinText() *features.TextModel {
 		return nil
 	}
 	f, err := model.ReadFile(b)
-	if err != nil || !f.Has(arrayState) {
+	if err != nil || !f.Has(name) {
 		return nil
 	}
-	raw, err := f.U8(arrayState)
+	raw, err := f.U8(name)
 	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// builtinText is the text model of the built-in classifier, which all models of
+// requests share: it was fitted on generated traffic only, so it is no part of
+// what a split has to keep apart. Nil if there is none.
+func builtinText() *features.TextModel {
+	raw := builtinArray(arrayState)
+	if raw == nil {
 		return nil
 	}
 	state, err := features.ParseState(raw)

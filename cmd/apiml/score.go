@@ -246,7 +246,7 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 		return nil, err
 	}
 	cfg := score.Config{
-		State: attack.state, Attack: attack.model.(model.Classifier), Threshold: threshold,
+		State: attack.state, Attack: attack.model.(model.Classifier), Conduct: attack.conduct, Threshold: threshold,
 		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
 	}
 	if anomaly != nil {
