@@ -788,7 +788,7 @@ func (s *session) step(g *generator) (int64, bool) {
 	case s.queue > 0:
 		s.queue--
 		gap = logNormal(r, s.pace, .6)
-	case o.flags&queued != 0 && r.IntN(40) == 0:
+	case o.flags&queued != 0 && r.IntN(20) == 0:
 		s.queue = min(int(logNormal(r, 30, 1)), 900)
 		s.left += s.queue
 		s.pace = .03 + .5*r.Float64()*r.Float64()

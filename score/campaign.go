@@ -40,6 +40,8 @@ type campaigns struct {
 const (
 	maxEvidence    = 2.5 // ln of the odds over the reference that one request can bring
 	answered       = 1.5 // less for a login that was not refused: most are what they seem
+	abuseLimit     = 45
+	leastScraped   = 200 // bytes of an answer that holds data
 	maxTrails      = 1 << 17
 	quantileFirst  = 30   // requests per client
 	quantileRows   = 2000 // before the quantile counts
@@ -116,7 +118,9 @@ func logOdds(p float64) float64 { return math.Log((p + 1e-6) / (1 - p + 1e-6)) }
 // add takes a request with the probabilities of the classifier of conduct; client
 // and endpoint are hashes, 0 if unknown; login says that the request is one to log
 // in. It reports whether the request belongs to a campaign that is beyond doubt.
-func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status int32, at int64) (best campaignVerdict, found bool) {
+func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status int32, bytesOut, at int64) (best campaignVerdict, found bool) {
+	// What brings nothing is no scraping.
+	carries := bytesOut < 0 || bytesOut >= leastScraped
 	count := false
 	if client != 0 {
 		if n := c.seen[client]; n < quantileFirst {
@@ -129,8 +133,10 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 	}
 	for _, f := range c.families {
 		q := 0.0
-		for _, k := range f.classes {
-			q += float64(p[k])
+		for i, k := range f.classes {
+			if f.labels[i] != traffic.DataScraping || carries {
+				q += float64(p[k])
+			}
 		}
 		odds := logOdds(min(q, 0.98))
 		if count {
@@ -176,7 +182,9 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 		if speaks {
 			t.requests++
 			for i, k := range f.classes {
-				t.mass[i] += p[k]
+				if f.labels[i] != traffic.DataScraping || carries {
+					t.mass[i] += p[k]
+				}
 			}
 		}
 		if !speaks {
@@ -188,7 +196,11 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 				top = i
 			}
 		}
-		if over := t.sum - f.limit; over >= 0 && (!found || over > best.sum) {
+		limit := f.limit
+		if f.labels[top] == traffic.APIAbuse { // apps that send what they kept look alike
+			limit = abuseLimit
+		}
+		if over := t.sum - limit; over >= 0 && (!found || over > best.sum) {
 			best, found = campaignVerdict{f.labels[top], over, t.requests, f.scope}, true
 		}
 	}

@@ -251,7 +251,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(conduct[i*kc:(i+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.Time)
+		v, part := s.campaigns.add(conduct[i*kc:(i+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.BytesOut, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)

@@ -153,6 +153,10 @@ func (a *app) pretrainConduct(cfg generate.Config, services []pretrainService) (
 			one.Normal *= conductFactor
 			one.Attacks = one.Normal / 16
 			one.Duration *= time.Duration(1 + 2*rep)
+			if rep > 0 { // the same span and look with other endpoints
+				profiles := generate.Profiles()
+				one.Profile, one.Vary = profiles[(i+rep)%len(profiles)], true
+			}
 			if rep == 2 {
 				one.Attacks, service.shared = 0, 1+i%2
 			}
