@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer realism cache-table docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer campaigns realism cache-table docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -55,6 +55,9 @@ coverage: build ## coverage of every log and format sample under APIML_DATASETS
 transfer: build ## a classifier of generated traffic alone, judged on real requests (needs APIML_DATASETS)
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	$(BIN) models pretrain -q "$$work" >/dev/null && $(BIN) models transfer -q $${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets} --models "$$work"
+
+campaigns: build ## which campaigns of generated weeks are found, beside the rules
+	$(BIN) models campaigns -q
 
 realism: build ## generated traffic beside four real logs (needs APIML_DATASETS)
 	$(BIN) models realism -q $${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets}

@@ -44,7 +44,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		Use:   "verify [FILE…]",
 		Short: "Check model files: checksum, structure, features (default: all in --models and the built-in ones)",
 		RunE:  func(_ *cobra.Command, args []string) error { return a.modelsVerify(args) },
-	}, a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.transferCommand(), a.realismCommand())
+	}, a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.transferCommand(), a.campaignsCommand(), a.realismCommand())
 	return cmd
 }
 
