@@ -269,19 +269,32 @@ func TestWindows(t *testing.T) {
 }
 
 func TestSurge(t *testing.T) {
+	w := newWindows()
 	var ep endpoint
 	var v float32
 	for i := range 3600 { // one per second for an hour: no surge
-		v = ep.add(t0 + int64(i)*second)
+		v = ep.add(w, t0 + int64(i)*second)
 	}
 	if math.Abs(float64(v)) > 0.05 {
 		t.Errorf("steady traffic has surge %g", v)
 	}
 	for i := range 600 { // then fifty per second
-		v = ep.add(t0 + 3600*second + int64(i)*second/50)
+		v = ep.add(w, t0 + 3600*second + int64(i)*second/50)
 	}
 	if v < 1.5 {
 		t.Errorf("flood has surge %g", v)
+	}
+}
+
+// What is looked up is what is computed.
+func TestDecay(t *testing.T) {
+	w := newWindows()
+	for window, length := range w.length {
+		for _, dt := range []float64{0, 1e-6, 0.5, 1, 1.000001, 2, 59, 255, 255.5, 256, 3600, 1e12} {
+			if got, want := w.decay(dt, window), decay(dt, length); got != want {
+				t.Errorf("decay of %v s over %v s: %v, expected %v", dt, length, got, want)
+			}
+		}
 	}
 }
 

@@ -152,7 +152,7 @@ func New(cfg Config) (*Scorer, error) {
 	}
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
+		order: features.Reorder{Reuse: true}, incidents: newIncidents(), campaigns: newCampaigns(classes), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
 		ruled:   make([]ruleHits, features.BlockRows),
 		proba:   make([]float32, features.BlockRows*len(classes)),
@@ -209,7 +209,8 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			res.Time = r.When().Format(time.RFC3339Nano)
 		}
 		if r.HasBody {
-			res.Body = &r.Body
+			body := r.Body
+			res.Body = &body
 		}
 		if s.cfg.Anomaly != nil {
 			res.Anomaly = float64(s.odd[i])

@@ -221,7 +221,8 @@ func (f *Forest) splitProba(dst []float32, x *frame.Matrix, lo, hi int) (done in
 		return 0
 	}
 	classes := len(f.classes)
-	b := s.NewBlock()
+	b := s.Block()
+	defer b.Done()
 	votes := make([]uint32, tree.FlatRows*classes)
 	common := make([]uint32, classes)
 	unit := 1 / (float64(one) * float64(len(f.trees)))

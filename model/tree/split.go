@@ -3,6 +3,7 @@ package tree
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"apiml/frame"
 )
@@ -22,12 +23,13 @@ import (
 // is between once and 64 times the depth of the trees. It pays up to about four
 // nodes per row and tree (Visits); rows without anything in common take Flat.
 
-// Splits is trees laid out so. It is immutable.
+// Splits is trees laid out so. It is safe for concurrent use.
 type Splits struct {
 	columns []splitCuts
 	levels  int      // thresholds of all columns
 	nodes   []uint64 // see below
 	roots   []uint32
+	blocks  sync.Pool // of *SplitBlock, done with
 }
 
 // splitCuts is the thresholds on one column.
@@ -108,7 +110,7 @@ type SplitBlock struct {
 	rows    uint64
 	above   []uint64     // per level: the rows whose value is above the threshold
 	missing []uint64     // per column: the rows without a value, for which above says nothing
-	mixed   []splitRange // per column: levels at which the rows of the latest block differ
+	mixed   []splitRange // per column: what the latest block left
 	bucket  []uint64     // per code: its rows; empty between columns
 	codes   [FlatRows]int32
 	keys    [FlatRows]int32
@@ -117,23 +119,37 @@ type SplitBlock struct {
 	// Leaf and Rows are what Leaves found: Next of a leaf and the set of rows in it.
 	Leaf [splitQueue]uint32
 	Rows [splitQueue]uint64
-	// Visits is how many nodes all calls of Leaves came to.
+	// Visits is how many nodes all calls of Leaves since Block came to.
 	Visits int
 }
 
-// splitRange is the levels lo ≤ k < hi of a column, from its first.
-type splitRange struct{ lo, hi int }
+// splitRange is what a block was in a column.
+type splitRange struct {
+	lo, hi int   // levels from the column's first at which its rows differ; before, all are above
+	only   int32 // key of the one value of all rows, several if there is none
+}
 
-// NewBlock makes room for a block.
-func (s *Splits) NewBlock() *SplitBlock {
+// several is the key of no value.
+const several = math.MaxInt32
+
+// Block makes room for a block, or takes that of one that is done with.
+func (s *Splits) Block() *SplitBlock {
+	if b, ok := s.blocks.Get().(*SplitBlock); ok {
+		b.Visits = 0
+		return b
+	}
 	b := &SplitBlock{of: s, above: make([]uint64, max(1, s.levels)), missing: make([]uint64, max(1, len(s.columns))), mixed: make([]splitRange, len(s.columns))}
 	most := 0
 	for i := range s.columns {
+		b.mixed[i].only = several
 		most = max(most, len(s.columns[i].cuts))
 	}
-	b.bucket = make([]uint64, most+2)
+	b.bucket = make([]uint64, most+1)
 	return b
 }
+
+// Done gives the memory of b back.
+func (b *SplitBlock) Done() { b.of.blocks.Put(b) }
 
 // Begin starts a block of n rows, up to FlatRows. All columns follow.
 func (b *SplitBlock) Begin(n int) { b.rows = math.MaxUint64 >> (FlatRows - n) }
@@ -153,23 +169,25 @@ func (b *SplitBlock) Column(j int, values []float32) {
 	if n == 0 || len(values) == 0 {
 		return
 	}
-	b.missing[j] = 0
-	// Most columns of a block hold one value.
-	other := uint32(0)
-	for _, v := range values {
-		other |= math.Float32bits(v) ^ math.Float32bits(values[0])
-	}
-	keys := b.keys[:len(values)]
+	was := &b.mixed[j]
 	lo, hi := 0, 0
-	if other == 0 {
-		if values[0] != values[0] {
+	keys := b.keys[:len(values)]
+	if same(values) { // as in most columns
+		k := key(values[0])
+		if k == was.only {
+			return
+		}
+		was.only = k
+		if k == missingKey {
 			b.missing[j] = math.MaxUint64
 			return
 		}
-		k := key(values[0])
+		b.missing[j] = 0
 		lo, _ = ranks(c.cuts, k, k)
 		hi = lo
 	} else {
+		was.only = several
+		b.missing[j] = 0
 		least, most := int32(math.MaxInt32), int32(math.MinInt32)
 		for i, v := range values {
 			k := order(v)
@@ -184,22 +202,27 @@ func (b *SplitBlock) Column(j int, values []float32) {
 	above := b.above[c.first:][:n]
 	// Below lo all rows are above the threshold, from hi on none is. Most of that
 	// is left from the block before.
-	was := &b.mixed[j]
 	for k := was.lo; k < lo; k++ {
 		above[k] = math.MaxUint64
 	}
 	if hi < was.hi {
 		clear(above[hi:was.hi])
 	}
-	*was = splitRange{lo, hi}
+	was.lo, was.hi = lo, hi
 	if lo == hi {
+		return
+	}
+	if hi-lo <= 2 {
+		for k := lo; k < hi; k++ {
+			above[k] = over(keys, c.cuts[k])
+		}
 		return
 	}
 	codes := b.codes[:len(keys)]
 	search(codes, keys, c.cuts[lo:hi])
 	bucket := b.bucket[:hi-lo+1]
 	for i, code := range codes {
-		bucket[code] |= 1 << i
+		bucket[code] |= 1 << (uint(i) % 64)
 	}
 	rows := uint64(0)
 	for k := hi - lo; k > 0; k-- {
@@ -208,6 +231,35 @@ func (b *SplitBlock) Column(j int, values []float32) {
 		above[lo+k-1] = rows
 	}
 	bucket[0] = 0
+}
+
+// same reports whether all values have the same bits.
+func same(values []float32) bool {
+	first := math.Float32bits(values[0])
+	for len(values) >= 8 {
+		v := values[:8]
+		a := math.Float32bits(v[0]) ^ first | (math.Float32bits(v[1]) ^ first) | (math.Float32bits(v[2]) ^ first) | (math.Float32bits(v[3]) ^ first)
+		b := math.Float32bits(v[4]) ^ first | (math.Float32bits(v[5]) ^ first) | (math.Float32bits(v[6]) ^ first) | (math.Float32bits(v[7]) ^ first)
+		if a|b != 0 {
+			return false
+		}
+		values = values[8:]
+	}
+	for _, v := range values {
+		if math.Float32bits(v) != first {
+			return false
+		}
+	}
+	return true
+}
+
+// over is the set of rows whose key is above a cut.
+func over(keys []int32, cut int32) uint64 {
+	rows := uint64(0)
+	for i, k := range keys {
+		rows |= uint64(int64(cut)-int64(k)) >> 63 << (uint(i) % 64)
+	}
+	return rows
 }
 
 // findMissing moves missing values behind all others, notes their rows and

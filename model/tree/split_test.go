@@ -66,7 +66,7 @@ func TestSplits(t *testing.T) {
 		if splits.Trees() != len(trees) {
 			t.Fatalf("%d trees, expected %d", splits.Trees(), len(trees))
 		}
-		b := splits.NewBlock()
+		b := splits.Block()
 		row := make([]float32, columns)
 		for lo := 0; lo < x.N; lo += FlatRows {
 			n := min(FlatRows, x.N-lo)
