@@ -273,13 +273,13 @@ func TestSurge(t *testing.T) {
 	var ep endpoint
 	var v float32
 	for i := range 3600 { // one per second for an hour: no surge
-		v = ep.add(w, t0 + int64(i)*second)
+		v = ep.add(w, t0+int64(i)*second)
 	}
 	if math.Abs(float64(v)) > 0.05 {
 		t.Errorf("steady traffic has surge %g", v)
 	}
 	for i := range 600 { // then fifty per second
-		v = ep.add(w, t0 + 3600*second + int64(i)*second/50)
+		v = ep.add(w, t0+3600*second+int64(i)*second/50)
 	}
 	if v < 1.5 {
 		t.Errorf("flood has surge %g", v)
