@@ -858,3 +858,40 @@ func TestHostileInput(t *testing.T) {
 		}
 	}
 }
+
+// Grouped rows are the same rows.
+func TestExtractGrouped(t *testing.T) {
+	reqs := made(3000, 7)
+	a, b := NewExtractor(Online(nil)), NewExtractor(Online(nil))
+	templates := map[uint64]int{} // last row
+	for lo := 0; lo < len(reqs); lo += 1000 {
+		block := reqs[lo : lo+1000]
+		x, y := frame.NewMatrix(HTTPSchema(a.State()), len(block)), frame.NewMatrix(HTTPSchema(b.State()), len(block))
+		a.Extract(x, block)
+		place := b.ExtractGrouped(y, block)
+		seen := make([]bool, len(block))
+		clear(templates)
+		moved := 0
+		for i, at := range place {
+			if seen[at] {
+				t.Fatalf("two requests have row %d", at)
+			}
+			seen[at] = true
+			for j := range x.Cols {
+				if math.Float32bits(x.Cols[j][i]) != math.Float32bits(y.Cols[j][at]) {
+					t.Fatalf("request %d, %s: %v, expected %v", i, x.Schema.Columns[j].Name, y.Cols[j][at], x.Cols[j][i])
+				}
+			}
+			_, endpoint := b.Keys(i)
+			if last, ok := templates[endpoint]; ok && int(at) != last+1 {
+				moved++
+			}
+			templates[endpoint] = int(at)
+		}
+		if moved > 20 {
+			t.Errorf("%d of %d requests do not follow the one before of the same template", moved, len(block))
+		}
+		a.Learn(block, nil)
+		b.Learn(block, nil)
+	}
+}

@@ -180,22 +180,24 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			s.ruled[i].rules, s.ruled[i].class = s.rules.Check(&reqs[i])
 		}
 	})
-	s.ext.Extract(x, reqs)
+	place := s.ext.ExtractGrouped(x, reqs)
 	rules.Wait()
 	k := len(s.labels)
 	inParallel(n, func(lo, hi int) { s.cfg.Attack.PredictProba(s.proba[lo*k:hi*k], x, lo, hi) })
+	oddPlace := place
 	if s.cfg.Anomaly != nil {
 		y := x
 		if s.ext2 != nil {
 			y = frame.NewMatrix(s.cfg.Anomaly.Schema(), n)
-			s.ext2.Extract(y, reqs)
+			oddPlace = s.ext2.ExtractGrouped(y, reqs)
 		}
 		inParallel(n, func(lo, hi int) { s.cfg.Anomaly.Score(s.odd[lo:hi], y, lo, hi) })
 	}
 	s.results = s.results[:0]
 	for i := range reqs {
-		r := &reqs[i]
-		probability, attack := s.alone(s.proba[i*k : (i+1)*k])
+		r, at := &reqs[i], int(place[i])
+		proba := s.proba[at*k : (at+1)*k]
+		probability, attack := s.alone(proba)
 		res := Result{
 			File: r.File, Line: r.Line, Principal: r.Principal(), Method: r.Method, Target: r.Target,
 			Status: r.Status, Class: traffic.None.String(), Probability: probability, Anomaly: -1,
@@ -213,7 +215,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			res.Body = &body
 		}
 		if s.cfg.Anomaly != nil {
-			res.Anomaly = float64(s.odd[i])
+			res.Anomaly = float64(s.odd[oddPlace[i]])
 		}
 		res.Rules, res.Rule = s.ruled[i].rules, s.ruled[i].class
 		if res.Rules == nil {
@@ -232,7 +234,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.Time)
+		v, part := s.campaigns.add(proba, client, endpoint, s.login >= 0 && x.Cols[s.login][at] > 0, r.Status, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)
@@ -242,7 +244,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			res.Class = class
 		}
 		if s.cfg.Reasons > 0 && (s.flagged[i] || s.cfg.ExplainAll) {
-			res.Reasons = s.reasons(x, i)
+			res.Reasons = s.reasons(x, at)
 			if res.Probability > alone {
 				res.Reasons = withReason(res.Reasons, v.reason(res.Probability-alone))
 			}
