@@ -44,7 +44,7 @@ type agent struct {
 func NewExtractor(s *State) *Extractor {
 	e := &Extractor{
 		state: s, profile: s.profile, analyser: newAnalyser(s.text), windows: newWindows(),
-		agents: newMemo[agent](4096), headers: newMemo[uint8](4096),
+		agents: newMemo[agent](8192), headers: newMemo[uint8](4096),
 	}
 	if e.profile == nil {
 		e.profile = newProfile()
