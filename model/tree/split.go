@@ -39,28 +39,23 @@ type splitCuts struct {
 }
 
 const (
-	splitLevel   = 1<<16 - 1 // bits 0…15: which threshold of which column
-	splitColumn  = 16        // bits 16…30: column
-	splitColumns = 1<<15 - 1
-	splitMissing = 31        // bit 31: missing values go right
-	splitNext    = 1<<31 - 1 // bits 32…62: left child, the right one follows; of a leaf its Next
-	splitLeaf    = 1 << 63   // bit 63: is a leaf
+	// Bits 0…31 of a node: twice the level (which threshold of which column), one
+	// more where missing values go right.
+	splitNext = 1<<31 - 1 // bits 32…62: left child, the right one follows; of a leaf its Next
+	splitLeaf = 1 << 63   // bit 63: is a leaf
 
 	// SplitTrees is how many trees go together: a step waits for memory, and the
 	// steps in the other trees fill that time.
 	SplitTrees = 8
 	splitQueue = 2 * SplitTrees * FlatRows // a row is in one set per tree, so no more than half of that wait
 
-	// maxLevels also keeps the conditions of a block in the second-level cache.
-	maxLevels = splitLevel + 1
+	// maxLevels keeps the conditions of a block in the second-level cache.
+	maxLevels = 1 << 16
 )
 
-// NewSplits lays trees out; nil if that does not fit: more than 32,768 columns,
-// 65,536 different thresholds or 2^31 nodes.
+// NewSplits lays trees out; nil if there are more than 65,536 different
+// thresholds or 2^31 nodes.
 func NewSplits(trees []Tree, columns int) *Splits {
-	if columns > splitColumns+1 {
-		return nil
-	}
 	s := &Splits{columns: make([]splitCuts, columns), roots: make([]uint32, len(trees))}
 	total := 0
 	for _, t := range trees {
@@ -94,7 +89,7 @@ func NewSplits(trees []Tree, columns int) *Splits {
 			}
 			c := &s.columns[n.Feature]
 			cut, _ := slices.BinarySearch(c.cuts, key(n.Threshold))
-			s.nodes = append(s.nodes, uint64(root+int(n.Next))<<32|uint64(n.Missing)<<splitMissing|uint64(n.Feature)<<splitColumn|uint64(c.first+cut))
+			s.nodes = append(s.nodes, uint64(root+int(n.Next))<<32|uint64(2*(c.first+cut)+int(n.Missing)))
 		}
 	}
 	return s
@@ -106,16 +101,15 @@ func (s *Splits) Trees() int { return len(s.roots) }
 // SplitBlock is up to FlatRows rows on their way through Splits. It is not for
 // concurrent use.
 type SplitBlock struct {
-	of      *Splits
-	rows    uint64
-	above   []uint64     // per level: the rows whose value is above the threshold
-	missing []uint64     // per column: the rows without a value, for which above says nothing
-	mixed   []splitRange // per column: what the latest block left
-	bucket  []uint64     // per code: its rows; empty between columns
-	codes   [FlatRows]int32
-	keys    [FlatRows]int32
-	nodes   [splitQueue]uint32
-	queue   [splitQueue]uint64
+	of     *Splits
+	rows   uint64
+	right  [][2]uint64  // per level: the rows that go right, where missing values go left and where they go right
+	mixed  []splitRange // per column: what the latest block left
+	bucket []uint64     // per code: its rows; empty between columns
+	codes  [FlatRows]int32
+	keys   [FlatRows]int32
+	nodes  [splitQueue]uint32
+	queue  [splitQueue]uint64
 	// Leaf and Rows are what Leaves found: Next of a leaf and the set of rows in it.
 	Leaf [splitQueue]uint32
 	Rows [splitQueue]uint64
@@ -125,8 +119,9 @@ type SplitBlock struct {
 
 // splitRange is what a block was in a column.
 type splitRange struct {
-	lo, hi int   // levels from the column's first at which its rows differ; before, all are above
-	only   int32 // key of the one value of all rows, several if there is none
+	lo, hi  int    // levels from the column's first at which its rows differ; before, all are above
+	only    int32  // key of the one value of all rows, several if there is none
+	missing uint64 // rows without a value; if there are any, no level is as lo and hi say
 }
 
 // several is the key of no value.
@@ -138,7 +133,7 @@ func (s *Splits) Block() *SplitBlock {
 		b.Visits = 0
 		return b
 	}
-	b := &SplitBlock{of: s, above: make([]uint64, max(1, s.levels)), missing: make([]uint64, max(1, len(s.columns))), mixed: make([]splitRange, len(s.columns))}
+	b := &SplitBlock{of: s, right: make([][2]uint64, max(1, s.levels)), mixed: make([]splitRange, len(s.columns))}
 	most := 0
 	for i := range s.columns {
 		b.mixed[i].only = several
@@ -170,7 +165,8 @@ func (b *SplitBlock) Column(j int, values []float32) {
 		return
 	}
 	was := &b.mixed[j]
-	lo, hi := 0, 0
+	right := b.right[c.first:][:n]
+	lo, hi, missing := 0, 0, uint64(0)
 	keys := b.keys[:len(values)]
 	if same(values) { // as in most columns
 		k := key(values[0])
@@ -179,15 +175,16 @@ func (b *SplitBlock) Column(j int, values []float32) {
 		}
 		was.only = k
 		if k == missingKey {
-			b.missing[j] = math.MaxUint64
+			for i := range right {
+				right[i] = [2]uint64{0, math.MaxUint64}
+			}
+			was.missing = math.MaxUint64
 			return
 		}
-		b.missing[j] = 0
 		lo, _ = ranks(c.cuts, k, k)
 		hi = lo
 	} else {
 		was.only = several
-		b.missing[j] = 0
 		least, most := int32(math.MaxInt32), int32(math.MinInt32)
 		for i, v := range values {
 			k := order(v)
@@ -195,26 +192,26 @@ func (b *SplitBlock) Column(j int, values []float32) {
 			least, most = min(least, k), max(most, k)
 		}
 		if least < order(float32(math.Inf(-1))) || most > order(float32(math.Inf(1))) {
-			least, most = b.findMissing(j, keys)
+			least, most, missing = findMissing(keys)
 		}
 		lo, hi = ranks(c.cuts, least, most)
 	}
-	above := b.above[c.first:][:n]
 	// Below lo all rows are above the threshold, from hi on none is. Most of that
-	// is left from the block before.
+	// is left from the block before, if none of its values was missing.
+	if was.missing|missing != 0 {
+		was.lo, was.hi = 0, n
+	}
 	for k := was.lo; k < lo; k++ {
-		above[k] = math.MaxUint64
+		right[k] = [2]uint64{^missing, math.MaxUint64}
 	}
-	if hi < was.hi {
-		clear(above[hi:was.hi])
+	for k := hi; k < was.hi; k++ {
+		right[k] = [2]uint64{0, missing}
 	}
-	was.lo, was.hi = lo, hi
-	if lo == hi {
-		return
-	}
+	was.lo, was.hi, was.missing = lo, hi, missing
 	if hi-lo <= 2 {
 		for k := lo; k < hi; k++ {
-			above[k] = over(keys, c.cuts[k])
+			rows := over(keys, c.cuts[k])
+			right[k] = [2]uint64{rows &^ missing, rows | missing}
 		}
 		return
 	}
@@ -228,7 +225,7 @@ func (b *SplitBlock) Column(j int, values []float32) {
 	for k := hi - lo; k > 0; k-- {
 		rows |= bucket[k]
 		bucket[k] = 0
-		above[lo+k-1] = rows
+		right[lo+k-1] = [2]uint64{rows &^ missing, rows | missing}
 	}
 	bucket[0] = 0
 }
@@ -262,26 +259,27 @@ func over(keys []int32, cut int32) uint64 {
 	return rows
 }
 
-// findMissing moves missing values behind all others, notes their rows and
-// returns the least and the largest of the others, twice 0 if there are none.
-func (b *SplitBlock) findMissing(j int, keys []int32) (least, most int32) {
+// findMissing returns the least and the largest of the keys that are not missing,
+// twice 0 if there are none, and which rows are missing; their keys become the
+// largest.
+func findMissing(keys []int32) (least, most int32, missing uint64) {
 	least, most = math.MaxInt32, math.MinInt32
 	low, high := order(float32(math.Inf(-1))), order(float32(math.Inf(1)))
 	for i, k := range keys {
 		if k < low || k > high {
-			b.missing[j] |= 1 << i
+			missing |= 1 << i
 			keys[i] = math.MaxInt32
 			continue
 		}
 		least, most = min(least, k), max(most, k)
 	}
 	if least > most {
-		return 0, 0
+		return 0, 0, missing
 	}
-	for i, k := range keys { // the search knows the cuts in between only
+	for i, k := range keys {
 		keys[i] = min(k, most)
 	}
-	return least, most
+	return least, most, missing
 }
 
 // order is key without the care for -0, which is below 0 here (no threshold is
@@ -345,7 +343,7 @@ func last(cuts []int32, a int, key int64) int32 {
 // Leaves sends the block's rows through the trees from t on, up to SplitTrees,
 // and returns into how many leaves they come; Leaf and Rows say which.
 func (b *SplitBlock) Leaves(t int) int {
-	nodes, above := b.of.nodes, b.above
+	nodes, sets := b.of.nodes, b.right
 	n, head, tail := 0, 0, 0
 	for _, root := range b.of.roots[t:min(t+SplitTrees, len(b.of.roots))] {
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = root, b.rows
@@ -360,8 +358,7 @@ func (b *SplitBlock) Leaves(t int) int {
 		b.Leaf[n%splitQueue], b.Rows[n%splitQueue] = next, rows
 		n += int(node >> 63)
 		rows &= node>>63 - 1
-		missing := rows & b.missing[node>>splitColumn&splitColumns]
-		right := rows&above[node&splitLevel]&^missing | missing&-(node>>splitMissing&1)
+		right := rows & sets[uint32(node)>>1][node&1]
 		left := rows &^ right
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next, left
 		tail += int((left | -left) >> 63)

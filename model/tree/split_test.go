@@ -115,7 +115,4 @@ func TestSplitsLimits(t *testing.T) {
 	if NewSplits([]Tree{chain(maxLevels), chain(maxLevels)}, 1) == nil {
 		t.Error("as many as possible do not fit")
 	}
-	if NewSplits([]Tree{chain(1)}, splitColumns+2) != nil {
-		t.Error("one column too many fits")
-	}
 }
