@@ -105,6 +105,10 @@ type Scorer struct {
 	flagged   []bool
 	results   []Result
 	sum       Summary
+	said      struct { // the latest time in words: logs tell the same one many times
+		at   int64
+		text string
+	}
 
 	signature map[string]bool // by rule name
 }
@@ -208,7 +212,10 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			s.sum.SeenInTraining++
 		}
 		if r.HasTime() {
-			res.Time = r.When().Format(time.RFC3339Nano)
+			if r.Time != s.said.at || s.said.text == "" {
+				s.said.at, s.said.text = r.Time, r.When().Format(time.RFC3339Nano)
+			}
+			res.Time = s.said.text
 		}
 		if r.HasBody {
 			body := r.Body

@@ -294,7 +294,7 @@ func order(v float32) int32 {
 func ranks(cuts []int32, a, b int32) (int, int) {
 	p, q, n := 0, 0, len(cuts)
 	for n > 1 {
-		half := n / 2
+		half := n >> 1
 		p += half & int((int64(cuts[p+half-1])-int64(a))>>63)
 		q += half & int((int64(cuts[q+half-1])-int64(b))>>63)
 		n -= half
@@ -312,7 +312,7 @@ func search(codes, keys, cuts []int32) {
 		p, q, r, s := int64(keys[i]), int64(keys[i+1]), int64(keys[i+2]), int64(keys[i+3])
 		a, b, c, d, n := 0, 0, 0, 0, len(cuts)
 		for n > 1 {
-			half := n / 2
+			half := n >> 1
 			a += half & int((int64(cuts[a+half-1])-p)>>63)
 			b += half & int((int64(cuts[b+half-1])-q)>>63)
 			c += half & int((int64(cuts[c+half-1])-r)>>63)
@@ -327,7 +327,7 @@ func search(codes, keys, cuts []int32) {
 	for ; i < len(keys); i++ {
 		a, n, p := 0, len(cuts), int64(keys[i])
 		for n > 1 {
-			half := n / 2
+			half := n >> 1
 			a += half & int((int64(cuts[a+half-1])-p)>>63)
 			n -= half
 		}
@@ -344,7 +344,7 @@ func last(cuts []int32, a int, key int64) int32 {
 // and returns into how many leaves they come; Leaf and Rows say which.
 func (b *SplitBlock) Leaves(t int) int {
 	nodes, sets := b.of.nodes, b.right
-	n, head, tail := 0, 0, 0
+	n, head, tail := uint(0), uint(0), uint(0)
 	for _, root := range b.of.roots[t:min(t+SplitTrees, len(b.of.roots))] {
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = root, b.rows
 		tail++
@@ -356,15 +356,15 @@ func (b *SplitBlock) Leaves(t int) int {
 		// Without a branch: what is written beyond n or tail is overwritten.
 		next := uint32(node>>32) & splitNext
 		b.Leaf[n%splitQueue], b.Rows[n%splitQueue] = next, rows
-		n += int(node >> 63)
+		n += uint(node >> 63)
 		rows &= node>>63 - 1
 		right := rows & sets[uint32(node)>>1][node&1]
 		left := rows &^ right
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next, left
-		tail += int((left | -left) >> 63)
+		tail += uint((left | -left) >> 63)
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next+1, right
-		tail += int((right | -right) >> 63)
+		tail += uint((right | -right) >> 63)
 	}
-	b.Visits += head
-	return n
+	b.Visits += int(head)
+	return int(n)
 }
