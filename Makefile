@@ -72,10 +72,11 @@ cache-table: build ## all cache policies on the real traces and logs, printed
 bench: ## benchmarks of the hot paths
 	$(GO) run ./examples/treebench data .peers/trees-$(or $(SCALE),0.1) $(or $(SCALE),0.1)
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
-	$(GO) test -run '^$$' -bench ParseAndStore ./cmd/apiml
+	$(GO) test -run '^$$' -bench 'ParseAndStore|ScoreFile' ./cmd/apiml
 
 bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, CPU seconds
 	./docs/peers-ingest.sh $(BIN)
+	./docs/peers-score.sh $(BIN)
 	GO="$(GO)" ./examples/clusterbench/peers.sh
 
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare

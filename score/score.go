@@ -109,6 +109,10 @@ type Scorer struct {
 	flagged   []bool
 	results   []Result
 	sum       Summary
+	said      struct { // the latest time in words: logs tell the same one many times
+		at   int64
+		text string
+	}
 
 	signature map[string]bool // by rule name
 }
@@ -165,7 +169,7 @@ func New(cfg Config) (*Scorer, error) {
 	}
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(), campaigns: newCampaigns(conduct), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
+		order: features.Reorder{Reuse: true}, incidents: newIncidents(), campaigns: newCampaigns(conduct), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
 		ruled:   make([]ruleHits, features.BlockRows),
 		proba:   make([]float32, features.BlockRows*len(classes)),
@@ -194,7 +198,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			s.ruled[i].rules, s.ruled[i].class = s.rules.Check(&reqs[i])
 		}
 	})
-	s.ext.Extract(x, reqs)
+	place := s.ext.ExtractGrouped(x, reqs)
 	rules.Wait()
 	k := len(s.labels)
 	inParallel(n, func(lo, hi int) { s.cfg.Attack.PredictProba(s.proba[lo*k:hi*k], x, lo, hi) })
@@ -204,18 +208,20 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 		conduct, kc = s.conduct, len(s.cfg.Conduct.Classes())
 		inParallel(n, func(lo, hi int) { s.cfg.Conduct.PredictProba(conduct[lo*kc:hi*kc], y, lo, hi) })
 	}
+	oddPlace := place
 	if s.cfg.Anomaly != nil {
 		y := x
 		if s.ext2 != nil {
 			y = frame.NewMatrix(s.cfg.Anomaly.Schema(), n)
-			s.ext2.Extract(y, reqs)
+			oddPlace = s.ext2.ExtractGrouped(y, reqs)
 		}
 		inParallel(n, func(lo, hi int) { s.cfg.Anomaly.Score(s.odd[lo:hi], y, lo, hi) })
 	}
 	s.results = s.results[:0]
 	for i := range reqs {
-		r := &reqs[i]
-		probability, attack := s.alone(s.proba[i*k : (i+1)*k])
+		r, at := &reqs[i], int(place[i])
+		proba := s.proba[at*k : (at+1)*k]
+		probability, attack := s.alone(proba)
 		res := Result{
 			File: r.File, Line: r.Line, Principal: r.Principal(), Method: r.Method, Target: r.Target,
 			Status: r.Status, Class: traffic.None.String(), Probability: probability, Anomaly: -1,
@@ -226,13 +232,17 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			s.sum.SeenInTraining++
 		}
 		if r.HasTime() {
-			res.Time = r.When().Format(time.RFC3339Nano)
+			if r.Time != s.said.at || s.said.text == "" {
+				s.said.at, s.said.text = r.Time, r.When().Format(time.RFC3339Nano)
+			}
+			res.Time = s.said.text
 		}
 		if r.HasBody {
-			res.Body = &r.Body
+			body := r.Body
+			res.Body = &body
 		}
 		if s.cfg.Anomaly != nil {
-			res.Anomaly = float64(s.odd[i])
+			res.Anomaly = float64(s.odd[oddPlace[i]])
 		}
 		res.Rules, res.Rule = s.ruled[i].rules, s.ruled[i].class
 		if res.Rules == nil {
@@ -251,7 +261,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(conduct[i*kc:(i+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.BytesOut, r.Time)
+		v, part := s.campaigns.add(conduct[at*kc:(at+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][at] > 0, r.Status, r.BytesOut, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)
@@ -261,7 +271,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			res.Class = class
 		}
 		if s.cfg.Reasons > 0 && (s.flagged[i] || s.cfg.ExplainAll) {
-			res.Reasons = s.reasons(x, i)
+			res.Reasons = s.reasons(x, at)
 			if res.Probability > alone {
 				res.Reasons = withReason(res.Reasons, v.reason(res.Probability-alone))
 			}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"apiml/features"
 	"apiml/frame"
@@ -176,10 +177,15 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 		pair[i] = specs[0]
 	}
 	builtins := suffix == ""
-	if attack, err = a.loadModel(pair[0], builtins); err != nil {
+	var anomalyErr error
+	var beside sync.WaitGroup
+	beside.Go(func() { anomaly, anomalyErr = a.loadModel(pair[1], builtins) })
+	attack, err = a.loadModel(pair[0], builtins)
+	beside.Wait()
+	if err != nil {
 		return nil, nil, err
 	}
-	anomaly, err = a.loadModel(pair[1], builtins)
+	err = anomalyErr
 	if errors.Is(err, errNoModel) {
 		a.warnf("no anomaly detector beside %s: results carry no anomaly score", attack.origin)
 		return attack, nil, nil

@@ -60,7 +60,7 @@ const fewRows = 16
 // tree.FlatRows.
 type chunk struct {
 	f       *ensemble
-	flat    []tree.Flat // nil for a few rows
+	flat    []tree.Flat
 	orders  []order
 	columns int
 	rows    int
@@ -74,11 +74,7 @@ type chunk struct {
 func newChunk(f *ensemble, n int) *chunk {
 	columns := len(f.schema.Columns)
 	blocks := max(1, min((n+tree.FlatRows-1)/tree.FlatRows, chunkBytes/(4*tree.FlatRows*columns)))
-	b := &chunk{f: f, orders: f.orders, columns: columns, values: make([]int32, blocks*tree.FlatRows*columns), missing: make([]bool, blocks), row: make([]float32, columns)}
-	if n > fewRows {
-		b.flat = f.flat()
-	}
-	return b
+	return &chunk{f: f, flat: f.flat(), orders: f.orders, columns: columns, values: make([]int32, blocks*tree.FlatRows*columns), missing: make([]bool, blocks), row: make([]float32, columns)}
 }
 
 // capacity is the number of rows that fit.
@@ -115,10 +111,7 @@ func (b *chunk) loadBlock(k int, x *frame.Matrix, lo, hi int) {
 // row of each.
 func (b *chunk) walk(t int, take func(first int, leaves []uint32)) {
 	size := tree.FlatRows * b.columns
-	var flat tree.Flat
-	if b.flat != nil {
-		flat = b.flat[t]
-	}
+	flat := b.flat[t]
 	for first := 0; first < b.rows; first += tree.FlatRows {
 		k := first / tree.FlatRows
 		n := min(tree.FlatRows, b.rows-first)
@@ -179,6 +172,10 @@ func (f *Forest) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&f.schema, x.Schema)
 	classes := len(f.classes)
 	dst = dst[:(hi-lo)*classes]
+	if hi-lo <= fewRows {
+		f.fewProba(dst, x, lo, hi)
+		return
+	}
 	if hi-lo >= splitRows {
 		done := f.splitProba(dst, x, lo, hi)
 		dst, lo = dst[done*classes:], lo+done
@@ -205,12 +202,31 @@ func (f *Forest) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
 	}
 }
 
+// fewProba is PredictProba for rows that walk down one by one.
+func (f *Forest) fewProba(dst []float32, x *frame.Matrix, lo, hi int) {
+	classes := len(f.classes)
+	votes := make([]uint32, classes)
+	unit := 1 / (float64(one) * float64(len(f.trees)))
+	for r := lo; r < hi; r++ {
+		row := f.row(x, r)
+		clear(votes)
+		for _, t := range f.trees {
+			f.give(votes, uint32(t.Leaf(row)))
+		}
+		out := dst[(r-lo)*classes : (r-lo+1)*classes]
+		for c, v := range votes {
+			out[c] = float32(float64(v) * unit)
+		}
+	}
+	f.calibration.apply(dst, classes)
+}
+
 const (
 	// splitRows is from how many rows on tree.Splits are tried.
 	splitRows = 4 * tree.FlatRows
 	// splitVisits is how many nodes per row and tree they may come to: beyond, it
 	// is as fast to walk each row down.
-	splitVisits = 4
+	splitVisits = 8
 )
 
 // splitProba is PredictProba by way of tree.Splits. It returns how many rows it
@@ -221,7 +237,8 @@ func (f *Forest) splitProba(dst []float32, x *frame.Matrix, lo, hi int) (done in
 		return 0
 	}
 	classes := len(f.classes)
-	b := s.NewBlock()
+	b := s.Block()
+	defer b.Done()
 	votes := make([]uint32, tree.FlatRows*classes)
 	common := make([]uint32, classes)
 	unit := 1 / (float64(one) * float64(len(f.trees)))

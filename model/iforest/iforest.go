@@ -356,7 +356,8 @@ func lay(trees []tree.Tree, columns int) []*tree.Splits {
 // multiple of 2^-23, and the sum of 10,000 of them, none above 2^17, stays below
 // 2^30.
 func (f *Forest) addLengths(sums []float64, x *frame.Matrix, lo int, s *tree.Splits) {
-	b := s.NewBlock()
+	b := s.Block()
+	defer b.Done()
 	for len(sums) > 0 {
 		n := min(len(sums), tree.FlatRows)
 		b.Load(x, lo, lo+n)

@@ -3,6 +3,7 @@ package tree
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"apiml/frame"
 )
@@ -22,12 +23,13 @@ import (
 // is between once and 64 times the depth of the trees. It pays up to about four
 // nodes per row and tree (Visits); rows without anything in common take Flat.
 
-// Splits is trees laid out so. It is immutable.
+// Splits is trees laid out so. It is safe for concurrent use.
 type Splits struct {
 	columns []splitCuts
 	levels  int      // thresholds of all columns
 	nodes   []uint64 // see below
 	roots   []uint32
+	blocks  sync.Pool // of *SplitBlock, done with
 }
 
 // splitCuts is the thresholds on one column.
@@ -37,28 +39,23 @@ type splitCuts struct {
 }
 
 const (
-	splitLevel   = 1<<16 - 1 // bits 0…15: which threshold of which column
-	splitColumn  = 16        // bits 16…30: column
-	splitColumns = 1<<15 - 1
-	splitMissing = 31        // bit 31: missing values go right
-	splitNext    = 1<<31 - 1 // bits 32…62: left child, the right one follows; of a leaf its Next
-	splitLeaf    = 1 << 63   // bit 63: is a leaf
+	// Bits 0…31 of a node: twice the level (which threshold of which column), one
+	// more where missing values go right.
+	splitNext = 1<<31 - 1 // bits 32…62: left child, the right one follows; of a leaf its Next
+	splitLeaf = 1 << 63   // bit 63: is a leaf
 
 	// SplitTrees is how many trees go together: a step waits for memory, and the
 	// steps in the other trees fill that time.
 	SplitTrees = 8
 	splitQueue = 2 * SplitTrees * FlatRows // a row is in one set per tree, so no more than half of that wait
 
-	// maxLevels also keeps the conditions of a block in the second-level cache.
-	maxLevels = splitLevel + 1
+	// maxLevels keeps the conditions of a block in the second-level cache.
+	maxLevels = 1 << 16
 )
 
-// NewSplits lays trees out; nil if that does not fit: more than 32,768 columns,
-// 65,536 different thresholds or 2^31 nodes.
+// NewSplits lays trees out; nil if there are more than 65,536 different
+// thresholds or 2^31 nodes.
 func NewSplits(trees []Tree, columns int) *Splits {
-	if columns > splitColumns+1 {
-		return nil
-	}
 	s := &Splits{columns: make([]splitCuts, columns), roots: make([]uint32, len(trees))}
 	total := 0
 	for _, t := range trees {
@@ -92,7 +89,7 @@ func NewSplits(trees []Tree, columns int) *Splits {
 			}
 			c := &s.columns[n.Feature]
 			cut, _ := slices.BinarySearch(c.cuts, key(n.Threshold))
-			s.nodes = append(s.nodes, uint64(root+int(n.Next))<<32|uint64(n.Missing)<<splitMissing|uint64(n.Feature)<<splitColumn|uint64(c.first+cut))
+			s.nodes = append(s.nodes, uint64(root+int(n.Next))<<32|uint64(2*(c.first+cut)+int(n.Missing)))
 		}
 	}
 	return s
@@ -104,36 +101,50 @@ func (s *Splits) Trees() int { return len(s.roots) }
 // SplitBlock is up to FlatRows rows on their way through Splits. It is not for
 // concurrent use.
 type SplitBlock struct {
-	of      *Splits
-	rows    uint64
-	above   []uint64     // per level: the rows whose value is above the threshold
-	missing []uint64     // per column: the rows without a value, for which above says nothing
-	mixed   []splitRange // per column: levels at which the rows of the latest block differ
-	bucket  []uint64     // per code: its rows; empty between columns
-	codes   [FlatRows]int32
-	keys    [FlatRows]int32
-	nodes   [splitQueue]uint32
-	queue   [splitQueue]uint64
+	of     *Splits
+	rows   uint64
+	right  [][2]uint64  // per level: the rows that go right, where missing values go left and where they go right
+	mixed  []splitRange // per column: what the latest block left
+	bucket []uint64     // per code: its rows; empty between columns
+	codes  [FlatRows]int32
+	keys   [FlatRows]int32
+	nodes  [splitQueue]uint32
+	queue  [splitQueue]uint64
 	// Leaf and Rows are what Leaves found: Next of a leaf and the set of rows in it.
 	Leaf [splitQueue]uint32
 	Rows [splitQueue]uint64
-	// Visits is how many nodes all calls of Leaves came to.
+	// Visits is how many nodes all calls of Leaves since Block came to.
 	Visits int
 }
 
-// splitRange is the levels lo ≤ k < hi of a column, from its first.
-type splitRange struct{ lo, hi int }
+// splitRange is what a block was in a column.
+type splitRange struct {
+	lo, hi  int    // levels from the column's first at which its rows differ; before, all are above
+	only    int32  // key of the one value of all rows, several if there is none
+	missing uint64 // rows without a value; if there are any, no level is as lo and hi say
+}
 
-// NewBlock makes room for a block.
-func (s *Splits) NewBlock() *SplitBlock {
-	b := &SplitBlock{of: s, above: make([]uint64, max(1, s.levels)), missing: make([]uint64, max(1, len(s.columns))), mixed: make([]splitRange, len(s.columns))}
+// several is the key of no value.
+const several = math.MaxInt32
+
+// Block makes room for a block, or takes that of one that is done with.
+func (s *Splits) Block() *SplitBlock {
+	if b, ok := s.blocks.Get().(*SplitBlock); ok {
+		b.Visits = 0
+		return b
+	}
+	b := &SplitBlock{of: s, right: make([][2]uint64, max(1, s.levels)), mixed: make([]splitRange, len(s.columns))}
 	most := 0
 	for i := range s.columns {
+		b.mixed[i].only = several
 		most = max(most, len(s.columns[i].cuts))
 	}
-	b.bucket = make([]uint64, most+2)
+	b.bucket = make([]uint64, most+1)
 	return b
 }
+
+// Done gives the memory of b back.
+func (b *SplitBlock) Done() { b.of.blocks.Put(b) }
 
 // Begin starts a block of n rows, up to FlatRows. All columns follow.
 func (b *SplitBlock) Begin(n int) { b.rows = math.MaxUint64 >> (FlatRows - n) }
@@ -153,23 +164,27 @@ func (b *SplitBlock) Column(j int, values []float32) {
 	if n == 0 || len(values) == 0 {
 		return
 	}
-	b.missing[j] = 0
-	// Most columns of a block hold one value.
-	other := uint32(0)
-	for _, v := range values {
-		other |= math.Float32bits(v) ^ math.Float32bits(values[0])
-	}
+	was := &b.mixed[j]
+	right := b.right[c.first:][:n]
+	lo, hi, missing := 0, 0, uint64(0)
 	keys := b.keys[:len(values)]
-	lo, hi := 0, 0
-	if other == 0 {
-		if values[0] != values[0] {
-			b.missing[j] = math.MaxUint64
+	if same(values) { // as in most columns
+		k := key(values[0])
+		if k == was.only {
 			return
 		}
-		k := key(values[0])
+		was.only = k
+		if k == missingKey {
+			for i := range right {
+				right[i] = [2]uint64{0, math.MaxUint64}
+			}
+			was.missing = math.MaxUint64
+			return
+		}
 		lo, _ = ranks(c.cuts, k, k)
 		hi = lo
 	} else {
+		was.only = several
 		least, most := int32(math.MaxInt32), int32(math.MinInt32)
 		for i, v := range values {
 			k := order(v)
@@ -177,59 +192,94 @@ func (b *SplitBlock) Column(j int, values []float32) {
 			least, most = min(least, k), max(most, k)
 		}
 		if least < order(float32(math.Inf(-1))) || most > order(float32(math.Inf(1))) {
-			least, most = b.findMissing(j, keys)
+			least, most, missing = findMissing(keys)
 		}
 		lo, hi = ranks(c.cuts, least, most)
 	}
-	above := b.above[c.first:][:n]
 	// Below lo all rows are above the threshold, from hi on none is. Most of that
-	// is left from the block before.
-	was := &b.mixed[j]
+	// is left from the block before, if none of its values was missing.
+	if was.missing|missing != 0 {
+		was.lo, was.hi = 0, n
+	}
 	for k := was.lo; k < lo; k++ {
-		above[k] = math.MaxUint64
+		right[k] = [2]uint64{^missing, math.MaxUint64}
 	}
-	if hi < was.hi {
-		clear(above[hi:was.hi])
+	for k := hi; k < was.hi; k++ {
+		right[k] = [2]uint64{0, missing}
 	}
-	*was = splitRange{lo, hi}
-	if lo == hi {
+	was.lo, was.hi, was.missing = lo, hi, missing
+	if hi-lo <= 2 {
+		for k := lo; k < hi; k++ {
+			rows := over(keys, c.cuts[k])
+			right[k] = [2]uint64{rows &^ missing, rows | missing}
+		}
 		return
 	}
 	codes := b.codes[:len(keys)]
 	search(codes, keys, c.cuts[lo:hi])
 	bucket := b.bucket[:hi-lo+1]
 	for i, code := range codes {
-		bucket[code] |= 1 << i
+		bucket[code] |= 1 << (uint(i) % 64)
 	}
 	rows := uint64(0)
 	for k := hi - lo; k > 0; k-- {
 		rows |= bucket[k]
 		bucket[k] = 0
-		above[lo+k-1] = rows
+		right[lo+k-1] = [2]uint64{rows &^ missing, rows | missing}
 	}
 	bucket[0] = 0
 }
 
-// findMissing moves missing values behind all others, notes their rows and
-// returns the least and the largest of the others, twice 0 if there are none.
-func (b *SplitBlock) findMissing(j int, keys []int32) (least, most int32) {
+// same reports whether all values have the same bits.
+func same(values []float32) bool {
+	first := math.Float32bits(values[0])
+	for len(values) >= 8 {
+		v := values[:8]
+		a := math.Float32bits(v[0]) ^ first | (math.Float32bits(v[1]) ^ first) | (math.Float32bits(v[2]) ^ first) | (math.Float32bits(v[3]) ^ first)
+		b := math.Float32bits(v[4]) ^ first | (math.Float32bits(v[5]) ^ first) | (math.Float32bits(v[6]) ^ first) | (math.Float32bits(v[7]) ^ first)
+		if a|b != 0 {
+			return false
+		}
+		values = values[8:]
+	}
+	for _, v := range values {
+		if math.Float32bits(v) != first {
+			return false
+		}
+	}
+	return true
+}
+
+// over is the set of rows whose key is above a cut.
+func over(keys []int32, cut int32) uint64 {
+	rows := uint64(0)
+	for i, k := range keys {
+		rows |= uint64(int64(cut)-int64(k)) >> 63 << (uint(i) % 64)
+	}
+	return rows
+}
+
+// findMissing returns the least and the largest of the keys that are not missing,
+// twice 0 if there are none, and which rows are missing; their keys become the
+// largest.
+func findMissing(keys []int32) (least, most int32, missing uint64) {
 	least, most = math.MaxInt32, math.MinInt32
 	low, high := order(float32(math.Inf(-1))), order(float32(math.Inf(1)))
 	for i, k := range keys {
 		if k < low || k > high {
-			b.missing[j] |= 1 << i
+			missing |= 1 << i
 			keys[i] = math.MaxInt32
 			continue
 		}
 		least, most = min(least, k), max(most, k)
 	}
 	if least > most {
-		return 0, 0
+		return 0, 0, missing
 	}
-	for i, k := range keys { // the search knows the cuts in between only
+	for i, k := range keys {
 		keys[i] = min(k, most)
 	}
-	return least, most
+	return least, most, missing
 }
 
 // order is key without the care for -0, which is below 0 here (no threshold is
@@ -244,7 +294,7 @@ func order(v float32) int32 {
 func ranks(cuts []int32, a, b int32) (int, int) {
 	p, q, n := 0, 0, len(cuts)
 	for n > 1 {
-		half := n / 2
+		half := n >> 1
 		p += half & int((int64(cuts[p+half-1])-int64(a))>>63)
 		q += half & int((int64(cuts[q+half-1])-int64(b))>>63)
 		n -= half
@@ -262,7 +312,7 @@ func search(codes, keys, cuts []int32) {
 		p, q, r, s := int64(keys[i]), int64(keys[i+1]), int64(keys[i+2]), int64(keys[i+3])
 		a, b, c, d, n := 0, 0, 0, 0, len(cuts)
 		for n > 1 {
-			half := n / 2
+			half := n >> 1
 			a += half & int((int64(cuts[a+half-1])-p)>>63)
 			b += half & int((int64(cuts[b+half-1])-q)>>63)
 			c += half & int((int64(cuts[c+half-1])-r)>>63)
@@ -277,7 +327,7 @@ func search(codes, keys, cuts []int32) {
 	for ; i < len(keys); i++ {
 		a, n, p := 0, len(cuts), int64(keys[i])
 		for n > 1 {
-			half := n / 2
+			half := n >> 1
 			a += half & int((int64(cuts[a+half-1])-p)>>63)
 			n -= half
 		}
@@ -293,8 +343,8 @@ func last(cuts []int32, a int, key int64) int32 {
 // Leaves sends the block's rows through the trees from t on, up to SplitTrees,
 // and returns into how many leaves they come; Leaf and Rows say which.
 func (b *SplitBlock) Leaves(t int) int {
-	nodes, above := b.of.nodes, b.above
-	n, head, tail := 0, 0, 0
+	nodes, sets := b.of.nodes, b.right
+	n, head, tail := uint(0), uint(0), uint(0)
 	for _, root := range b.of.roots[t:min(t+SplitTrees, len(b.of.roots))] {
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = root, b.rows
 		tail++
@@ -306,16 +356,15 @@ func (b *SplitBlock) Leaves(t int) int {
 		// Without a branch: what is written beyond n or tail is overwritten.
 		next := uint32(node>>32) & splitNext
 		b.Leaf[n%splitQueue], b.Rows[n%splitQueue] = next, rows
-		n += int(node >> 63)
+		n += uint(node >> 63)
 		rows &= node>>63 - 1
-		missing := rows & b.missing[node>>splitColumn&splitColumns]
-		right := rows&above[node&splitLevel]&^missing | missing&-(node>>splitMissing&1)
+		right := rows & sets[uint32(node)>>1][node&1]
 		left := rows &^ right
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next, left
-		tail += int((left | -left) >> 63)
+		tail += uint((left | -left) >> 63)
 		b.nodes[tail%splitQueue], b.queue[tail%splitQueue] = next+1, right
-		tail += int((right | -right) >> 63)
+		tail += uint((right | -right) >> 63)
 	}
-	b.Visits += head
-	return n
+	b.Visits += int(head)
+	return int(n)
 }

@@ -273,7 +273,7 @@ func TestGrowProperties(t *testing.T) {
 		dst := make([]int32, n)
 		grown.Tree.Leaves(dst, block, columns, missing)
 		splits := NewSplits([]Tree{grown.Tree, grown.Tree}, columns)
-		b64 := splits.NewBlock()
+		b64 := splits.Block()
 		for lo := 0; lo < n; lo += FlatRows {
 			hi := min(n, lo+FlatRows)
 			b64.Load(x, lo, hi)
