@@ -109,7 +109,17 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if f.Header.Name != spec.Name {
 		return nil, statef("%s: holds the model %q, not %q", origin, f.Header.Name, spec.Name)
 	}
-	var err error
+	var err, conductErr error
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	if f.Has(arrayConduct) {
+		beside.Go(func() {
+			var b []byte
+			if b, conductErr = f.U8(arrayConduct); conductErr == nil {
+				lm.conduct, conductErr = decodeConduct(b)
+			}
+		})
+	}
 	if lm.model, err = catalog.Decode(f); err != nil {
 		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
 	}
@@ -137,13 +147,9 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if c, ok := lm.model.(model.Classifier); ok && lm.state != nil {
 		lm.model = score.WithText(c, lm.state.Text())
 	}
-	if f.Has(arrayConduct) {
-		if b, err = f.U8(arrayConduct); err == nil {
-			lm.conduct, err = decodeConduct(b)
-		}
-		if err != nil {
-			return fail(err)
-		}
+	beside.Wait()
+	if conductErr != nil {
+		return fail(conductErr)
 	}
 	return lm, nil
 }
