@@ -541,6 +541,13 @@ Where do I drop off the parcel? It's too «adj»...`},
 		{"gridcols", `
 [{"name":"«slugnoun»","width":«nnn»},{"name":"«slugword»","width":«nn»,"align":"right"}]
 [{"name":"id","hidden":true},{"name":"«slugnoun»","title":"«noun»"},{"name":"total","formatter":"currency"}]
+[{'name':'«slugnoun»','width':«nnn»},{'name':'«slugword»','width':«nn»,'sortable':false}]
+[{'name':'«slugnoun»Name','width':«nnn»},{'name':'«slugword»Name','width':«nnn»},{'name':'«slugnoun»','width':«nn»,'sortable':false},{'name':'id','hidden':true}]
+[{op:'eq', field:'id', val:'«slugnoun»«hex32»'}]
+[{op:'in', field:'«slugword»', val:['«noun»','«word»']},{op:'like', field:'«slugnoun»', val:'%«a3»%'}]
+{sort:'«slugword»',dir:'DESC',start:«nn»,limit:«nn»}
+['id','«slugnoun»','«slugword»']
+{'«slugword»':'«noun»','«slugnoun»':{'min':«n»,'max':«nn»},'ok':true}
 ["id","«slugnoun»","«slugword»"]
 «anyjson»`},
 		// Page names as a shop in another script writes them.

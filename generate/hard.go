@@ -580,8 +580,8 @@ proc self «noun»`},
 2~«inurl»
 1~«envvars»
 2~«cron»
-3~«gridfilter»
-2~«gridcols»
+6~«gridfilter»
+7~«gridcols»
 5~«anyjson»
 3~«model»
 3~«intlslug»
