@@ -31,8 +31,8 @@ func (c piiCount) counts() map[string]int64 {
 }
 
 // personal counts the personal data in the URLs of q, and masks it if asked for.
-func (r *redactor) personal(q *traffic.Request) {
-	found := false
+// It reports whether there is any.
+func (r *redactor) personal(q *traffic.Request) (found bool) {
 	for _, f := range [...]*string{&q.Target, &q.Referrer} {
 		for at := 0; ; {
 			start, end, kind := findPersonal(*f, at)
@@ -54,6 +54,7 @@ func (r *redactor) personal(q *traffic.Request) {
 	if found && r.mask {
 		q.Raw = r.maskPersonal(q.Raw)
 	}
+	return found
 }
 
 // maskPersonal masks the personal data in any text.

@@ -142,8 +142,18 @@ func findKnown(s string, from int) (start, end int, ok bool) {
 	return start, end, ok
 }
 
+// mayCredentials reports whether the space at s[i], in any form, may stand between
+// Bearer or Basic and credentials.
+func mayCredentials(s string, i int) bool {
+	if i < 5 || s[i-1] != 'r' && s[i-1] != 'c' {
+		return false
+	}
+	a := i + spaceLen(s[i:])
+	return (s[i-5:i] == "earer" || s[i-4:i] == "asic") && a > i && tokenEnd(s[:min(len(s), a+24)], a, knownForm{points: true})-a >= 8
+}
+
 // knownNear reports whether a secret may be known by the byte at s[i]: the _ or -
-// of a prefix, the I of AKIA, the x of xox, the B of Bearer.
+// of a prefix, the I of AKIA, the last - of a private key's first line.
 func knownNear(s string, i int) bool {
 	at := -1
 	switch s[i] {
@@ -163,25 +173,16 @@ func knownNear(s string, i int) bool {
 		case i >= 1 && s[i-1] == 'A':
 			at = i - 1
 		}
-	case 'x':
-		if i+2 < len(s) && s[i+1] == 'o' && s[i+2] == 'x' {
-			at = i
-		}
 	case '-':
 		switch {
 		case i >= 2 && s[i-1] == 'k' && s[i-2] == 's':
 			at = i - 2
 		case i >= 5 && s[i-5:i] == "glpat":
 			at = i - 5
-		case i+4 < len(s) && s[i+1] == '-' && s[i+2] == '-':
-			return strings.Contains(s[i:], "PRIVATE KEY-----")
-		}
-	case 'B', 'b':
-		for _, p := range [...]string{"earer", "asic"} {
-			if strings.HasPrefix(s[i+1:], p) {
-				_, _, ok := findKnown(s, i)
-				return ok
-			}
+		case i >= 4 && s[i-4:i-1] == "xox":
+			at = i - 4
+		case i >= 11 && s[i-1] == 'Y':
+			return s[i-11:i] == "PRIVATE KEY" && strings.HasPrefix(s[i:], "-----")
 		}
 	}
 	if at < 0 {

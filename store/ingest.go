@@ -65,7 +65,8 @@ type Load struct {
 	Input Input
 
 	// Next returns batches until io.EOF. It is called by one goroutine at a time,
-	// not always the same one, and must not use the store.
+	// not always the same one, and must not use the store. When it is called again
+	// the batch before is used no more, but for its rejects.
 	Next func() (*traffic.Batch, error)
 
 	// Finish, unless nil, is called behind the last batch and completes the
