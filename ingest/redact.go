@@ -126,8 +126,18 @@ func (r *redactor) fields(q *traffic.Request) {
 	r.field(&q.Client, false)
 	r.field(&q.User, false)
 	r.field(&q.Body, true)
-	for _, f := range [...]*string{&q.Host, &q.Forwarded, &q.Session, &q.Cache, &q.Method, &q.Protocol} {
+	for _, f := range [...]*string{&q.Host, &q.Forwarded, &q.Session, &q.Cache} {
 		r.field(f, false)
+	}
+	switch q.Method {
+	case "GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS":
+	default:
+		r.field(&q.Method, false)
+	}
+	switch q.Protocol {
+	case "HTTP/1.1", "HTTP/2.0", "HTTP/1.0", "HTTP/3.0":
+	default:
+		r.field(&q.Protocol, false)
 	}
 }
 

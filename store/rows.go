@@ -230,14 +230,18 @@ func (c *textCells) set(mem *recycler, i int, s string) {
 	if !asIs(s) {
 		s = encode(s)
 	}
-	if c.used+len(s) > len(c.data) {
-		bigger := mem.Allocate(c.used + len(s) + max(c.used, 4096))
+	c.room(mem, len(s))
+	c.used += copy(c.data[c.used:], s)
+	c.off[i+1] = int32(c.used)
+}
+
+func (c *textCells) room(mem *recycler, n int) {
+	if c.used+n > len(c.data) {
+		bigger := mem.Allocate(c.used + n + max(c.used, 4096))
 		copy(bigger, c.data[:c.used])
 		mem.Free(c.data)
 		c.data = bigger
 	}
-	c.used += copy(c.data[c.used:], s)
-	c.off[i+1] = int32(c.used)
 }
 
 func (c *textCells) array(mem *recycler, t arrow.DataType, n int) arrow.Array {
