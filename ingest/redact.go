@@ -211,7 +211,7 @@ func within(s, part string) int {
 // line redacts a whole log line.
 func (r *redactor) line(s string) string {
 	if r.mask {
-		s = r.maskPersonal(s)
+		s, _ = hideAll(s)
 	}
 	if !suspect(s, nil) {
 		return s
@@ -320,7 +320,7 @@ func mayUserinfo(s string, i int) bool {
 			colon = true
 		case '/':
 			return colon && s[j-1] == '/' && s[j-2] == ':'
-		case '?', '#', ' ', '"', '\'', '<', '>', '\\', '\n', ',':
+		case '?', '#', ' ', '"', '\'', '<', '>', '\\', '\n', ',', '@': // the first @ ends it
 			return false
 		}
 	}
