@@ -169,11 +169,12 @@ func (r *redactor) look(q *traffic.Request, d *decoder) int {
 	return found
 }
 
-// agentSuspect is suspect for a user agent between quotes, which it remembers:
-// a log has few of them.
+// agentSuspect is suspect for a user agent, alone and between quotes, which it
+// remembers: a log has few of them.
 func (r *redactor) agentSuspect(agent string) bool {
+	hit := func() bool { return suspect(agent, nil) || suspect(`"`+agent+`"`, nil) }
 	if r.agents == nil {
-		return suspect(`"`+agent+`"`, nil)
+		return hit()
 	}
 	h := maphash.String(r.agents.seed, agent) | 1
 	seen := &r.agents.seen[h>>32%uint64(len(r.agents.seen))]
@@ -183,12 +184,12 @@ func (r *redactor) agentSuspect(agent string) bool {
 	case h ^ 1:
 		return true
 	}
-	hit := suspect(`"`+agent+`"`, nil)
-	*seen = h
-	if hit {
-		*seen = h ^ 1
+	if !hit() {
+		*seen = h
+		return false
 	}
-	return hit
+	*seen = h ^ 1
+	return true
 }
 
 // agentMemo remembers user agents by a hash that nobody outside can guess; the
@@ -671,13 +672,28 @@ func sensitiveWord(w []byte) bool {
 		"creditcard", "ccnumber", "ccnum", "cvv", "cvv2", "cvc", "cvc2", "ssn", "pin", "otp", "credential", "credentials":
 		return true
 	}
-	for _, suffix := range []string{"token", "secret", "pwd", "apikey", "sessionid", "sessid"} {
-		if len(w) > len(suffix) && string(w[len(w)-len(suffix):]) == suffix {
-			return true
-		}
+	ends := func(suffix string) bool {
+		return len(w) > len(suffix) && string(w[len(w)-len(suffix):]) == suffix
+	}
+	if len(w) == 0 {
+		return false
+	}
+	hit := false
+	switch w[len(w)-1] {
+	case 'n':
+		hit = ends("token")
+	case 't':
+		hit = ends("secret")
+	case 'd':
+		hit = ends("pwd") || ends("sessionid") || ends("sessid")
+	case 'y':
+		hit = ends("apikey")
+	}
+	if hit {
+		return true
 	}
 	for i := 0; i+5 <= len(w); i++ {
-		if string(w[i:i+5]) == "passw" {
+		if w[i] == 'p' && string(w[i:i+5]) == "passw" {
 			return true
 		}
 	}

@@ -123,6 +123,16 @@ func TestRedactFields(t *testing.T) {
 	}
 }
 
+// A field that begins like a header holds a secret behind the colon.
+func TestRedactHeaderLike(t *testing.T) {
+	for _, agent := range []string{"token: hunter2", "X-Api-Key: hunter2"} {
+		res := readString(t, `192.0.2.1 - - [15/Jan/2024:10:30:45 +0000] "`+agent+`" 400 5 "`+agent+`" "`+agent+`"`+"\n", Options{NoRaw: true})
+		if q := res.requests[0]; strings.Contains(q.Target+q.Referrer+q.Agent, "hunter") {
+			t.Errorf("%+v", q)
+		}
+	}
+}
+
 func TestPersonal(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"/reset?mail=ann.lee%2Bx%40example.org&x=1", "/reset?mail=xxx.xxx%2Bx%40xxxxxxx.xxx&x=1"},
