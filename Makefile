@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer realism cache-table docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer campaigns realism cache-table docs cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -44,7 +44,7 @@ demo: build ## the whole chain on generated traffic, into demo/
 	$(BIN) demo -o demo
 
 pretrained: build ## train the built-in models on generated traffic into score/builtin
-	$(BIN) models pretrain score/builtin
+	$(BIN) models pretrain --pack score/builtin
 
 results: build ## cross-validated figures on the real data sets, printed
 	./docs/results.sh $(BIN)
@@ -55,6 +55,9 @@ coverage: build ## coverage of every log and format sample under APIML_DATASETS
 transfer: build ## a classifier of generated traffic alone, judged on real requests (needs APIML_DATASETS)
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	$(BIN) models pretrain -q "$$work" >/dev/null && $(BIN) models transfer -q $${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets} --models "$$work"
+
+campaigns: build ## which campaigns of generated weeks are found, beside the rules
+	$(BIN) models campaigns -q
 
 realism: build ## generated traffic beside four real logs (needs APIML_DATASETS)
 	$(BIN) models realism -q $${APIML_DATASETS:?set APIML_DATASETS to the folder of the data sets}
@@ -69,10 +72,11 @@ cache-table: build ## all cache policies on the real traces and logs, printed
 bench: ## benchmarks of the hot paths
 	$(GO) run ./examples/treebench data .peers/trees-$(or $(SCALE),0.1) $(or $(SCALE),0.1)
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
-	$(GO) test -run '^$$' -bench ParseAndStore ./cmd/apiml
+	$(GO) test -run '^$$' -bench 'ParseAndStore|ScoreFile' ./cmd/apiml
 
 bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, CPU seconds
 	./docs/peers-ingest.sh $(BIN)
+	./docs/peers-score.sh $(BIN)
 	GO="$(GO)" ./examples/clusterbench/peers.sh
 
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare

@@ -269,19 +269,32 @@ func TestWindows(t *testing.T) {
 }
 
 func TestSurge(t *testing.T) {
+	w := newWindows()
 	var ep endpoint
 	var v float32
 	for i := range 3600 { // one per second for an hour: no surge
-		v = ep.add(t0 + int64(i)*second)
+		v = ep.add(w, t0+int64(i)*second)
 	}
 	if math.Abs(float64(v)) > 0.05 {
 		t.Errorf("steady traffic has surge %g", v)
 	}
 	for i := range 600 { // then fifty per second
-		v = ep.add(t0 + 3600*second + int64(i)*second/50)
+		v = ep.add(w, t0+3600*second+int64(i)*second/50)
 	}
 	if v < 1.5 {
 		t.Errorf("flood has surge %g", v)
+	}
+}
+
+// What is looked up is what is computed.
+func TestDecay(t *testing.T) {
+	w := newWindows()
+	for window, length := range w.length {
+		for _, dt := range []float64{0, 1e-6, 0.5, 1, 1.000001, 2, 59, 255, 255.5, 256, 3600, 1e12} {
+			if got, want := w.decay(dt, window), decay(dt, length); got != want {
+				t.Errorf("decay of %v s over %v s: %v, expected %v", dt, length, got, want)
+			}
+		}
 	}
 }
 
@@ -843,5 +856,42 @@ func TestHostileInput(t *testing.T) {
 		if err := x.Check(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Grouped rows are the same rows.
+func TestExtractGrouped(t *testing.T) {
+	reqs := made(3000, 7)
+	a, b := NewExtractor(Online(nil)), NewExtractor(Online(nil))
+	templates := map[uint64]int{} // last row
+	for lo := 0; lo < len(reqs); lo += 1000 {
+		block := reqs[lo : lo+1000]
+		x, y := frame.NewMatrix(HTTPSchema(a.State()), len(block)), frame.NewMatrix(HTTPSchema(b.State()), len(block))
+		a.Extract(x, block)
+		place := b.ExtractGrouped(y, block)
+		seen := make([]bool, len(block))
+		clear(templates)
+		moved := 0
+		for i, at := range place {
+			if seen[at] {
+				t.Fatalf("two requests have row %d", at)
+			}
+			seen[at] = true
+			for j := range x.Cols {
+				if math.Float32bits(x.Cols[j][i]) != math.Float32bits(y.Cols[j][at]) {
+					t.Fatalf("request %d, %s: %v, expected %v", i, x.Schema.Columns[j].Name, y.Cols[j][at], x.Cols[j][i])
+				}
+			}
+			_, endpoint := b.Keys(i)
+			if last, ok := templates[endpoint]; ok && int(at) != last+1 {
+				moved++
+			}
+			templates[endpoint] = int(at)
+		}
+		if moved > 20 {
+			t.Errorf("%d of %d requests do not follow the one before of the same template", moved, len(block))
+		}
+		a.Learn(block, nil)
+		b.Learn(block, nil)
 	}
 }

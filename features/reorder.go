@@ -31,8 +31,11 @@ type Block struct {
 // passed on in it. The blocks depend on the sequence of records only, not on how
 // Push cuts it. The zero value is ready for use.
 type Reorder struct {
-	staged  []traffic.Request // arrived, not sorted in yet
-	waiting []slot            // waiting[head:] ascending
+	// Reuse says that emit needs a block during its call only: the next one takes
+	// its memory.
+	Reuse   bool
+	staged  []int32 // arrived, not sorted in yet: places in store
+	waiting []slot  // waiting[head:] ascending
 	head    int
 	spare   []slot
 	store   []traffic.Request // what the slots stand for
@@ -56,7 +59,9 @@ type slot struct {
 func (r *Reorder) Push(reqs []traffic.Request, emit func(Block) error) error {
 	for len(reqs) > 0 {
 		n := min(len(reqs), BlockRows-len(r.staged))
-		r.staged = append(r.staged, reqs[:n]...)
+		for i := range reqs[:n] {
+			r.staged = append(r.staged, r.keep(&reqs[i]))
+		}
 		reqs = reqs[n:]
 		if len(r.staged) == BlockRows {
 			if err := r.release(false, emit); err != nil {
@@ -89,17 +94,17 @@ func (r *Reorder) release(all bool, emit func(Block) error) error {
 		r.head = 0
 	}
 	first := len(r.waiting)
-	for i := range r.staged {
-		q := &r.staged[i]
+	for _, at := range r.staged {
+		q := &r.store[at]
 		r.seq++
 		switch {
 		case q.Time == traffic.NoTime:
-			if err := r.pass(q, false, emit); err != nil {
+			if err := r.pass(at, false, emit); err != nil {
 				return err
 			}
 			continue
 		case anySent && q.Time < sent:
-			if err := r.pass(q, true, emit); err != nil {
+			if err := r.pass(at, true, emit); err != nil {
 				return err
 			}
 			continue
@@ -107,9 +112,8 @@ func (r *Reorder) release(all bool, emit func(Block) error) error {
 		if !r.any || q.Time > r.newest {
 			r.newest, r.any = q.Time, true
 		}
-		r.waiting = append(r.waiting, slot{q.Time, r.seq, r.keep(q)})
+		r.waiting = append(r.waiting, slot{q.Time, r.seq, at})
 	}
-	clear(r.staged)
 	r.staged = r.staged[:0]
 	r.sortIn(first)
 
@@ -120,11 +124,7 @@ func (r *Reorder) release(all bool, emit func(Block) error) error {
 		}
 		r.head++
 		r.sent, r.anySent = s.time, true
-		q := &r.store[s.at]
-		err := r.pass(q, false, emit)
-		*q = traffic.Request{} // its strings may go
-		r.free = append(r.free, s.at)
-		if err != nil {
+		if err := r.pass(s.at, false, emit); err != nil {
 			return err
 		}
 	}
@@ -171,16 +171,23 @@ func (r *Reorder) sortIn(first int) {
 	}
 }
 
-func (r *Reorder) pass(q *traffic.Request, late bool, emit func(Block) error) error {
+// pass moves a record from the store to the block.
+func (r *Reorder) pass(at int32, late bool, emit func(Block) error) error {
 	if r.out.Requests == nil {
 		r.out = Block{make([]traffic.Request, 0, BlockRows), make([]bool, 0, BlockRows)}
 	}
-	r.out.Requests = append(r.out.Requests, *q)
+	r.out.Requests = append(r.out.Requests, r.store[at])
+	r.store[at] = traffic.Request{} // its strings may go
+	r.free = append(r.free, at)
 	r.out.Late = append(r.out.Late, late)
 	if len(r.out.Requests) < BlockRows {
 		return nil
 	}
 	b := r.out
 	r.out = Block{}
-	return emit(b)
+	err := emit(b)
+	if r.Reuse {
+		r.out = Block{b.Requests[:0], b.Late[:0]}
+	}
+	return err
 }

@@ -171,13 +171,12 @@ func (r *ring) add(h uint64) {
 }
 
 // entropy in bits: log2 n − Σ c·log2 c / n.
-func (r *ring) entropy(clog *[33]float64) float32 {
+func (r *ring) entropy(w *windows) float32 {
 	sum := 0.0
 	for _, c := range r.counts {
-		sum += clog[c]
+		sum += w.clog[c]
 	}
-	n := float64(r.n)
-	return float32(max(0, math.Log2(n)-sum/n))
+	return float32(max(0, w.log2[r.n]-sum/float64(r.n)))
 }
 
 // visitor is what is kept of a principal.
@@ -236,15 +235,25 @@ type windows struct {
 	places   *lru[place]
 	targets  *lru[endpoint]
 	global   endpoint
-	clog     [33]float64  // c·log2 c
-	of64     [65]float32  // distinct(k, 64)
-	of256    [257]float32 // distinct(k, 256)
+	clog     [33]float64 // c·log2 c
+	log2     [33]float64
+	length   [4]float64      // of the windows of decay, in seconds
+	fade     [4][256]float64 // decay over whole seconds, in which most logs tell the time
+	of64     [65]float32     // distinct(k, 64)
+	of256    [257]float32    // distinct(k, 256)
 }
 
 func newWindows() *windows {
 	w := &windows{visitors: newLRU[visitor](maxPrincipals), places: newLRU[place](maxPrincipals), targets: newLRU[endpoint](maxTargets)}
-	for c := 2; c < len(w.clog); c++ {
-		w.clog[c] = float64(c) * math.Log2(float64(c))
+	for c := 1; c < len(w.clog); c++ {
+		w.log2[c] = math.Log2(float64(c))
+		w.clog[c] = float64(c) * w.log2[c]
+	}
+	for k, window := range [...]float64{over10s: 10, over1m: 60, over10m: 600, over1h: 3600} {
+		w.length[k] = window
+		for dt := range w.fade[k] {
+			w.fade[k][dt] = decay(float64(dt), window)
+		}
 	}
 	for k := range w.of64 {
 		w.of64[k] = distinct(k, 64)
@@ -284,6 +293,22 @@ func decay(dt, window float64) float64 {
 	return math.Exp(-dt / window)
 }
 
+// The windows of windows.decay.
+const (
+	over10s = iota
+	over1m
+	over10m
+	over1h
+)
+
+// decay is decay of that window.
+func (w *windows) decay(dt float64, window int) float64 {
+	if k := int(dt); k < len(w.fade[0]) && float64(k) == dt {
+		return w.fade[window][k]
+	}
+	return decay(dt, w.length[window])
+}
+
 // elapsed returns the seconds since last, never negative, and the new last.
 func elapsed(last, t int64, seen bool) (float64, int64) {
 	if !seen || t <= last {
@@ -302,28 +327,33 @@ func (w *windows) add(dst []float32, e *event) {
 		dst[i] = nan
 	}
 	const base = numRequest
+	var v *visitor
 	if e.principal != 0 {
-		w.visitor(dst, e)
+		v = w.visitor(dst, e)
 	}
 	if e.address != 0 {
 		p := w.places.get(e.address)
 		dt, last := elapsed(p.last, e.time, p.seen)
 		p.last, p.seen = last, true
-		hourly := decay(dt, 3600)
-		p.count[0] = float64(p.count[0]*decay(dt, 60)) + 1
+		hourly := w.decay(dt, over1h)
+		p.count[0] = float64(p.count[0]*w.decay(dt, over1m)) + 1
 		p.count[1] = float64(p.count[1]*hourly) + 1
 		p.fail1h *= hourly
 		if e.failedLogin() {
 			p.fail1h++
 		}
 		p.agents.add(e.agent, last, hour)
-		dst[cAddressRate1m-base] = float32(math.Log1p(p.count[0]))
-		dst[cAddressRate1h-base] = float32(math.Log1p(p.count[1]))
+		if v != nil && v.count[1] == p.count[0] && v.count[3] == p.count[1] { // an address with one principal
+			dst[cAddressRate1m-base], dst[cAddressRate1h-base] = dst[cRate1m-base], dst[cRate1h-base]
+		} else {
+			dst[cAddressRate1m-base] = float32(math.Log1p(p.count[0]))
+			dst[cAddressRate1h-base] = float32(math.Log1p(p.count[1]))
+		}
 		dst[cAddressAgents-base] = p.agents.count(w)
 		dst[cAddressFailures-base] = float32(math.Log1p(p.fail1h))
 	}
 	t := w.targets.get(e.template)
-	dst[cTargetSurge-base] = t.add(e.time)
+	dst[cTargetSurge-base] = t.add(w, e.time)
 	if e.principal != 0 {
 		t.principals.add(e.principal, t.last, 10*minute)
 		t.failed.roll(t.last, 10*minute)
@@ -333,20 +363,20 @@ func (w *windows) add(dst []float32, e *event) {
 		dst[cTargetPrincipals-base] = t.principals.count(w)
 		dst[cTargetFailed-base] = t.failed.count(w)
 	}
-	dst[cGlobalSurge-base] = w.global.add(e.time)
+	dst[cGlobalSurge-base] = w.global.add(w, e.time)
 }
 
 // add counts one request and returns ln of the last minute's decayed count over
 // what the last hour makes expect, both plus 5, so that a few requests are no
 // surge. Both averages are corrected for how long has been watched.
-func (t *endpoint) add(now int64) float32 {
+func (t *endpoint) add(w *windows, now int64) float32 {
 	if !t.seen {
 		t.first, t.seen, t.last = now, true, now
 	}
 	dt, last := elapsed(t.last, now, true)
 	t.last = last
-	t.fast = float64(t.fast*decay(dt, 60)) + 1
-	t.slow = float64(t.slow*decay(dt, 3600)) + 1
+	t.fast = float64(t.fast*w.decay(dt, over1m)) + 1
+	t.slow = float64(t.slow*w.decay(dt, over1h)) + 1
 	age := float64(t.last-t.first) / second
 	full := 1.0 // share of the window's weight that was watched
 	if age < 8*3600 {
@@ -363,11 +393,11 @@ func (t *endpoint) add(now int64) float32 {
 	return float32(math.Log((t.fast + 5) / (expect + 5)))
 }
 
-func (w *windows) visitor(dst []float32, e *event) {
+func (w *windows) visitor(dst []float32, e *event) *visitor {
 	const base = numRequest
 	v := w.visitors.get(e.principal)
 	dt, last := elapsed(v.last, e.time, v.seen)
-	d := [4]float64{decay(dt, 10), decay(dt, 60), decay(dt, 600), decay(dt, 3600)}
+	d := [4]float64{w.decay(dt, over10s), w.decay(dt, over1m), w.decay(dt, over10m), w.decay(dt, over1h)}
 	for i := range v.count {
 		v.count[i] = float64(v.count[i]*d[i]) + 1
 	}
@@ -452,7 +482,7 @@ func (w *windows) visitor(dst []float32, e *event) {
 	dst[cObjects10m-base] = v.objects10m.count(w)
 	dst[cObjects1h-base] = v.objects1h.count(w)
 	dst[cSequential-base] = float32(v.follows / (v.ids + 2))
-	dst[cTemplateEntropy-base] = v.ring.entropy(&w.clog)
+	dst[cTemplateEntropy-base] = v.ring.entropy(w)
 	dst[cClientErrors-base] = shrunk(v.client)
 	dst[cServerErrors-base] = shrunk(v.server)
 	dst[cDenied-base] = shrunk(v.denied)
@@ -467,4 +497,5 @@ func (w *windows) visitor(dst []float32, e *event) {
 	dst[cAssetShare-base] = float32(v.assets / (v.count[2] + 2))
 	dst[cGetShare-base] = float32(v.reads / (v.count[2] + 2))
 	dst[cAddresses-base] = v.addresses.count(w)
+	return v
 }

@@ -63,10 +63,16 @@ type Matrix struct {
 
 // NewMatrix makes a matrix of n zero rows with the columns of schema.
 func NewMatrix(schema *Schema, n int) *Matrix {
-	buf := make([]float32, n*len(schema.Columns))
+	// The values of a row must not fall into the same few lines of a cache, as
+	// they do if columns lie a multiple of its size apart.
+	stride := n
+	if n%1024 == 0 {
+		stride += 16
+	}
+	buf := make([]float32, stride*len(schema.Columns))
 	m := &Matrix{Schema: schema, N: n, Cols: make([][]float32, len(schema.Columns))}
 	for j := range m.Cols {
-		m.Cols[j] = buf[j*n : (j+1)*n : (j+1)*n]
+		m.Cols[j] = buf[j*stride:][:n:n]
 	}
 	return m
 }

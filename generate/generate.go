@@ -38,7 +38,7 @@ const DefaultStart int64 = 1772409600 * 1e6
 
 // Version names the generator. It changes with what is generated, so that a
 // model says which traffic it was fitted on.
-const Version = "generator 3"
+const Version = "generator 4"
 
 // Config says what Run makes. The zero value is an empty log.
 type Config struct {

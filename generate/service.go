@@ -33,6 +33,7 @@ const (
 	open                  // answered alike to everyone, costs nothing
 	typing                // asked at each keystroke
 	multipart             // the form is sent in parts, as a form with files is
+	queued                // what an app without a network collected is sent in one go
 	whole                 // the first parameter is the body, as it stands
 )
 

@@ -23,7 +23,7 @@ import (
 //	                     spread (sigma of its logarithm), cache (seconds that a cache keeps
 //	                     the answer), missing and invalid (shares of 404 and 400), weight,
 //	                     invalidates (operations whose cached answers a success discards),
-//	                     site, page, asset, static, login, open, typing (true or false)
+//	                     site, page, asset, static, login, open, typing, queued (true or false)
 //	x-value              at a parameter or property: the rule that writes its values
 //	x-share              likewise: the share of the requests that carry it
 //
@@ -301,7 +301,7 @@ func (s *specReader) operation(base string, path *yaml.Node, method string, node
 	for _, f := range []struct {
 		key  string
 		flag int
-	}{{"site", site}, {"page", page}, {"asset", assetFor}, {"static", static}, {"open", open}, {"typing", typing}} {
+	}{{"site", site}, {"page", page}, {"asset", assetFor}, {"static", static}, {"open", open}, {"typing", typing}, {"queued", queued}} {
 		if truth(s.field(x, f.key)) {
 			o.flags |= f.flag
 		}

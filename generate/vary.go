@@ -16,6 +16,7 @@ type variation struct {
 	style         int
 	words         map[string]string // renamed words
 	share         float64           // of the words that are
+	assets        float64           // mean number of files that a page loads
 }
 
 func newVariation(seed uint64, p *pools) *variation {
@@ -26,6 +27,8 @@ func newVariation(seed uint64, p *pools) *variation {
 	v.dir = pick(r, []string{"", "", "", "", "/shop", "/en", "/portal", "/site", "/cgi-bin", "/web", "/store", "/index.php", "/admin", "/cms", "/tienda", "/app", "/~shop", "/jsp", "/servlet", "/bbs", "/phpshop"})
 	v.ext = pick(r, []string{"", "", "", "", ".php", ".php", ".php", ".asp", ".aspx", ".jsp", ".do", ".html", ".action", ".cgi", ".pl", ".cfm", ".htm", ".jsf", "/", "/index.php"})
 	v.style = r.IntN(9)
+	means := []float64{1, 3.5, 3.5, 8, 20, 45}
+	v.assets = means[r.IntN(len(means))]
 	return v
 }
 

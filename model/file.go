@@ -424,18 +424,20 @@ func parse(b []byte) (*File, error) {
 		return nil, fmt.Errorf("damaged: header: %w", err)
 	}
 	// The version decides what the rest means, so it comes before all else.
-	var version struct {
-		Format int    `json:"format"`
-		Tool   string `json:"tool"`
-	}
-	if err := json.Unmarshal([]byte(meta.Apiml), &version); err != nil {
-		return nil, fmt.Errorf("damaged: header: %w", err)
-	}
-	if version.Format > FormatVersion {
-		return nil, &NewerError{Found: version.Format, Known: FormatVersion, Tool: version.Tool}
-	}
-	if version.Format < 1 {
-		return nil, fmt.Errorf("damaged: header: format version %d", version.Format)
+	if !known(meta.Apiml) {
+		var version struct {
+			Format int    `json:"format"`
+			Tool   string `json:"tool"`
+		}
+		if err := json.Unmarshal([]byte(meta.Apiml), &version); err != nil {
+			return nil, fmt.Errorf("damaged: header: %w", err)
+		}
+		if version.Format > FormatVersion {
+			return nil, &NewerError{Found: version.Format, Known: FormatVersion, Tool: version.Tool}
+		}
+		if version.Format < 1 {
+			return nil, fmt.Errorf("damaged: header: format version %d", version.Format)
+		}
 	}
 	f := &File{arrays: make(map[string]array, len(entries))}
 	end := uint64(0)
@@ -461,6 +463,20 @@ func parse(b []byte) (*File, error) {
 		return nil, fmt.Errorf("damaged: header: %w", err)
 	}
 	return f, nil
+}
+
+// known reports whether a header begins with a format version that is known,
+// as Write makes it: a look at all of it takes as long as reading it.
+func known(text string) bool {
+	var format int
+	dec := json.NewDecoder(strings.NewReader(text[:min(len(text), 64)]))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	if t, err := dec.Token(); err != nil || t != "format" || dec.Decode(&format) != nil {
+		return false
+	}
+	return format >= 1 && format <= FormatVersion
 }
 
 type metadata struct {
@@ -544,6 +560,9 @@ func parseHead(head []byte) (metadata, []entry, error) {
 func (h *Header) parse(text string) error {
 	if err := json.Unmarshal([]byte(text), h); err != nil {
 		return err
+	}
+	if h.Format < 1 || h.Format > FormatVersion {
+		return fmt.Errorf("format version %d", h.Format)
 	}
 	if h.Kind == "" {
 		return fmt.Errorf("no kind")

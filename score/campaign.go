@@ -10,8 +10,8 @@ import (
 )
 
 // Behaviour shows in many requests of which none proves anything: a login that
-// fails, a page that is fetched. The classifier gives each of them a probability
-// that is raised but far from a threshold. Here that evidence is added up per
+// fails, a page that is fetched. A classifier of conduct, which sees the windows
+// and not the payload, gives each of them a probability. Here that evidence is added up per
 // client and per endpoint (an attack from many addresses): a cumulative sum of
 // log-likelihood ratios that starts anew at 0 (Page 1954, "Continuous Inspection
 // Schemes"),
@@ -24,8 +24,8 @@ import (
 // has honest users too. One request adds at most maxEvidence, so that none alone
 // raises an alarm.
 //
-// The reference is the larger of a constant and the 99.5 % quantile of the log's
-// own requests so far, of which each client gives its first 30: what is common in
+// The reference is the larger of a constant and the 99 % or 99.5 % quantile of the
+// log's own requests so far, of which each client gives its first 30: what is common in
 // a log is no attack on it. A flood over many endpoints is not looked for: to a log
 // it is a popular day. The limits were set on generated traffic of services
 // other than those of the training and on the false alarms of development logs.
@@ -40,10 +40,11 @@ type campaigns struct {
 const (
 	maxEvidence    = 2.5 // ln of the odds over the reference that one request can bring
 	answered       = 1.5 // less for a login that was not refused: most are what they seem
+	abuseLimit     = 45
+	leastScraped   = 200 // bytes of an answer that holds data
 	maxTrails      = 1 << 17
 	quantileFirst  = 30   // requests per client
 	quantileRows   = 2000 // before the quantile counts
-	quantileShare  = 0.005
 	quantileUpdate = 1024 // requests between two updates
 )
 
@@ -64,6 +65,7 @@ type family struct {
 	half    float64 // microseconds in which old evidence fades to a half
 	share   float64 // ε
 	base    float64 // reference probability
+	rare    float64 // share of the requests of a log that may lie beyond the reference
 	limit   float64 // of S
 
 	reference float64 // log-odds
@@ -90,8 +92,8 @@ type campaignVerdict struct {
 
 func newCampaigns(labels []string) *campaigns {
 	c := &campaigns{seen: map[uint64]uint8{}}
-	add := func(s scope, half time.Duration, share, base, limit float64, types ...traffic.Label) {
-		f := &family{scope: s, half: float64(half.Microseconds()), share: share, base: base, limit: limit, reference: logOdds(base), trails: map[uint64]*trail{}}
+	add := func(s scope, half time.Duration, share, base, rare, limit float64, types ...traffic.Label) {
+		f := &family{scope: s, half: float64(half.Microseconds()), share: share, base: base, rare: rare, limit: limit, reference: logOdds(base), trails: map[uint64]*trail{}}
 		f.login = slices.Contains(types, traffic.CredentialStuffing)
 		for _, l := range types {
 			if i := slices.Index(labels, l.String()); i >= 0 {
@@ -103,21 +105,22 @@ func newCampaigns(labels []string) *campaigns {
 		}
 	}
 	const day = 24 * time.Hour
-	add(byClient, 4*time.Hour, 0.6, 0.10, 15, traffic.CredentialStuffing)
-	add(byClient, day, 0.6, 0.10, 20, traffic.Scanner)
-	add(byClient, day, 0.6, 0.12, 22, traffic.DataScraping, traffic.BrokenAuth)
-	add(byClient, day, 0.6, 0.12, 150, traffic.APIAbuse)
-	add(byEndpoint, 12*time.Hour, 0.3, 0.10, 15, traffic.CredentialStuffing)
-	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 15, traffic.DDoS)
+	add(byClient, 4*time.Hour, 0.6, 0.10, 0.005, 15, traffic.CredentialStuffing)
+	add(byClient, day, 0.6, 0.10, 0.005, 20, traffic.Scanner)
+	add(byClient, day, 0.6, 0.12, 0.01, 16, traffic.DataScraping, traffic.BrokenAuth, traffic.APIAbuse)
+	add(byEndpoint, 12*time.Hour, 0.3, 0.10, 0.005, 15, traffic.CredentialStuffing)
+	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 0.005, 15, traffic.DDoS)
 	return c
 }
 
 func logOdds(p float64) float64 { return math.Log((p + 1e-6) / (1 - p + 1e-6)) }
 
-// add takes a request with the classifier's probabilities; client and endpoint
-// are hashes, 0 if unknown; login says that the request is one to log in. It reports whether the request belongs to a campaign
-// that is beyond doubt.
-func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status int32, at int64) (best campaignVerdict, found bool) {
+// add takes a request with the probabilities of the classifier of conduct; client
+// and endpoint are hashes, 0 if unknown; login says that the request is one to log
+// in. It reports whether the request belongs to a campaign that is beyond doubt.
+func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status int32, bytesOut, at int64) (best campaignVerdict, found bool) {
+	// What brings nothing is no scraping.
+	carries := bytesOut < 0 || bytesOut >= leastScraped
 	count := false
 	if client != 0 {
 		if n := c.seen[client]; n < quantileFirst {
@@ -130,8 +133,10 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 	}
 	for _, f := range c.families {
 		q := 0.0
-		for _, k := range f.classes {
-			q += float64(p[k])
+		for i, k := range f.classes {
+			if f.labels[i] != traffic.DataScraping || carries {
+				q += float64(p[k])
+			}
 		}
 		odds := logOdds(min(q, 0.98))
 		if count {
@@ -177,7 +182,9 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 		if speaks {
 			t.requests++
 			for i, k := range f.classes {
-				t.mass[i] += p[k]
+				if f.labels[i] != traffic.DataScraping || carries {
+					t.mass[i] += p[k]
+				}
 			}
 		}
 		if !speaks {
@@ -189,7 +196,11 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 				top = i
 			}
 		}
-		if over := t.sum - f.limit; over >= 0 && (!found || over > best.sum) {
+		limit := f.limit
+		if f.labels[top] == traffic.APIAbuse { // apps that send what they kept look alike
+			limit = abuseLimit
+		}
+		if over := t.sum - limit; over >= 0 && (!found || over > best.sum) {
 			best, found = campaignVerdict{f.labels[top], over, t.requests, f.scope}, true
 		}
 	}
@@ -204,7 +215,7 @@ func (f *family) observe(odds float64) {
 	if f.rows < quantileRows || f.rows%quantileUpdate != 0 {
 		return
 	}
-	left := int(float64(f.rows) * quantileShare)
+	left := int(float64(f.rows) * f.rare)
 	for b := len(f.histogram) - 1; b >= 0; b-- {
 		if left -= f.histogram[b]; left <= 0 {
 			f.reference = max(logOdds(f.base), float64(b+1)/8-16)

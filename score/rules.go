@@ -230,9 +230,6 @@ func (ru *Rules) scannerAgent(agent string) bool {
 
 // text applies the signature rules to target and body.
 func (ru *Rules) text(r *traffic.Request) ruleHits {
-	if plain(r.Target) && r.Body == "" {
-		return ru.plainPath(r.Target)
-	}
 	key := r.Target
 	if r.Body != "" {
 		key += "\x00" + r.Body
@@ -240,7 +237,12 @@ func (ru *Rules) text(r *traffic.Request) ruleHits {
 	if h, ok := ru.memo[key]; ok {
 		return h
 	}
-	h := ru.signatureHits(r)
+	var h ruleHits
+	if plain(r.Target) && r.Body == "" {
+		h = ru.plainPath(r.Target)
+	} else {
+		h = ru.signatureHits(r)
+	}
 	if len(ru.memo) >= maxRuleMemo {
 		clear(ru.memo)
 	}

@@ -69,6 +69,9 @@ type Config struct {
 	// state (a detector of one's own beside the built-in classifier) costs a
 	// second pass over the features.
 	AnomalyState *features.State
+	// Conduct is a classifier on features.ConductSchema that knows attack types
+	// which show in many requests; nil: the attack classifier stands in for it.
+	Conduct model.Classifier
 	// Threshold on the probability from which a request is flagged, in (0,1].
 	Threshold float64
 	// AnomalyThreshold from which a request counts as an anomaly, in (0,1].
@@ -97,12 +100,19 @@ type Scorer struct {
 	order     features.Reorder
 	none      int // index of "none" among the classes, -1 if the model has none
 	labels    []string
+	x         *frame.Matrix
+	ruled     []ruleHits
 	proba     []float32
+	conduct   []float32 // by class of the classifier of conduct
 	odd       []float32
 	contrib   []float64
 	flagged   []bool
 	results   []Result
 	sum       Summary
+	said      struct { // the latest time in words: logs tell the same one many times
+		at   int64
+		text string
+	}
 
 	signature map[string]bool // by rule name
 }
@@ -135,6 +145,11 @@ func New(cfg Config) (*Scorer, error) {
 			return nil, fmt.Errorf("anomaly detector: %w", err)
 		}
 	}
+	if cfg.Conduct != nil {
+		if err := frame.SameSchema(cfg.Conduct.Schema(), features.ConductSchema()); err != nil {
+			return nil, fmt.Errorf("classifier of conduct: %w", err)
+		}
+	}
 	if !(cfg.Threshold > 0 && cfg.Threshold <= 1) {
 		return nil, fmt.Errorf("score: threshold %v is outside (0,1]", cfg.Threshold)
 	}
@@ -148,11 +163,17 @@ func New(cfg Config) (*Scorer, error) {
 			many[i] = true
 		}
 	}
+	conduct := classes
+	if cfg.Conduct != nil {
+		conduct = cfg.Conduct.Classes()
+	}
 	return &Scorer{
 		cfg: cfg, ext: features.NewExtractor(cfg.State), ext2: ext2, rules: NewRules(cfg.RateLimit),
-		incidents: newIncidents(), campaigns: newCampaigns(classes), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
+		order: features.Reorder{Reuse: true}, incidents: newIncidents(), campaigns: newCampaigns(conduct), many: many, login: slices.IndexFunc(schema.Columns, func(c frame.Column) bool { return c.Name == "login" }),
 		none: slices.Index(classes, traffic.None.String()), labels: classes,
+		ruled:   make([]ruleHits, features.BlockRows),
 		proba:   make([]float32, features.BlockRows*len(classes)),
+		conduct: make([]float32, features.BlockRows*len(conduct)),
 		odd:     make([]float32, features.BlockRows),
 		contrib: make([]float64, len(schema.Columns)),
 		flagged: make([]bool, features.BlockRows),
@@ -166,22 +187,41 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 	if n == 0 {
 		return nil
 	}
-	x := frame.NewMatrix(features.HTTPSchema(s.cfg.State), n)
-	s.ext.Extract(x, reqs)
+	if s.x == nil || s.x.N != n {
+		s.x = frame.NewMatrix(features.HTTPSchema(s.cfg.State), n)
+	}
+	x := s.x
+	// The rules need nothing of the features.
+	var rules sync.WaitGroup
+	rules.Go(func() {
+		for i := range reqs {
+			s.ruled[i].rules, s.ruled[i].class = s.rules.Check(&reqs[i])
+		}
+	})
+	place := s.ext.ExtractGrouped(x, reqs)
+	rules.Wait()
 	k := len(s.labels)
 	inParallel(n, func(lo, hi int) { s.cfg.Attack.PredictProba(s.proba[lo*k:hi*k], x, lo, hi) })
+	conduct, kc := s.proba, k
+	if s.cfg.Conduct != nil {
+		y := features.Conduct(x)
+		conduct, kc = s.conduct, len(s.cfg.Conduct.Classes())
+		inParallel(n, func(lo, hi int) { s.cfg.Conduct.PredictProba(conduct[lo*kc:hi*kc], y, lo, hi) })
+	}
+	oddPlace := place
 	if s.cfg.Anomaly != nil {
 		y := x
 		if s.ext2 != nil {
 			y = frame.NewMatrix(s.cfg.Anomaly.Schema(), n)
-			s.ext2.Extract(y, reqs)
+			oddPlace = s.ext2.ExtractGrouped(y, reqs)
 		}
 		inParallel(n, func(lo, hi int) { s.cfg.Anomaly.Score(s.odd[lo:hi], y, lo, hi) })
 	}
 	s.results = s.results[:0]
 	for i := range reqs {
-		r := &reqs[i]
-		probability, attack := s.alone(s.proba[i*k : (i+1)*k])
+		r, at := &reqs[i], int(place[i])
+		proba := s.proba[at*k : (at+1)*k]
+		probability, attack := s.alone(proba)
 		res := Result{
 			File: r.File, Line: r.Line, Principal: r.Principal(), Method: r.Method, Target: r.Target,
 			Status: r.Status, Class: traffic.None.String(), Probability: probability, Anomaly: -1,
@@ -192,15 +232,19 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			s.sum.SeenInTraining++
 		}
 		if r.HasTime() {
-			res.Time = r.When().Format(time.RFC3339Nano)
+			if r.Time != s.said.at || s.said.text == "" {
+				s.said.at, s.said.text = r.Time, r.When().Format(time.RFC3339Nano)
+			}
+			res.Time = s.said.text
 		}
 		if r.HasBody {
-			res.Body = &r.Body
+			body := r.Body
+			res.Body = &body
 		}
 		if s.cfg.Anomaly != nil {
-			res.Anomaly = float64(s.odd[i])
+			res.Anomaly = float64(s.odd[oddPlace[i]])
 		}
-		res.Rules, res.Rule = s.rules.Check(r)
+		res.Rules, res.Rule = s.ruled[i].rules, s.ruled[i].class
 		if res.Rules == nil {
 			res.Rules = []string{}
 		}
@@ -217,7 +261,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			}
 		}
 		client, endpoint := s.ext.Keys(i)
-		v, part := s.campaigns.add(s.proba[i*k:(i+1)*k], client, endpoint, s.login >= 0 && x.Cols[s.login][i] > 0, r.Status, r.Time)
+		v, part := s.campaigns.add(conduct[at*kc:(at+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][at] > 0, r.Status, r.BytesOut, r.Time)
 		alone := res.Probability
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)
@@ -227,7 +271,7 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 			res.Class = class
 		}
 		if s.cfg.Reasons > 0 && (s.flagged[i] || s.cfg.ExplainAll) {
-			res.Reasons = s.reasons(x, i)
+			res.Reasons = s.reasons(x, at)
 			if res.Probability > alone {
 				res.Reasons = withReason(res.Reasons, v.reason(res.Probability-alone))
 			}

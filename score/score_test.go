@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -60,13 +62,17 @@ func TestBuiltin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := 0
+	total := int64(0)
 	for _, n := range names {
 		b, err := builtin.File(n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		total += len(b)
+		packed, err := os.Stat(filepath.Join("builtin", n+builtin.Extension))
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += packed.Size()
 		f, err := model.ReadFile(b)
 		if err != nil {
 			t.Fatalf("%s: %v", n, err)
@@ -86,6 +92,9 @@ func TestBuiltin(t *testing.T) {
 				t.Errorf("%s has no text model", n)
 			}
 			want = features.HTTPSchema(features.Online(state.Text())).ID()
+			if f.Header.Name == "attack" {
+				testConduct(t, f)
+			}
 		case "behavior":
 			want = features.BehaviorSchema().ID()
 		case "latency":
@@ -117,6 +126,25 @@ func TestBuiltin(t *testing.T) {
 	}
 	if len(names) != 6 || total > builtin.MaxBytes {
 		t.Errorf("%d built-in files of %d bytes, at most %d are allowed", len(names), total, builtin.MaxBytes)
+	}
+}
+
+// testConduct: the classifier brings one of conduct that fits this program.
+func testConduct(t *testing.T, f *model.File) {
+	t.Helper()
+	b, err := f.U8("conduct.model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := model.ReadFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := catalog.Decode(c); err != nil {
+		t.Error(err)
+	}
+	if got, want := c.Header.Schema.ID(), features.ConductSchema().ID(); got != want {
+		t.Errorf("the classifier of conduct was fitted on %s, this program computes %s: run make pretrained", got, want)
 	}
 }
 

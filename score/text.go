@@ -73,8 +73,11 @@ func (t *withText) probability(odds float32) float64 {
 func (t *withText) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
 	t.Classifier.PredictProba(dst, x, lo, hi)
 	k := len(t.Classes())
+	q, of := 0.0, float32(math.NaN()) // many rows hold nothing that could be a payload: the same odds
 	for i := lo; i < hi; i++ {
-		q := t.probability(x.Cols[t.any][i])
+		if odds := x.Cols[t.any][i]; odds != of {
+			q, of = t.probability(odds), odds
+		}
 		if q < 1e-7 {
 			continue
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		Use:   "verify [FILE…]",
 		Short: "Check model files: checksum, structure, features (default: all in --models and the built-in ones)",
 		RunE:  func(_ *cobra.Command, args []string) error { return a.modelsVerify(args) },
-	}, a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.transferCommand(), a.realismCommand())
+	}, a.exportCommand(), a.importCommand(), a.pretrainCommand(), a.transferCommand(), a.campaignsCommand(), a.realismCommand())
 	return cmd
 }
 
@@ -68,8 +69,10 @@ type modelRow struct {
 }
 
 func (a *app) modelRows() []modelRow {
-	var rows []modelRow
-	for _, s := range catalog.All() {
+	specs := catalog.All()
+	rows := make([]modelRow, len(specs))
+	_ = model.Parallel(context.Background(), 0, len(specs), nil, func(_, i int) error {
+		s := specs[i]
 		r := modelRow{Name: s.Name, Aliases: s.Aliases, Title: s.Title, Algorithm: s.Algorithm, Paper: s.Paper, Role: string(s.Role), Input: s.Input, File: s.FileName}
 		switch lm, err := a.loadModel(s, true); {
 		case errors.Is(err, errNoModel):
@@ -84,8 +87,9 @@ func (a *app) modelRows() []modelRow {
 			}
 			r.Schema, r.Rows, r.Source, r.Synthetic = h.Schema.ID(), h.Data.Rows, h.Data.Source, h.Data.Synthetic
 		}
-		rows = append(rows, r)
-	}
+		rows[i] = r
+		return nil
+	})
 	return rows
 }
 

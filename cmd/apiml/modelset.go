@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"apiml/features"
 	"apiml/frame"
@@ -23,6 +24,7 @@ import (
 const (
 	arrayState   = "features.state" // U8: features.State
 	arrayHoldOut = "holdout.rows"   // U64: hashes of the held-out rows
+	arrayConduct = "conduct.model"  // U8: model file of the classifier of conduct
 	arrayTrained = "train.rows"     // U64: hashes of the rows that it was fitted on
 )
 
@@ -32,6 +34,8 @@ type loadedModel struct {
 	file  *model.File
 	model model.Model
 	state *features.State // of the classifier and the detector of requests, else nil
+	// conduct is the classifier of conduct that the attack classifier brings, else nil.
+	conduct model.Classifier
 	// latency is the state of the latency predictor, else nil.
 	latency *features.LatencyState
 	origin  string // path, or "built-in"
@@ -105,7 +109,17 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if f.Header.Name != spec.Name {
 		return nil, statef("%s: holds the model %q, not %q", origin, f.Header.Name, spec.Name)
 	}
-	var err error
+	var err, conductErr error
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	if f.Has(arrayConduct) {
+		beside.Go(func() {
+			var b []byte
+			if b, conductErr = f.U8(arrayConduct); conductErr == nil {
+				lm.conduct, conductErr = decodeConduct(b)
+			}
+		})
+	}
 	if lm.model, err = catalog.Decode(f); err != nil {
 		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
 	}
@@ -133,7 +147,28 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if c, ok := lm.model.(model.Classifier); ok && lm.state != nil {
 		lm.model = score.WithText(c, lm.state.Text())
 	}
+	beside.Wait()
+	if conductErr != nil {
+		return fail(conductErr)
+	}
 	return lm, nil
+}
+
+// decodeConduct reads the classifier of conduct, a model file within a model file.
+func decodeConduct(b []byte) (model.Classifier, error) {
+	f, err := model.ReadFile(b)
+	if err != nil {
+		return nil, fmt.Errorf("classifier of conduct: %w", err)
+	}
+	m, err := catalog.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("classifier of conduct: %w", err)
+	}
+	c, ok := m.(model.Classifier)
+	if !ok {
+		return nil, fmt.Errorf("classifier of conduct: the file holds no classifier")
+	}
+	return c, nil
 }
 
 // scoringModels are the classifier and, if there is one that computes the same
@@ -148,10 +183,15 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 		pair[i] = specs[0]
 	}
 	builtins := suffix == ""
-	if attack, err = a.loadModel(pair[0], builtins); err != nil {
+	var anomalyErr error
+	var beside sync.WaitGroup
+	beside.Go(func() { anomaly, anomalyErr = a.loadModel(pair[1], builtins) })
+	attack, err = a.loadModel(pair[0], builtins)
+	beside.Wait()
+	if err != nil {
 		return nil, nil, err
 	}
-	anomaly, err = a.loadModel(pair[1], builtins)
+	err = anomalyErr
 	if errors.Is(err, errNoModel) {
 		a.warnf("no anomaly detector beside %s: results carry no anomaly score", attack.origin)
 		return attack, nil, nil
@@ -167,10 +207,9 @@ func (a *app) scoringModels(suffix string) (attack, anomaly *loadedModel, err er
 	return attack, anomaly, nil
 }
 
-// builtinText is the text model of the built-in classifier, which all models of
-// requests share: it was fitted on generated traffic only, so it is no part of
-// what a split has to keep apart. Nil if there is none.
-func builtinText() *features.TextModel {
+// builtinArray is an array of bytes of the built-in attack classifier, nil if
+// there is none.
+func builtinArray(name string) []byte {
 	specs, err := catalog.Resolve([]string{"attack"})
 	if err != nil {
 		return nil
@@ -180,11 +219,22 @@ func builtinText() *features.TextModel {
 		return nil
 	}
 	f, err := model.ReadFile(b)
-	if err != nil || !f.Has(arrayState) {
+	if err != nil || !f.Has(name) {
 		return nil
 	}
-	raw, err := f.U8(arrayState)
+	raw, err := f.U8(name)
 	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// builtinText is the text model of the built-in classifier, which all models of
+// requests share: it was fitted on generated traffic only, so it is no part of
+// what a split has to keep apart. Nil if there is none.
+func builtinText() *features.TextModel {
+	raw := builtinArray(arrayState)
+	if raw == nil {
 		return nil
 	}
 	state, err := features.ParseState(raw)

@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"io"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +21,9 @@ import (
 	"apiml/frame"
 	"apiml/generate"
 	"apiml/ingest"
+	"apiml/model"
 	"apiml/model/catalog"
+	"apiml/model/forest"
 	"apiml/score/builtin"
 	"apiml/store"
 	"apiml/traffic"
@@ -28,16 +33,21 @@ import (
 // pretrainCommand makes the built-in models. It is for the Makefile: hidden.
 func (a *app) pretrainCommand() *cobra.Command {
 	var normal, attacks int
+	var pack bool
 	cmd := &cobra.Command{
 		Use:    "pretrain DIR",
 		Short:  "Train the built-in models on generated traffic (make pretrained)",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.pretrain(args[0], generate.Config{Normal: normal, Attacks: attacks, Seed: a.cfg.Seed})
+			if err := a.pretrain(args[0], generate.Config{Normal: normal, Attacks: attacks, Seed: a.cfg.Seed}); err != nil || !pack {
+				return err
+			}
+			return a.pack(args[0])
 		},
 	}
 	cmd.Flags().IntVar(&normal, "normal", 160_000, "benign requests")
+	cmd.Flags().BoolVar(&pack, "pack", false, "compress the files, as package builtin embeds them")
 	cmd.Flags().IntVar(&attacks, "attacks", 40_000, "attack requests")
 	return cmd
 }
@@ -51,14 +61,15 @@ type pretrainService struct {
 	proxied  bool          // behind a balancer that hides the clients: only payloads tell anything
 	profile  string        // what kind of service
 	vary     bool          // under other names than those of the profile
+	shared   int           // 1: many clients share an address; 2: each request comes from any of them, with any of a few agents
 }
 
 func pretrainServices() []pretrainService {
 	const hour, day = time.Hour, 24 * time.Hour
 	return []pretrainService{
-		{2 * day, true, false, "shop", false}, {2 * day, false, false, "site", true}, {3 * hour, true, false, "internal", true}, {12 * hour, false, false, "shop", true},
-		{day, true, true, "site", false}, {6 * day, true, false, "mobile-api", true}, {12 * day, false, false, "internal", false}, {30 * time.Minute, false, true, "shop", true},
-		{24 * day, true, false, "site", true}, {day, false, false, "shop", true}, {3 * day, true, true, "shop", true}, {5 * hour, false, true, "internal", true},
+		{2 * day, true, false, "shop", false, 0}, {2 * day, false, false, "site", true, 0}, {3 * hour, true, false, "internal", true, 0}, {12 * hour, false, false, "shop", true, 0},
+		{day, true, true, "site", false, 0}, {6 * day, true, false, "mobile-api", true, 0}, {12 * day, false, false, "internal", false, 0}, {30 * time.Minute, false, true, "shop", true, 0},
+		{24 * day, true, false, "site", true, 0}, {day, false, false, "shop", true, 0}, {3 * day, true, true, "shop", true, 0}, {5 * hour, false, true, "internal", true, 0},
 	}
 }
 
@@ -105,7 +116,86 @@ func (a *app) pretrain(dir string, cfg generate.Config) error {
 	all.state = func() *features.State { return features.Online(text) }
 	all.text = text
 	all.data = provenance(all.Problem, nil)
+	if all.conduct, err = a.pretrainConduct(cfg, services); err != nil {
+		return err
+	}
 	return a.pretrainModels(dir, all, cfg)
+}
+
+// conductFactor is how much more traffic than the attack classifier, and of how
+// many more spans, the classifier of conduct is fitted on: its rows are clients
+// more than requests.
+const conductFactor = 4
+
+// pretrainConduct fits the classifier of conduct on traffic of the services in
+// which clients can be told apart, busy and idle, with few attacks, all of the
+// types that show in many requests; and on honest traffic of the same services
+// in which many clients share few addresses. It returns the model's file.
+func (a *app) pretrainConduct(cfg generate.Config, services []pretrainService) ([]byte, error) {
+	p := a.progress("conduct", int64(len(services)*3+1))
+	defer p.done()
+	x := &frame.Matrix{Schema: features.ConductSchema(), Cols: make([][]float32, len(features.ConductSchema().Columns)), Classes: []string{traffic.None.String()}}
+	for _, l := range conductTypes() {
+		x.Classes = append(x.Classes, l.String())
+	}
+	for i, service := range services {
+		for rep := range 3 {
+			p.set(int64(3*i + rep))
+			if service.proxied {
+				if rep < 2 {
+					continue
+				}
+				service.proxied = false
+			}
+			one := pretrainTraffic(cfg, i, service)
+			one.Seed += uint64(5000 + 100*rep)
+			one.Types = conductTypes()
+			one.Normal *= conductFactor
+			one.Attacks = one.Normal / 16
+			one.Duration *= time.Duration(1 + 2*rep)
+			if rep > 0 { // the same span and look with other endpoints
+				profiles := generate.Profiles()
+				one.Profile, one.Vary = profiles[(i+rep)%len(profiles)], true
+			}
+			if rep == 2 {
+				one.Attacks, service.shared = 0, 1+i%2
+			}
+			ds, err := a.generatedDataset(one, service, nil, nil)
+			if err != nil {
+				return nil, err
+			}
+			for j, col := range features.Conduct(ds.X).Cols {
+				x.Cols[j] = append(x.Cols[j], col...)
+			}
+			for _, l := range ds.Labels {
+				x.Class = append(x.Class, int32(max(slices.Index(x.Classes, l.String()), 0)))
+			}
+		}
+	}
+	x.N = len(x.Class)
+	p.set(int64(3 * len(services)))
+	c := forest.Default()
+	c.Trees, c.MinSamplesLeaf, c.ClassWeight = 30, 40, "none"
+	m, err := forest.Fit(a.ctx, x, c, model.FitOptions{Seed: cfg.Seed})
+	if err != nil {
+		return nil, err
+	}
+	f := &model.File{}
+	if err := m.Encode(f); err != nil {
+		return nil, err
+	}
+	f.Header.Name, f.Header.Tool = "conduct", "apiml "+toolVersion
+	f.Header.Data = model.Provenance{Source: "generated traffic (" + generate.Version + ")", Synthetic: true, Rows: x.N}
+	var b bytes.Buffer
+	if err := f.Write(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// conductTypes are the attacks that show in many requests.
+func conductTypes() []traffic.Label {
+	return []traffic.Label{traffic.CredentialStuffing, traffic.DDoS, traffic.DataScraping, traffic.BrokenAuth, traffic.APIAbuse, traffic.Scanner}
 }
 
 // payloadTypes are the attacks that show in one request.
@@ -142,10 +232,21 @@ func (a *app) generatedRequests(cfg generate.Config, service pretrainService, f 
 	}
 	var text []byte
 	var truth []traffic.Label
+	var agents []string
+	rng := rand.New(rand.NewPCG(cfg.Seed, 77))
 	err := generate.Run(a.ctx, cfg, func(reqs []traffic.Request, _ []string) error {
 		for i := range reqs {
 			if service.proxied {
 				hideClient(&reqs[i], i)
+			}
+			if service.shared > 0 {
+				if len(agents) < sharedAgents && reqs[i].Agent != "" {
+					agents = append(agents, reqs[i].Agent)
+				}
+				shareAddress(&reqs[i], service.shared == 2, cfg.Seed, rng)
+				if service.shared == 2 && len(agents) == sharedAgents {
+					reqs[i].Agent = agents[rng.IntN(len(agents))]
+				}
 			}
 			text = append(appendTo(text, &reqs[i]), '\n')
 			truth = append(truth, reqs[i].Label)
@@ -280,6 +381,25 @@ func hideClient(r *traffic.Request, i int) {
 	r.Client, r.Forwarded, r.User, r.Session = fmt.Sprintf("10.0.0.%d", 1+i%3), "", "", ""
 }
 
+// sharedAgents is the number of agents among which roaming requests change.
+const sharedAgents = 16
+
+// shareAddress puts a client behind one of a few hundred addresses, of which the
+// most frequent carry most: carriers and companies behind gateways. With
+// roaming, each request takes another way out.
+func shareAddress(r *traffic.Request, roaming bool, seed uint64, rng *rand.Rand) {
+	h := fnv.New64a()
+	h.Write([]byte(r.Client + r.Agent))
+	at := h.Sum64() * 0x9e3779b97f4a7c15 // FNV's upper bits are poor
+	if roaming {
+		at = rng.Uint64()
+	}
+	u := float64(at>>11) / (1 << 53)
+	n := uint32(math.Exp(u * math.Log(400))) // a Zipf of exponent 1
+	r.Client = fmt.Sprintf("%d.%d.%d.%d", 60+(n*37+uint32(seed)*11)%120, n*71%250, n*13%250, 1+n%250)
+	r.Forwarded, r.User, r.Session = "", "", ""
+}
+
 // concat puts the rows of datasets below each other.
 func concat(parts []*features.Dataset) *frame.Matrix {
 	n := 0
@@ -305,7 +425,7 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 	}
 	// Small enough that all files together stay under builtin.MaxBytes.
 	configs := map[string]json.RawMessage{
-		"attack":  json.RawMessage(`{"trees": 38, "min_samples_leaf": 8, "class_weight": "none", "max_features": 5}`),
+		"attack":  json.RawMessage(`{"trees": 60, "min_samples_leaf": 8, "class_weight": "none", "max_features": 5}`),
 		"anomaly": json.RawMessage(`{"trees": 100}`),
 	}
 	a.cfg.ModelsDir = dir
@@ -313,7 +433,6 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 		return withCode(exitFailed, err)
 	}
 	res := &trainResult{Models: []trainedModel{}, Skipped: []string{}}
-	var size int64
 	for _, s := range specs {
 		tm, err := a.trainOne(pr, s, configs[s.Name], trainOptions{cv: a.cfg.CV, rate: pretrainFPR, noRowHashes: true}, train.GroupTime)
 		if err != nil {
@@ -322,11 +441,6 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 		if err := os.Chmod(tm.File, 0o644); err != nil {
 			return err
 		}
-		st, err := os.Stat(tm.File)
-		if err != nil {
-			return err
-		}
-		size += st.Size()
 		res.Models = append(res.Models, *tm)
 	}
 	others, err := a.pretrainRoles(cfg)
@@ -337,20 +451,38 @@ func (a *app) pretrainModels(dir string, pr *problem, cfg generate.Config) error
 		if err := os.Chmod(tm.File, 0o644); err != nil {
 			return err
 		}
-		st, err := os.Stat(tm.File)
-		if err != nil {
-			return err
-		}
-		size += st.Size()
 		res.Models = append(res.Models, *tm)
 	}
-	if err := a.printTrained(res); err != nil {
+	return a.printTrained(res)
+}
+
+// pack compresses the model files of a folder in place.
+func (a *app) pack(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.apiml"))
+	if err != nil {
 		return err
 	}
-	if size > builtin.MaxBytes {
-		return withCode(exitFailed, fmt.Errorf("the built-in files take %s bytes, more than %s", count(size), count(builtin.MaxBytes)))
+	size := 0
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return withCode(exitFailed, err)
+		}
+		if b, err = builtin.Pack(b); err != nil {
+			return err
+		}
+		size += len(b)
+		if err := os.WriteFile(path+builtin.Extension, b, 0o644); err != nil {
+			return withCode(exitFailed, err)
+		}
+		if err := os.Remove(path); err != nil {
+			return withCode(exitFailed, err)
+		}
 	}
-	a.sayf("%s bytes in %s", count(size), dir)
+	if size > builtin.MaxBytes {
+		return withCode(exitFailed, fmt.Errorf("the built-in files take %s bytes, more than %s", count(int64(size)), count(builtin.MaxBytes)))
+	}
+	a.sayf("%s bytes in %s", count(int64(size)), dir)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"apiml/internal/atomicfile"
+	"apiml/model"
 	"apiml/score"
 	"apiml/store"
 	"apiml/traffic"
@@ -30,7 +31,7 @@ type resultWriter struct {
 	csv    *csv.Writer
 	temp   string // of parquet: the folder of the CSV that it is made from
 	rows   int64
-	buf    []byte
+	bufs   [][]byte // of writeLines
 	sarif  []sarifResult
 	more   int64 // flagged requests beyond maxSARIF
 }
@@ -132,13 +133,7 @@ func (w *resultWriter) Abort() {
 func (w *resultWriter) write(rs []score.Result) error {
 	switch w.format {
 	case "jsonl":
-		for i := range rs {
-			w.buf = append(appendResult(w.buf[:0], &rs[i]), '\n')
-			if _, err := w.sink.Write(w.buf); err != nil {
-				return err
-			}
-		}
-		return nil
+		return w.writeLines(rs)
 	case "sarif":
 		for i := range rs {
 			if !rs[i].Flagged() {
@@ -170,6 +165,34 @@ func (w *resultWriter) write(rs []score.Result) error {
 	}
 	w.csv.Flush()
 	return w.csv.Error()
+}
+
+// writeLines writes JSON lines, made in pieces by all cores.
+func (w *resultWriter) writeLines(rs []score.Result) error {
+	const piece = 512
+	for len(w.bufs) < (len(rs)+piece-1)/piece {
+		w.bufs = append(w.bufs, nil)
+	}
+	pieces := (len(rs) + piece - 1) / piece
+	_ = model.Parallel(context.Background(), 0, pieces, nil, func(_, k int) error {
+		b := w.bufs[k][:0]
+		var head []byte
+		file := ""
+		for i := k * piece; i < min(len(rs), (k+1)*piece); i++ {
+			if r := &rs[i]; head == nil || r.File != file {
+				file, head = r.File, appendHead(head[:0], r.File)
+			}
+			b = append(appendRest(append(b, head...), &rs[i]), '\n')
+		}
+		w.bufs[k] = b
+		return nil
+	})
+	for _, b := range w.bufs[:pieces] {
+		if _, err := w.sink.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *resultWriter) record(row []string) error {
@@ -248,11 +271,17 @@ func (w *resultWriter) writeIncidents(incidents []score.Incident) error {
 	return nil
 }
 
-// appendResult appends a result as JSON, the same members in the same order as
-// the tags of score.Result: encoding/json takes longer for them than scoring.
-func appendResult(b []byte, r *score.Result) []byte {
-	b = appendText(append(b, `{"file":`...), r.File)
-	b = strconv.AppendInt(append(b, `,"line":`...), r.Line, 10)
+// A result as JSON has the same members in the same order as the tags of
+// score.Result: encoding/json takes longer for them than scoring.
+
+// appendHead appends what is the same for all results of a file.
+func appendHead(b []byte, file string) []byte {
+	return append(appendText(append(b, `{"file":`...), file), `,"line":`...)
+}
+
+// appendRest appends what follows.
+func appendRest(b []byte, r *score.Result) []byte {
+	b = strconv.AppendInt(b, r.Line, 10)
 	if r.Time != "" {
 		b = append(append(append(b, `,"time":"`...), r.Time...), '"')
 	}
@@ -319,6 +348,12 @@ func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && plain8(s[i:i+8]) {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
 			i++
@@ -358,6 +393,17 @@ func appendText(b []byte, s string) []byte {
 		i += n
 	}
 	return append(append(b, s[from:]...), '"')
+}
+
+// plain8 reports that none of 8 bytes is a control character, a quote, a
+// backslash or beyond ASCII: a subtraction sets the highest bit of each byte of
+// which that is the case (and perhaps of one behind it).
+func plain8(s string) bool {
+	const ones = 0x0101010101010101
+	_ = s[7]
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	control, quote, backslash := x-ones*' ', (x^ones*'"')-ones, (x^ones*'\\')-ones
+	return (x|control|quote|backslash)&(ones*0x80) == 0
 }
 
 // SARIF 2.1.0 (OASIS, 2020), as far as it is used here.

@@ -246,7 +246,7 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 		return nil, err
 	}
 	cfg := score.Config{
-		State: attack.state, Attack: attack.model.(model.Classifier), Threshold: threshold,
+		State: attack.state, Attack: attack.model.(model.Classifier), Conduct: attack.conduct, Threshold: threshold,
 		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
 	}
 	if anomaly != nil {
@@ -400,13 +400,14 @@ func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rd.Close()
 	r.a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
+	next, stop := readAhead(rd)
+	defer stop()
 	for {
 		if err := r.a.ctx.Err(); err != nil {
 			return nil, err
 		}
-		b, err := rd.Next()
+		b, err := next()
 		if err == io.EOF {
 			return coverageOf(path, rd), nil
 		}
@@ -424,6 +425,41 @@ func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
 		*scored += int64(b.Len())
 		r.p.set(*scored)
 	}
+}
+
+// readAhead reads the next batch while one is in use, and closes rd in the end.
+// next returns the batches in order, then the error that ended them, after which
+// rd may be asked what it has read. stop ends the reading before that: it does
+// not wait for an input that has nothing to say.
+func readAhead(rd *ingest.Reader) (next func() (*traffic.Batch, error), stop func()) {
+	type read struct {
+		b   *traffic.Batch
+		err error
+	}
+	reads, done, closed := make(chan read), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(closed)
+		defer rd.Close()
+		for {
+			b, err := rd.Next()
+			select {
+			case reads <- read{b, err}:
+			case <-done:
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	next = func() (*traffic.Batch, error) {
+		x := <-reads
+		if x.err != nil {
+			<-closed
+		}
+		return x.b, x.err
+	}
+	return next, func() { close(done) }
 }
 
 func (r *scoreRun) addRequests(reqs []traffic.Request) error {

@@ -178,6 +178,8 @@ type problem struct {
 	data  model.Provenance
 	state func() *features.State // state of the last Fold; nil for flows
 	text  *features.TextModel    // that the rows were read with; nil for flows
+	// conduct is the file of the classifier of conduct, nil = the built-in one.
+	conduct []byte
 
 	dropped int // repeated rows without a time that were left out
 }

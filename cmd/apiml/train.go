@@ -451,6 +451,11 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 			return nil, err
 		}
 	}
+	if spec.Role == model.RoleClassifier && spec.Input == store.KindHTTP {
+		if meta.conduct = pr.conduct; meta.conduct == nil {
+			meta.conduct = builtinArray(arrayConduct)
+		}
+	}
 	if !o.noRowHashes {
 		meta.heldHash, meta.trainHash = pick(pr.Hash, held), pick(pr.Hash, rows)
 	}
@@ -467,6 +472,7 @@ type fileMeta struct {
 	rule                string
 	heldHash, trainHash []uint64 // row identities, nil = not stored
 	state               []byte   // fitted state of the features, nil = none
+	conduct             []byte   // file of the classifier of conduct, nil = none
 	thresholds          map[string]float64
 	stored              storedMetrics
 }
@@ -489,6 +495,9 @@ func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta 
 	}
 	if meta.state != nil {
 		f.PutU8(arrayState, meta.state)
+	}
+	if meta.conduct != nil {
+		f.PutU8(arrayConduct, meta.conduct)
 	}
 	if meta.trainHash != nil {
 		f.PutU64(arrayHoldOut, meta.heldHash)

@@ -162,7 +162,6 @@ func (f *Forest) decode(file *model.File) error {
 	if f.calibration, err = decodeCalibration(file, len(f.classes)); err != nil {
 		return err
 	}
-	f.flatten()
 	f.values = make([]nodeValues, len(f.classes))
 	return nil
 }
@@ -183,7 +182,6 @@ func (f *Regressor) decode(file *model.File) error {
 			return fmt.Errorf("leaf %d predicts %v", i, v)
 		}
 	}
-	f.flatten()
 	return nil
 }
 

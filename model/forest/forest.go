@@ -56,12 +56,13 @@ type ensemble struct {
 	seed   uint64
 	orders []order // per column; empty = the values are numbers
 	trees  []tree.Tree
-	flat   []tree.Flat // the same for prediction; nil where a tree is too large
 	// cover holds for every leaf of every tree, in order, how many drawn rows it
 	// had: 8·log2, rounded (see coverOf).
 	cover      []uint8
 	importance []float64
 	oob        float64 // accuracy or R²; NaN = not estimated
+
+	layouts layouts
 
 	weights struct { // of all nodes by cover, made on first use
 		once sync.Once
@@ -144,7 +145,6 @@ func fitClassifier(ctx context.Context, x *frame.Matrix, c Config, opt model.Fit
 	f := &Forest{classes: slices.Clone(x.Classes)}
 	f.begin(g)
 	f.assemble(old, grown)
-	f.flatten()
 	f.values = make([]nodeValues, len(f.classes))
 	if c.OOB || c.calibrated() {
 		proba, err := f.outOfBag(ctx, g, opt.Workers)

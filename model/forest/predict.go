@@ -1,16 +1,50 @@
 package forest
 
 import (
+	"math/bits"
+	"sync"
+
 	"apiml/frame"
 	"apiml/model"
 	"apiml/model/tree"
 )
 
-// flatten lays the trees out for prediction.
-func (f *ensemble) flatten() {
-	f.flat = make([]tree.Flat, len(f.trees))
-	for i, t := range f.trees {
-		f.flat[i] = tree.Flatten(t, len(f.schema.Columns))
+// layouts is the trees laid out for prediction, each form made on first use:
+// who predicts a row or two needs none.
+type layouts struct {
+	splitOnce, flatOnce sync.Once
+	splits              *tree.Splits // nil: does not fit
+	flat                []tree.Flat  // nil where a tree is too large
+}
+
+func (f *ensemble) splits() *tree.Splits {
+	l := &f.layouts
+	l.splitOnce.Do(func() { l.splits = tree.NewSplits(f.trees, len(f.schema.Columns)) })
+	return l.splits
+}
+
+func (f *ensemble) flat() []tree.Flat {
+	l := &f.layouts
+	l.flatOnce.Do(func() {
+		l.flat = make([]tree.Flat, len(f.trees))
+		for i, t := range f.trees {
+			l.flat[i] = tree.Flatten(t, len(f.schema.Columns))
+		}
+	})
+	return l.flat
+}
+
+// load takes the rows lo ≤ i < hi of x into b.
+func (f *ensemble) load(b *tree.SplitBlock, x *frame.Matrix, lo, hi int) {
+	b.Load(x, lo, hi)
+	for j := range f.orders {
+		if o := &f.orders[j]; o.codes != nil {
+			var ranks [tree.FlatRows]float32
+			for r, v := range x.Cols[j][lo:hi] {
+				ranks[r] = o.rank(v)
+			}
+			b.Column(j, ranks[:hi-lo])
+		}
 	}
 }
 
@@ -19,24 +53,28 @@ func (f *ensemble) flatten() {
 // fetching it again for every few rows costs more than walking it.
 const chunkBytes = 512 << 10
 
+// fewRows is up to how many rows walk down the trees as they are.
+const fewRows = 16
+
 // chunk is a number of rows on their way through the trees, in blocks of
 // tree.FlatRows.
 type chunk struct {
 	f       *ensemble
+	flat    []tree.Flat
 	orders  []order
 	columns int
 	rows    int
 	values  []int32 // block after block, see tree.FlatBlock
 	missing []bool  // per block
 	leaves  [tree.FlatRows]uint32
-	row     []float32 // one row, for trees that are too large to be flat
+	row     []float32 // one row, for trees that are not laid out
 }
 
 // newChunk makes room for as many of n rows as go together.
 func newChunk(f *ensemble, n int) *chunk {
 	columns := len(f.schema.Columns)
 	blocks := max(1, min((n+tree.FlatRows-1)/tree.FlatRows, chunkBytes/(4*tree.FlatRows*columns)))
-	return &chunk{f: f, orders: f.orders, columns: columns, values: make([]int32, blocks*tree.FlatRows*columns), missing: make([]bool, blocks), row: make([]float32, columns)}
+	return &chunk{f: f, flat: f.flat(), orders: f.orders, columns: columns, values: make([]int32, blocks*tree.FlatRows*columns), missing: make([]bool, blocks), row: make([]float32, columns)}
 }
 
 // capacity is the number of rows that fit.
@@ -73,7 +111,7 @@ func (b *chunk) loadBlock(k int, x *frame.Matrix, lo, hi int) {
 // row of each.
 func (b *chunk) walk(t int, take func(first int, leaves []uint32)) {
 	size := tree.FlatRows * b.columns
-	flat := b.f.flat[t]
+	flat := b.flat[t]
 	for first := 0; first < b.rows; first += tree.FlatRows {
 		k := first / tree.FlatRows
 		n := min(tree.FlatRows, b.rows-first)
@@ -134,6 +172,17 @@ func (f *Forest) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
 	model.MustMatch(&f.schema, x.Schema)
 	classes := len(f.classes)
 	dst = dst[:(hi-lo)*classes]
+	if hi-lo <= fewRows {
+		f.fewProba(dst, x, lo, hi)
+		return
+	}
+	if hi-lo >= splitRows {
+		done := f.splitProba(dst, x, lo, hi)
+		dst, lo = dst[done*classes:], lo+done
+	}
+	if lo == hi {
+		return
+	}
 	b := newChunk(&f.ensemble, hi-lo)
 	votes := make([]uint32, min(b.capacity(), hi-lo)*classes)
 	add := func(first int, leaves []uint32) { f.vote(votes[first*classes:], leaves) }
@@ -150,6 +199,112 @@ func (f *Forest) PredictProba(dst []float32, x *frame.Matrix, lo, hi int) {
 		}
 		f.calibration.apply(dst[:n*classes], classes)
 		dst = dst[n*classes:]
+	}
+}
+
+// fewProba is PredictProba for rows that walk down one by one.
+func (f *Forest) fewProba(dst []float32, x *frame.Matrix, lo, hi int) {
+	classes := len(f.classes)
+	votes := make([]uint32, classes)
+	unit := 1 / (float64(one) * float64(len(f.trees)))
+	for r := lo; r < hi; r++ {
+		row := f.row(x, r)
+		clear(votes)
+		for _, t := range f.trees {
+			f.give(votes, uint32(t.Leaf(row)))
+		}
+		out := dst[(r-lo)*classes : (r-lo+1)*classes]
+		for c, v := range votes {
+			out[c] = float32(float64(v) * unit)
+		}
+	}
+	f.calibration.apply(dst, classes)
+}
+
+const (
+	// splitRows is from how many rows on tree.Splits are tried.
+	splitRows = 4 * tree.FlatRows
+	// splitVisits is how many nodes per row and tree they may come to: beyond, it
+	// is as fast to walk each row down.
+	splitVisits = 8
+)
+
+// splitProba is PredictProba by way of tree.Splits. It returns how many rows it
+// has done: fewer than all if they have too little in common.
+func (f *Forest) splitProba(dst []float32, x *frame.Matrix, lo, hi int) (done int) {
+	s := f.splits()
+	if s == nil {
+		return 0
+	}
+	classes := len(f.classes)
+	b := s.Block()
+	defer b.Done()
+	votes := make([]uint32, tree.FlatRows*classes)
+	common := make([]uint32, classes)
+	unit := 1 / (float64(one) * float64(len(f.trees)))
+	for done < hi-lo && b.Visits <= splitVisits*len(f.trees)*done {
+		n := min(tree.FlatRows, hi-lo-done)
+		f.load(b, x, lo+done, lo+done+n)
+		clear(votes)
+		clear(common)
+		for t := 0; t < len(f.trees); t += tree.SplitTrees {
+			f.splitVote(votes, common, b, b.Leaves(t))
+		}
+		for r := range n {
+			out := dst[r*classes : (r+1)*classes]
+			for c, v := range votes[r*classes : (r+1)*classes] {
+				out[c] = float32(float64(v+common[c]) * unit)
+			}
+		}
+		f.calibration.apply(dst[:n*classes], classes)
+		dst, done = dst[n*classes:], done+n
+	}
+	return done
+}
+
+// splitVote adds the shares of the leaves that rows have reached. What most rows
+// share goes to common, and the others take it back: sums of unsigned integers
+// come out the same in any order.
+func (f *Forest) splitVote(votes, common []uint32, b *tree.SplitBlock, leaves int) {
+	classes := len(f.classes)
+	for i, rows := range b.Rows[:leaves] {
+		at := b.Leaf[i]
+		if bits.OnesCount64(rows) <= tree.FlatRows/2 {
+			for ; rows != 0; rows &= rows - 1 {
+				r := bits.TrailingZeros64(rows)
+				f.give(votes[r*classes:(r+1)*classes], at)
+			}
+			continue
+		}
+		f.give(common, at)
+		for rows = ^rows; rows != 0; rows &= rows - 1 {
+			r := bits.TrailingZeros64(rows)
+			f.take(votes[r*classes:(r+1)*classes], at)
+		}
+	}
+}
+
+// give adds the shares of a leaf to the votes of a row.
+func (f *Forest) give(votes []uint32, at uint32) {
+	for {
+		s := f.shares[at]
+		votes[s>>16&(tree.MaxClasses-1)] += s & one
+		if s&last != 0 {
+			return
+		}
+		at++
+	}
+}
+
+// take undoes give.
+func (f *Forest) take(votes []uint32, at uint32) {
+	for {
+		s := f.shares[at]
+		votes[s>>16&(tree.MaxClasses-1)] -= s & one
+		if s&last != 0 {
+			return
+		}
+		at++
 	}
 }
 

@@ -75,7 +75,6 @@ func fitRegressor(ctx context.Context, x *frame.Matrix, c Config, opt model.FitO
 		f.means = append(f.means, p.means[leaf])
 		return int32(len(f.means) - 1)
 	})
-	f.flatten()
 	if c.OOB {
 		if err := f.outOfBag(ctx, g, x.Target, opt.Workers); err != nil {
 			return nil, err

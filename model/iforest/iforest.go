@@ -24,8 +24,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"apiml/frame"
 	"apiml/model"
@@ -38,9 +40,6 @@ const (
 
 	maxTrees  = 10_000
 	maxSample = math.MaxUint16
-	// chunkBytes is how much of the rows goes through one tree before the next is
-	// taken: both together stay in the first-level cache.
-	chunkBytes = 24 << 10
 )
 
 // Config says how the forest is grown. Take Default and change what you want:
@@ -73,8 +72,10 @@ type Forest struct {
 	seed   uint64
 	sample int // rows per tree, ψ in the paper
 	trees  []tree.Tree
-	flat   []tree.Flat // for prediction; nil for hyperplanes and where a tree is too large
-	depth  []int
+	layout struct { // for prediction, made on first use: pieces of the trees, in order
+		once   sync.Once
+		splits []*tree.Splits
+	}
 	planes *planes  // with Extension
 	sizes  []uint16 // sampled rows per leaf, over all trees; Next of a leaf is its index
 	norm   float64  // c(sample)
@@ -257,13 +258,6 @@ func split(rows []int, buf *[]int, col []float32, cut float32) (mid int, missing
 // derive computes what follows from the trees and the sizes of their leaves.
 func (f *Forest) derive() {
 	f.norm = AveragePath(f.sample)
-	f.flat, f.depth = make([]tree.Flat, len(f.trees)), make([]int, len(f.trees))
-	for i, t := range f.trees {
-		f.depth[i] = t.Depth()
-		if f.planes == nil {
-			f.flat[i] = tree.Flatten(t, len(f.schema.Columns))
-		}
-	}
 	average := make(map[uint16]float64)
 	f.length = make([]float32, len(f.sizes))
 	nodes := 0
@@ -322,44 +316,70 @@ func (f *Forest) Score(dst []float32, x *frame.Matrix, lo, hi int) {
 		f.scoreExtended(dst, x, lo)
 		return
 	}
-	columns := len(x.Cols)
-	blocks := max(1, min((hi-lo+tree.FlatRows-1)/tree.FlatRows, chunkBytes/(4*tree.FlatRows*columns)))
-	size := tree.FlatRows * columns
-	values := make([]int32, blocks*size)
-	missing := make([]bool, blocks)
-	sum := make([]float64, blocks*tree.FlatRows)
-	row := make([]float32, columns)
-	var leaves [tree.FlatRows]uint32
-	for len(dst) > 0 {
-		n := min(len(dst), len(sum))
-		for k := range missing {
-			if at := k * tree.FlatRows; at < n {
-				missing[k] = tree.FlatBlock(values[k*size:(k+1)*size], x, lo+at, lo+min(n, at+tree.FlatRows))
+	if len(dst) < fewRows {
+		row := make([]float32, len(x.Cols))
+		for r := range dst {
+			x.Row(row, lo+r)
+			sum := 0.0
+			for _, t := range f.trees {
+				sum += float64(f.length[t.Leaf(row)])
 			}
+			dst[r] = float32(f.score(sum / float64(len(f.trees))))
 		}
-		clear(sum)
-		for t, flat := range f.flat {
-			if flat == nil {
-				for r := range n {
-					sum[r] += float64(f.length[f.trees[t].Leaf(x.Row(row, lo+r))])
+		return
+	}
+	f.layout.once.Do(func() { f.layout.splits = lay(f.trees, len(x.Cols)) })
+	sums := make([]float64, len(dst))
+	for _, s := range f.layout.splits {
+		f.addLengths(sums, x, lo, s)
+	}
+	for r, sum := range sums {
+		dst[r] = float32(f.score(sum / float64(len(f.trees))))
+	}
+}
+
+// fewRows is up to how many rows walk one by one.
+const fewRows = 16
+
+// lay lays trees out in as few pieces as possible; a single tree always fits.
+func lay(trees []tree.Tree, columns int) []*tree.Splits {
+	if s := tree.NewSplits(trees, columns); s != nil || len(trees) == 1 {
+		return []*tree.Splits{s}
+	}
+	half := len(trees) / 2
+	return append(lay(trees[:half], columns), lay(trees[half:], columns)...)
+}
+
+// addLengths adds the path lengths of the rows from lo on. The length that most
+// rows of a block share goes to common, and the others take it back. The sums
+// are exact, hence the same in any order: a float32 that is 0 or at least 1 is a
+// multiple of 2^-23, and the sum of 10,000 of them, none above 2^17, stays below
+// 2^30.
+func (f *Forest) addLengths(sums []float64, x *frame.Matrix, lo int, s *tree.Splits) {
+	b := s.Block()
+	defer b.Done()
+	for len(sums) > 0 {
+		n := min(len(sums), tree.FlatRows)
+		b.Load(x, lo, lo+n)
+		var sum [tree.FlatRows]float64
+		common := 0.0
+		for t := 0; t < s.Trees(); t += tree.SplitTrees {
+			leaves := b.Leaves(t)
+			for i, rows := range b.Rows[:leaves] {
+				length := float64(f.length[b.Leaf[i]])
+				if bits.OnesCount64(rows) > tree.FlatRows/2 {
+					common += length
+					rows, length = ^rows, -length
 				}
-				continue
-			}
-			depth := f.depth[t]
-			for at := 0; at < n; at += tree.FlatRows {
-				k := at / tree.FlatRows
-				rows := min(tree.FlatRows, n-at)
-				flat.LeavesIn(depth, &leaves, rows, values[k*size:(k+1)*size], missing[k])
-				sums := sum[at : at+rows]
-				for r, l := range leaves[:rows] {
-					sums[r] += float64(f.length[l])
+				for ; rows != 0; rows &= rows - 1 {
+					sum[bits.TrailingZeros64(rows)] += length
 				}
 			}
 		}
 		for r := range n {
-			dst[r] = float32(f.score(sum[r] / float64(len(f.trees))))
+			sums[r] += sum[r] + common
 		}
-		dst, lo = dst[n:], lo+n
+		sums, lo = sums[n:], lo+n
 	}
 }
 

@@ -141,29 +141,6 @@ func (f Flat) Leaves(dst *[FlatRows]uint32, n int, block []int32, missing bool) 
 	}
 }
 
-// LeavesIn is Leaves for a tree of at most that depth whose rows mostly go
-// down all of it, as in an isolation forest: it does not ask at each step
-// whether all rows have arrived.
-func (f Flat) LeavesIn(depth int, dst *[FlatRows]uint32, n int, block []int32, missing bool) {
-	if missing {
-		f.leavesMissing(dst, n, block)
-		return
-	}
-	root := f[0]
-	for r := 0; r < n; r += 4 {
-		a, b, c, d := root, root, root, root
-		rows := block[r:]
-		for range depth {
-			a = f[a&flatNext+above(a, rows[cell(a)])]
-			b = f[b&flatNext+above(b, rows[cell(b)+1])]
-			c = f[c&flatNext+above(c, rows[cell(c)+2])]
-			d = f[d&flatNext+above(d, rows[cell(d)+3])]
-		}
-		out := dst[r&(FlatRows-4) : r&(FlatRows-4)+4]
-		out[0], out[1], out[2], out[3] = leaf(a), leaf(b), leaf(c), leaf(d)
-	}
-}
-
 // leavesMissing is Leaves for blocks with missing values.
 func (f Flat) leavesMissing(dst *[FlatRows]uint32, n int, block []int32) {
 	root := f[0]

@@ -267,11 +267,34 @@ func TestGrowProperties(t *testing.T) {
 		if least := slices.Min(rows); leaves > 1 && least < limits.MinSamplesLeaf {
 			t.Errorf("trial %d: a leaf of %d rows, at least %d", trial, least, limits.MinSamplesLeaf)
 		}
-		// The four ways to walk agree.
+		// The five ways to walk agree.
 		block := make([]float32, n*columns)
 		missing := Block(block, x, 0, n)
 		dst := make([]int32, n)
 		grown.Tree.Leaves(dst, block, columns, missing)
+		splits := NewSplits([]Tree{grown.Tree, grown.Tree}, columns)
+		b64 := splits.Block()
+		for lo := 0; lo < n; lo += FlatRows {
+			hi := min(n, lo+FlatRows)
+			b64.Load(x, lo, hi)
+			leaves := b64.Leaves(0)
+			var trees [FlatRows]int
+			for k, rows := range b64.Rows[:leaves] {
+				for i := lo; i < hi; i++ {
+					if rows>>(i-lo)&1 == 1 {
+						trees[i-lo]++
+						if int32(b64.Leaf[k]) != dst[i] {
+							t.Fatalf("trial %d row %d: split to leaf %d, leaf %d", trial, i, b64.Leaf[k], dst[i])
+						}
+					}
+				}
+			}
+			for i := range FlatRows {
+				if want := 2 * min(1, max(0, hi-lo-i)); trees[i] != want {
+					t.Fatalf("trial %d: row %d comes to %d leaves, expected %d", trial, lo+i, trees[i], want)
+				}
+			}
+		}
 		flat, rows64 := Flatten(grown.Tree, columns), make([]int32, columns*FlatRows)
 		for lo := 0; lo < n; lo += FlatRows {
 			var got [FlatRows]uint32
