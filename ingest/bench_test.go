@@ -34,21 +34,34 @@ func BenchmarkCombined(b *testing.B) {
 			i%250, i%199, i/60%60, i%60, i%70000, i%9000, i%40)
 	}
 	for _, c := range []struct {
-		name string
-		opt  Options
-	}{{"redacted", Options{Format: "combined"}}, {"raw", Options{Format: "combined", NoRedact: true}}} {
+		name  string
+		reuse bool
+		opt   Options
+	}{
+		{"redacted", true, Options{Format: "combined", NoRaw: true, BatchSize: 1024}}, // as ingest reads
+		{"raw", true, Options{Format: "combined", NoRaw: true, BatchSize: 1024, NoRedact: true}},
+		{"kept", false, Options{Format: "combined"}}, // as score reads
+	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(text.Len()))
 			b.ReportAllocs()
 			start := cpu(b)
 			for b.Loop() {
-				// Not live: full batches, as from a file.
 				r, err := Open("-", strings.NewReader(text.String()), c.opt)
 				if err != nil {
 					b.Fatal(err)
 				}
-				r.live = false
-				if cov, _ := drain(b, r); cov.Parsed != lines {
+				r.live = false // full batches, as from a file
+				for {
+					_, err := r.Next()
+					if err != nil {
+						break
+					}
+					if c.reuse {
+						r.Reuse()
+					}
+				}
+				if cov := r.Coverage(); cov.Parsed != lines {
 					b.Fatal(cov)
 				}
 			}

@@ -24,6 +24,7 @@ func combinedFormat() format {
 			"also with a leading virtual host, trailing quoted fields, or a trailing $request_time"},
 		open: func(head string, _ *Options) (*decoder, error) {
 			plan, note := planExtras(head)
+			plan.times = &timeMemo{}
 			return &decoder{
 				request: func(s string, q *traffic.Request) string {
 					reason, _ := parseCombined(s, q, plan)
@@ -34,7 +35,8 @@ func combinedFormat() format {
 					reason, agent := parseCombined(s, &q, plan)
 					return reason == "" && agent
 				},
-				note: note,
+				note:  note,
+				lends: true,
 			}, nil
 		},
 	}
@@ -44,8 +46,13 @@ func commonFormat() format {
 	return format{
 		FormatInfo: FormatInfo{"common", "common log format lines", "without referrer and user agent; host names as clients, HTTP/0.9 requests"},
 		open: func(string, *Options) (*decoder, error) {
+			plan := extras{latency: -1, unit: 1, times: &timeMemo{}}
 			return &decoder{
-				request: combinedRequest,
+				request: func(s string, q *traffic.Request) string {
+					reason, _ := parseCombined(s, q, plan)
+					return reason
+				},
+				lends: true,
 				looks: func(s string) bool {
 					var q traffic.Request
 					reason, agent := parseCombined(s, &q, extras{latency: -1})
@@ -76,7 +83,7 @@ func parseCombined(s string, q *traffic.Request, plan extras) (reason string, ag
 	at := sp + 1 // behind the client
 	open, end := -1, 0
 	if strings.HasPrefix(s[at:], "- - [") {
-		open, end = at+4, timeEnd(s, at+4, q)
+		open, end = at+4, timeEnd(s, at+4, q, plan.times)
 	}
 	if end == 0 {
 		// A user name is the client's choice and may hold spaces and brackets.
@@ -90,7 +97,7 @@ func parseCombined(s string, q *traffic.Request, plan extras) (reason string, ag
 			if b < 0 {
 				break
 			}
-			if end = timeEnd(s, i+b, q); end > 0 {
+			if end = timeEnd(s, i+b, q, plan.times); end > 0 {
 				open = i + b
 				break
 			}
@@ -161,9 +168,17 @@ func parseCombined(s string, q *traffic.Request, plan extras) (reason string, ag
 
 // timeEnd reads the bracketed time at s[open] and returns the position behind
 // its bracket, 0 if there is no valid time.
-func timeEnd(s string, open int, q *traffic.Request) int {
+func timeEnd(s string, open int, q *traffic.Request, memo *timeMemo) int {
 	s = s[open+1:]
-	n := strings.IndexByte(s[:min(len(s), 48)], ']')
+	usual := len(s) > timeLen && s[timeLen] == ']' // without a fraction
+	if usual && memo != nil && s[:timeLen] == string(memo.text[:]) {
+		q.Time = memo.time
+		return open + 1 + timeLen + 1
+	}
+	n := timeLen
+	if !usual || strings.IndexByte(s[:timeLen], ']') >= 0 {
+		n = strings.IndexByte(s[:min(len(s), 48)], ']')
+	}
 	if n < 0 {
 		return 0
 	}
@@ -171,8 +186,20 @@ func timeEnd(s string, open int, q *traffic.Request) int {
 	if !ok || !validTime(t) { // the zone can push it into the year 10000
 		return 0
 	}
+	if n == timeLen && memo != nil {
+		copy(memo.text[:], s)
+		memo.time = t
+	}
 	q.Time = t
 	return open + 1 + n + 1
+}
+
+const timeLen = len("02/Jan/2006:15:04:05 -0700")
+
+// timeMemo is the time that was read last: a busy log repeats it.
+type timeMemo struct {
+	text [timeLen]byte
+	time int64
 }
 
 // parseUser reads what stands between client and time: "ident user ".
@@ -351,6 +378,7 @@ func isProtocol(s string) bool {
 // extras says what the numbers behind the agent mean. Without more to go by one
 // decimal number is NGINX's $request_time.
 type extras struct {
+	times   *timeMemo
 	latency int     // which unquoted plain number is the latency, from 0; -1 = see above
 	unit    float64 // in seconds
 }
@@ -410,13 +438,13 @@ func planExtras(head string) (plan extras, note string) {
 	median := first[len(first)/2]
 	switch {
 	case decimals == 0 && pairs == 0 && len(first) >= 10 && median >= 2000 && first[len(first)-1] > 3*median:
-		return extras{0, 1e-6}, "; the number behind the agent is taken for %D, microseconds"
+		return extras{latency: 0, unit: 1e-6}, "; the number behind the agent is taken for %D, microseconds"
 	case decimals == 0 && pairs >= 10 && same == pairs: // "%T %D": seconds, and the same in microseconds
-		return extras{1, 1e-6}, ""
+		return extras{latency: 1, unit: 1e-6}, ""
 	case decimals*10 >= len(first)*9 && pairs > 0 && firstLargest*10 >= pairs*9:
-		return extras{0, 1}, ""
+		return extras{latency: 0, unit: 1}, ""
 	case decimals*10 >= len(first)*9 && pairs == len(first) && secondLargest*10 >= pairs*9:
-		return extras{1, 1}, ""
+		return extras{latency: 1, unit: 1}, ""
 	}
 	return plan, ""
 }

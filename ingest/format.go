@@ -42,6 +42,7 @@ type decoder struct {
 	// whether it was one. It also sees the lines that a resumed read skips.
 	directive func(unit string) bool
 
+	lends    bool                   // nothing refers to the text of a unit but its record: see Reader.Reuse
 	looks    func(unit string) bool // detection: is this unit surely of the format? nil: if it parses
 	sure     string                 // the header alone proves the format: the sentence for Reason
 	note     string                 // appended to Reason

@@ -31,39 +31,43 @@ func (c piiCount) counts() map[string]int64 {
 }
 
 // personal counts the personal data in the URLs of q, and masks it if asked for.
-func (r *redactor) personal(q *traffic.Request) {
-	found := false
+// It reports whether there is any.
+func (r *redactor) personal(q *traffic.Request) (found bool) {
 	for _, f := range [...]*string{&q.Target, &q.Referrer} {
-		for at := 0; ; {
-			start, end, kind := findPersonal(*f, at)
-			if kind == "" {
-				break
-			}
-			found = true
-			if kind == PIIEmail {
-				r.pii.emails++
-			} else {
-				r.pii.phones++
-			}
-			if r.mask {
-				*f = (*f)[:start] + hidePersonal((*f)[start:end]) + (*f)[end:]
-			}
-			at = end
+		masked, c := hideAll(*f)
+		found = found || c != piiCount{}
+		r.pii.emails += c.emails
+		r.pii.phones += c.phones
+		if r.mask {
+			*f = masked
 		}
 	}
 	if found && r.mask {
-		q.Raw = r.maskPersonal(q.Raw)
+		q.Raw, _ = hideAll(q.Raw)
 	}
+	return found
 }
 
-// maskPersonal masks the personal data in any text.
-func (r *redactor) maskPersonal(s string) string {
+// hideAll masks and counts the personal data in any text.
+func hideAll(s string) (string, piiCount) {
+	var c piiCount
+	var b []byte // s, once something is masked
+	f := personalFinder{}
 	for at := 0; ; {
-		start, end, kind := findPersonal(s, at)
+		start, end, kind := f.find(s, at)
 		if kind == "" {
-			return s
+			return s, c
 		}
-		s = s[:start] + hidePersonal(s[start:end]) + s[end:]
+		if kind == PIIEmail {
+			c.emails++
+		} else {
+			c.phones++
+		}
+		if b == nil {
+			b = []byte(s)
+			s = text(b) // which shows what is masked so far
+		}
+		copy(b[start:], hidePersonal(s[start:end]))
 		at = end
 	}
 }
@@ -87,14 +91,30 @@ func hidePersonal(s string) string {
 // findPersonal finds the first address or number at or behind from; kind is ""
 // if there is none.
 func findPersonal(s string, from int) (start, end int, kind string) {
+	var f personalFinder
+	return f.find(s, from)
+}
+
+// personalFinder remembers the next address, so that it is not looked for again
+// behind each number before it.
+type personalFinder struct {
+	known      bool
+	start, end int // of the next address; end is 0 if there is none any more
+}
+
+func (f *personalFinder) find(s string, from int) (start, end int, kind string) {
 	if from >= len(s) {
 		return 0, 0, ""
 	}
-	start = len(s)
-	if strings.IndexByte(s[from:], '@') >= 0 || strings.Contains(s[from:], "%40") {
-		if a, z := findEmail(s, from); z > 0 {
-			start, end, kind = a, z, PIIEmail
+	if !f.known || f.end > 0 && f.start < from {
+		f.known, f.start, f.end = true, 0, 0
+		if strings.IndexByte(s[from:], '@') >= 0 || strings.Contains(s[from:], "%40") {
+			f.start, f.end = findEmail(s, from)
 		}
+	}
+	start = len(s)
+	if f.end > 0 {
+		start, end, kind = f.start, f.end, PIIEmail
 	}
 	if a, z := findPhone(s[:start], from); z > 0 {
 		return a, z, PIIPhone

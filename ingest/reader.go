@@ -3,11 +3,14 @@ package ingest
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unsafe"
 
 	"apiml/traffic"
 )
@@ -100,6 +103,13 @@ type Reader struct {
 
 	filtered map[string]int64 // by reason
 
+	// See Reuse.
+	reuses bool
+	last   *traffic.Batch
+	spare  []traffic.Request
+	used   [][]byte // blocks of text that are referred to; the last one is text's
+	free   [][]byte
+
 	hash   *contentHash // nil = not asked for
 	filled string       // text as it was when the hash last saw it
 	held   bool         // inside the open end
@@ -120,6 +130,7 @@ func Open(path string, stdin io.Reader, opt Options) (*Reader, error) {
 	}
 	r.opt.Name = r.name
 	r.red.mask, r.red.noRaw = opt.RedactPII, opt.NoRaw
+	r.red.agents = &agentMemo{seed: maphash.MakeSeed()}
 	if opt.Verify != nil {
 		r.hash = newContentHash([]int64{opt.Verify.Size})
 	} else if opt.Hash {
@@ -243,26 +254,25 @@ func (r *Reader) fill() bool {
 	if r.eof || r.err != nil {
 		return false
 	}
-	n := 0
-	var err error
-	for n < len(r.buf) && err == nil {
-		var m int
-		m, err = r.src.Read(r.buf[n:])
-		n += m
-		if r.live && m > 0 {
-			break
-		}
-	}
 	r.account()
-	// The one allocation of the text: records point into it from now on.
-	if r.text == "" {
-		r.text = string(r.buf[:n])
+	var err error
+	if r.live {
+		var n int
+		for n == 0 && err == nil {
+			n, err = r.src.Read(r.buf)
+		}
+		// As short as what came: a slow pipe gives little at a time.
+		b := make([]byte, 0, len(r.text)+n)
+		r.text = text(append(append(b, r.text...), r.buf[:n]...))
 	} else {
-		var b strings.Builder
-		b.Grow(len(r.text) + n)
-		b.WriteString(r.text)
-		b.Write(r.buf[:n])
-		r.text = b.String()
+		b := r.block(len(r.text) + chunkSize)
+		n := copy(b, r.text)
+		for n < len(b) && err == nil {
+			var m int
+			m, err = r.src.Read(b[n:])
+			n += m
+		}
+		r.text = text(b[:n])
 	}
 	r.filled = r.text
 	switch {
@@ -272,6 +282,45 @@ func (r *Reader) fill() bool {
 		r.err = r.src.explain(err, r.src.compression)
 	}
 	return err == nil
+}
+
+// text is b as a string, without a copy: nobody writes to b while anybody refers
+// to the string.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// block is memory for n bytes of text. Records point into it from now on.
+func (r *Reader) block(n int) []byte {
+	if !r.reuses {
+		return make([]byte, n)
+	}
+	var b []byte
+	if k := len(r.free); k > 0 {
+		b, r.free = r.free[k-1], r.free[:k-1]
+	}
+	if cap(b) < n {
+		b = make([]byte, n, n+chunkSize/4) // what is left of a block varies
+	}
+	r.used = append(r.used, b)
+	return b[:n]
+}
+
+// Reuse tells the reader that nothing of the batches so far is referred to any
+// more, records and strings included, so that the next ones may take their
+// memory. Call it before Next; from the second time on reading allocates nothing
+// per line. Without it batches are the caller's to keep.
+func (r *Reader) Reuse() {
+	if b := r.last; b != nil && cap(b.Requests) > 0 {
+		r.spare = b.Requests[:0]
+	}
+	r.last = nil
+	if !r.dec.lends || r.opt.Anonymize != nil {
+		return
+	}
+	r.reuses = true
+	if n := len(r.used); n > 1 { // the last one holds the text that is still to be read
+		r.free = append(r.free, r.used[:n-1]...)
+		r.used = append(r.used[:0], r.used[n-1])
+	}
 }
 
 // Format is the name of the format, one of Formats.
@@ -335,6 +384,7 @@ func (r *Reader) Next() (*traffic.Batch, error) {
 	b.Offset, b.Line = r.offset, r.line
 	if b.Read > 0 {
 		r.count(b)
+		r.last = b
 		return b, nil
 	}
 	if r.err != nil {
@@ -388,12 +438,18 @@ func (r *Reader) unit(b *traffic.Batch, n int) {
 		}
 	default:
 		if b.Requests == nil {
-			b.Requests = make([]traffic.Request, 0, r.room(n))
+			if b.Requests = r.spare; b.Requests == nil {
+				b.Requests = make([]traffic.Request, 0, r.room(n))
+			}
+			r.spare = nil
 		}
-		b.Requests = append(b.Requests, traffic.Request{
-			Time: traffic.NoTime, Latency: -1, BytesIn: -1, BytesOut: -1, File: r.name, Line: line, Raw: unit,
-		})
-		q := &b.Requests[len(b.Requests)-1]
+		k := len(b.Requests)
+		if k == cap(b.Requests) {
+			b.Requests = slices.Grow(b.Requests, k+1)
+		}
+		b.Requests = b.Requests[:k+1]
+		q := &b.Requests[k]
+		*q = traffic.Request{Time: traffic.NoTime, Latency: -1, BytesIn: -1, BytesOut: -1, File: r.name, Line: line, Raw: unit}
 		verdict := r.dec.request(unit, q)
 		if verdict != "" {
 			b.Requests = b.Requests[:len(b.Requests)-1]

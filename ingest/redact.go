@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"hash/maphash"
 	"strings"
 	"unsafe"
 
@@ -54,10 +55,10 @@ func Redact(s string) (redacted string, kinds []string) {
 // redactor redacts and counts. It serves one goroutine.
 type redactor struct {
 	tally
-	pii   piiCount
-	mask  bool            // mask personal data too
-	noRaw bool            // nobody will see the raw record
-	agent map[string]bool // agents that were looked at: whether one is suspect
+	pii    piiCount
+	mask   bool       // mask personal data too
+	noRaw  bool       // nobody will see the raw record
+	agents *agentMemo // nil = each is looked at anew
 }
 
 // tally counts values by kind.
@@ -77,18 +78,18 @@ func (r *redactor) counts() map[string]int64 {
 // the raw record unless it holds escapes, so that one look at the raw record
 // clears them all. A value counts once, not again for the raw record.
 func (r *redactor) record(q *traffic.Request, d *decoder) {
-	r.personal(q)
 	if r.noRaw {
-		if q.Agent != "" && r.agentSuspect(q.Agent) {
-			q.Agent = r.text(q.Agent, false, nil)
-		}
-		for _, f := range [...]*string{&q.Target, &q.Referrer, &q.Body, &q.Host, &q.Client, &q.Forwarded, &q.User, &q.Session, &q.Cache, &q.Method, &q.Protocol} {
-			r.field(f, f == &q.Body)
-		}
+		r.fields(q)
 		return
 	}
-	dirty := r.dirty(q, d)
-	if !dirty && strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`)) {
+	found := r.look(q, d)
+	whole := strings.IndexByte(q.Raw, '\\') < 0 && !(d.doubles && strings.Contains(q.Raw, `""`))
+	if found&hasPersonal != 0 || !whole || within(q.Raw, q.Target) < 0 || q.Referrer != "" && within(q.Raw, q.Referrer) < 0 {
+		if r.personal(q) && r.mask {
+			found = r.look(q, d)
+		}
+	}
+	if found&hasSecret == 0 && whole {
 		return
 	}
 	before := r.tally
@@ -97,7 +98,7 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	} {
 		r.field(f, f == &q.Body)
 	}
-	if !dirty {
+	if found&hasSecret == 0 {
 		return
 	}
 	after := r.tally
@@ -107,10 +108,43 @@ func (r *redactor) record(q *traffic.Request, d *decoder) {
 	}
 }
 
+// fields redacts the fields of q, whose raw bytes nobody will see.
+func (r *redactor) fields(q *traffic.Request) {
+	target, referrer := scan(q.Target, nil), scan(q.Referrer, nil)
+	if (target|referrer)&hasPersonal != 0 && r.personal(q) && r.mask {
+		target, referrer = scan(q.Target, nil), scan(q.Referrer, nil)
+	}
+	if target&hasSecret != 0 {
+		r.field(&q.Target, false)
+	}
+	if referrer&hasSecret != 0 {
+		r.field(&q.Referrer, false)
+	}
+	if q.Agent != "" && r.agentSuspect(q.Agent) {
+		q.Agent = r.text(q.Agent, false, nil)
+	}
+	r.field(&q.Client, false)
+	r.field(&q.User, false)
+	r.field(&q.Body, true)
+	for _, f := range [...]*string{&q.Host, &q.Forwarded, &q.Session, &q.Cache} {
+		r.field(f, false)
+	}
+	switch q.Method {
+	case "GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS":
+	default:
+		r.field(&q.Method, false)
+	}
+	switch q.Protocol {
+	case "HTTP/1.1", "HTTP/2.0", "HTTP/1.0", "HTTP/3.0":
+	default:
+		r.field(&q.Protocol, false)
+	}
+}
+
 // RedactRequest redacts the fields of a request that comes from no log, as a
 // Reader does those of a log.
 func RedactRequest(q *traffic.Request) {
-	r := redactor{noRaw: true, agent: map[string]bool{}}
+	r := redactor{noRaw: true}
 	r.record(q, nil)
 }
 
@@ -121,28 +155,48 @@ func (r *redactor) field(f *string, body bool) {
 	}
 }
 
-// dirty reports whether the raw record of q is suspect. Half of a line is the
-// user agent, of which a log has few: each is looked at once.
-func (r *redactor) dirty(q *traffic.Request, d *decoder) bool {
+// look scans the raw record of q. Half of a line is the user agent, of which a
+// log has few: each is looked at once.
+func (r *redactor) look(q *traffic.Request, d *decoder) int {
 	at := within(q.Raw, q.Agent)
 	if at <= 0 || len(q.Agent) < 32 {
-		return suspect(q.Raw, d.ownNames)
+		return scan(q.Raw, d.ownNames)
 	}
-	hit := r.agentSuspect(q.Agent)
-	return hit || suspect(q.Raw[:at], d.ownNames) || suspect(q.Raw[at+len(q.Agent):], d.ownNames)
+	found := scan(q.Raw[:at], d.ownNames) | scan(q.Raw[at+len(q.Agent):], d.ownNames)
+	if r.agentSuspect(q.Agent) {
+		found |= hasSecret
+	}
+	return found
 }
 
-// agentSuspect is suspect for a user agent between quotes, which it remembers.
+// agentSuspect is suspect for a user agent, alone and between quotes, which it
+// remembers: a log has few of them.
 func (r *redactor) agentSuspect(agent string) bool {
-	hit, known := r.agent[agent]
-	if !known {
-		hit = suspect(`"`+agent+`"`, nil)
-		if r.agent == nil || len(r.agent) >= 4096 {
-			r.agent = map[string]bool{}
-		}
-		r.agent[strings.Clone(agent)] = hit
+	hit := func() bool { return suspect(agent, nil) || suspect(`"`+agent+`"`, nil) }
+	if r.agents == nil {
+		return hit()
 	}
-	return hit
+	h := maphash.String(r.agents.seed, agent) | 1
+	seen := &r.agents.seen[h>>32%uint64(len(r.agents.seen))]
+	switch *seen {
+	case h:
+		return false
+	case h ^ 1:
+		return true
+	}
+	if !hit() {
+		*seen = h
+		return false
+	}
+	*seen = h ^ 1
+	return true
+}
+
+// agentMemo remembers user agents by a hash that nobody outside can guess; the
+// last bit says that the agent is suspect.
+type agentMemo struct {
+	seed maphash.Seed
+	seen [4096]uint64
 }
 
 // within returns where part, a substring, begins in s; -1 if part is another
@@ -158,7 +212,7 @@ func within(s, part string) int {
 // line redacts a whole log line.
 func (r *redactor) line(s string) string {
 	if r.mask {
-		s = r.maskPersonal(s)
+		s, _ = hideAll(s)
 	}
 	if !suspect(s, nil) {
 		return s
@@ -172,49 +226,144 @@ func isJSON(s string) bool {
 }
 
 // suspect reports whether text might change s. It may err on the side of true.
-// One pass over the bytes: each secret has a byte that is rare in logs, from
-// which it is recognised.
-func suspect(s string, own func(string) bool) bool {
+func suspect(s string, own func(string) bool) bool { return scan(s, own)&hasSecret != 0 }
+
+// What scan found.
+const (
+	hasSecret   = 1 << iota // text might change s
+	hasPersonal             // findPersonal might find something
+)
+
+// scan proves in one pass over the bytes that there is nothing to redact: each
+// secret and each piece of personal data has a byte that is rare in logs, from
+// which it is recognised, or as many digits as a card number. It may err on the
+// side of finding something.
+func scan(s string, own func(string) bool) (found int) {
+	digits := 0
 	for i := 0; i < len(s); i++ {
-		if telling[s[i]&0x7f] == '.' {
+		if t := telling[s[i]&0x7f]; t <= digit {
+			digits += int(t)
 			continue
 		}
 		switch s[i] {
 		case '=':
-			if _, ok := nameBefore(s, i, own); ok {
-				return true
+			if maySecret(s, i, own) {
+				found |= hasSecret
+			}
+			if mayPhone(s[i+1:]) {
+				found |= hasPersonal
 			}
 		case ':':
-			if i+2 < len(s) && s[i+1] == '/' && s[i+2] == '/' {
-				if a, z := userinfo(s, i+3); z > a {
-					return true
+			if i > 0 && (s[i-1] == '"' || s[i-1] == '\'' || s[i-1] == '2' || s[i-1] == ' ' || i+1 < len(s) && s[i+1] == ' ') {
+				if _, _, ok := keyBefore(s, i, own); ok {
+					found |= hasSecret
 				}
-			} else if _, _, ok := keyBefore(s, i, own); ok {
-				return true
+			}
+		case '@':
+			found |= hasPersonal
+			if mayUserinfo(s, i) {
+				found |= hasSecret
 			}
 		case '%':
-			if i+2 < len(s) && s[i+1] == '3' && (s[i+2]|0x20 == 'd' || s[i+2]|0x20 == 'a') {
-				return true // an encoded = or :
+			if i+2 < len(s) && s[i+1] == '3' {
+				switch s[i+2] | 0x20 { // an encoded = or :
+				case 'd':
+					if maySecret(s, i, own) {
+						found |= hasSecret
+					}
+				case 'a':
+					if _, _, ok := keyBefore(s, i, own); ok {
+						found |= hasSecret
+					}
+				}
+			} else if i+2 < len(s) && s[i+1] == '4' && s[i+2] == '0' { // an encoded @
+				found |= hasPersonal
+			} else if mayCredentials(s, i) {
+				found |= hasSecret
+			}
+		case ' ', '+':
+			if mayCredentials(s, i) {
+				found |= hasSecret
 			}
 		case 'J':
 			if i >= 2 && s[i-1] == 'y' && s[i-2] == 'e' {
-				return true
+				found |= hasSecret
 			}
-		case '_', 'I', 'x', '-', 'B', 'b':
+		case '_', 'I', '-':
 			if knownNear(s, i) {
-				return true
+				found |= hasSecret
 			}
 		}
 	}
-	_, _, ok := findPAN(s, 0)
+	if found&hasSecret == 0 && digits >= 13 {
+		if _, _, ok := findPAN(s, 0); ok {
+			found |= hasSecret
+		}
+	}
+	return found
+}
+
+// maySecret is nameBefore for the scan: a name of one letter is none.
+func maySecret(s string, i int, own func(string) bool) bool {
+	if i < 2 || i >= 2 && (s[i-2] == '?' || s[i-2] == '&') {
+		return false
+	}
+	_, ok := nameBefore(s, i, own)
 	return ok
 }
 
-// telling marks the bytes that suspect looks at.
-const telling = "................................" + // control characters
-	".....%.......-............:..=.." + // !"#$%&'()*+,-./0123456789:;<=>?
-	"..B......IJ...................._" + // @A…Z[\]^_
-	"..b.....................x......." // `a…z{|}~
+// mayUserinfo reports whether a password may stand before the @ at s[i]: see userinfo.
+func mayUserinfo(s string, i int) bool {
+	colon := false
+	for j := i - 1; j >= 2 && i-j < 256; j-- {
+		switch s[j] {
+		case ':':
+			colon = true
+		case '/':
+			return colon && s[j-1] == '/' && s[j-2] == ':'
+		case '?', '#', ' ', '"', '\'', '<', '>', '\\', '\n', ',', '@': // the first @ ends it
+			return false
+		}
+	}
+	return false
+}
+
+// mayPhone reports whether s may begin with a phone number, behind the = of a
+// value: seven digits with what may stand between them.
+func mayPhone(s string) bool {
+	if s == "" || !isDigit(s[0]) && s[0] != '+' && s[0] != '%' && s[0] != '(' && s[0] != 't' {
+		return false
+	}
+	if s[0] == 't' {
+		return strings.HasPrefix(s, "tel:")
+	}
+	digits := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			if digits++; digits == 7 {
+				return true
+			}
+		case '-', '.', '+', '(', ')', ' ', '/', '%':
+		case 'B', 'b': // of %2B
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// telling marks the bytes that scan looks at: digit for a digit, more for the others.
+const telling = "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"\x02\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x02\x00\x02\x00\x00" + // space % + -
+	"\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x02\x00\x00\x02\x00\x00" + // 0…9 : =
+	"\x02\x00\x00\x00\x00\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x00" + // @ I J
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02" + // _
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00" +
+	"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+const digit = 1
 
 // text does the work. asLine: s is a log line or JSON, where a quote can end a
 // value; in a bare target or form body it is part of it.
@@ -523,13 +672,28 @@ func sensitiveWord(w []byte) bool {
 		"creditcard", "ccnumber", "ccnum", "cvv", "cvv2", "cvc", "cvc2", "ssn", "pin", "otp", "credential", "credentials":
 		return true
 	}
-	for _, suffix := range []string{"token", "secret", "pwd", "apikey", "sessionid", "sessid"} {
-		if len(w) > len(suffix) && string(w[len(w)-len(suffix):]) == suffix {
-			return true
-		}
+	ends := func(suffix string) bool {
+		return len(w) > len(suffix) && string(w[len(w)-len(suffix):]) == suffix
+	}
+	if len(w) == 0 {
+		return false
+	}
+	hit := false
+	switch w[len(w)-1] {
+	case 'n':
+		hit = ends("token")
+	case 't':
+		hit = ends("secret")
+	case 'd':
+		hit = ends("pwd") || ends("sessionid") || ends("sessid")
+	case 'y':
+		hit = ends("apikey")
+	}
+	if hit {
+		return true
 	}
 	for i := 0; i+5 <= len(w); i++ {
-		if string(w[i:i+5]) == "passw" {
+		if w[i] == 'p' && string(w[i:i+5]) == "passw" {
 			return true
 		}
 	}

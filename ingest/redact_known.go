@@ -37,8 +37,9 @@ func knownForms() [22]knownForm {
 func (r *redactor) replaceKnown(s string) string {
 	var b strings.Builder
 	done := 0
-	for from := 0; from < len(s); {
-		start, end, ok := findKnown(s, from)
+	f := knownFinder{s: s}
+	for {
+		start, end, ok := f.next()
 		if !ok {
 			break
 		}
@@ -48,7 +49,6 @@ func (r *redactor) replaceKnown(s string) string {
 			done = end
 			r.secrets++
 		}
-		from = end
 	}
 	if done == 0 {
 		return s
@@ -57,93 +57,117 @@ func (r *redactor) replaceKnown(s string) string {
 	return b.String()
 }
 
-// findKnown finds the first secret at or behind from. The searches are for what
-// is rare in a log: a _ behind few letters, a capital word, ://…@.
-func findKnown(s string, from int) (start, end int, ok bool) {
-	start = len(s)
-	take := func(a, z int) {
-		if a >= from && a < start && z > a {
-			start, end, ok = a, z, true
-		}
-	}
-	for i := from; ; i++ { // prefixes with an underscore
-		n := strings.IndexByte(s[i:], '_')
-		if n < 0 || i+n > start {
-			break
-		}
-		i += n
-		switch {
-		case i >= from+3 && s[i-3] == 'g' && s[i-2] == 'h', i >= from+3 && s[i-3:i] == "npm":
-			if a, z, ok := formAt(s, i-3); ok {
-				take(a, z)
-			}
-		case i >= from+2 && s[i-1] == 'k' && (s[i-2] == 's' || s[i-2] == 'r'):
-			if a, z, ok := formAt(s, i-2); ok {
-				take(a, z)
-			}
-		case i >= from+6 && s[i-6:i] == "github":
-			if a, z, ok := formAt(s, i-6); ok {
-				take(a, z)
+// knownSigns are what the finder searches for: what is rare in a log.
+func knownSigns() [11]string {
+	return [11]string{"_", "AKIA", "ASIA", "AIza", "xox", "glpat-", "sk-", "earer", "asic", "://", "PRIVATE KEY-----"}
+}
+
+// knownFinder finds the secrets of a text one after the other. It looks at each
+// sign once, whatever the text: lines are written by attackers.
+type knownFinder struct {
+	s    string
+	from int
+	at   [11]int // the next place of each sign, not looked at yet; behind the end: none
+	set  bool
+}
+
+// next finds the first secret behind the last one.
+func (f *knownFinder) next() (start, end int, ok bool) {
+	signs := knownSigns()
+	seek := func(k, from int) {
+		f.at[k] = len(f.s)
+		if from < len(f.s) {
+			if n := strings.Index(f.s[from:], signs[k]); n >= 0 {
+				f.at[k] = from + n
 			}
 		}
 	}
-	for _, p := range [...]string{"AKIA", "ASIA", "AIza", "xox", "glpat-", "sk-"} {
-		for i := from; i < start; {
-			n := strings.Index(s[i:], p)
-			if n < 0 {
-				break
-			}
-			i += n
-			if a, z, ok := formAt(s, i); ok {
-				take(a, z)
-				break
-			}
-			i += len(p)
+	for k := range signs {
+		if !f.set || f.at[k] < f.from {
+			seek(k, f.from)
 		}
 	}
-	for _, p := range [...]string{"earer", "asic"} {
-		for i := from; i < start; {
-			n := strings.Index(s[i:], p)
-			if n < 0 {
-				break
+	f.set = true
+	start = len(f.s)
+	for {
+		k := 0
+		for j := range f.at {
+			if f.at[j] < f.at[k] {
+				k = j
 			}
-			i += n + len(p)
-			if i-len(p) > 0 && (p == "earer" && s[i-len(p)-1]|0x20 == 'b' || p == "asic" && s[i-len(p)-1]|0x20 == 'b') {
-				if a := i + spaceLen(s[i:]); a > i {
-					if z := tokenEnd(s, a, knownForm{points: true}); z-a >= 8 && secretLike(s[a:z], p == "asic") {
-						take(a, z)
-						break
+		}
+		if f.at[k] >= start {
+			if ok {
+				f.from = end
+			}
+			return start, end, ok
+		}
+		i := f.at[k]
+		on := i + len(signs[k]) // where to look on
+		a, z := 0, 0
+		switch signs[k] {
+		case "_":
+			a, z = underscoreForm(f.s, i, f.from)
+		case "earer", "asic":
+			if i > 0 && f.s[i-1]|0x20 == 'b' {
+				if a = on + spaceLen(f.s[on:]); a > on {
+					if z = tokenEnd(f.s, a, knownForm{points: true}); z-a < 8 || !secretLike(f.s[a:z], signs[k] == "asic") {
+						on, z = z, 0 // what is left of the token is none either
 					}
 				}
 			}
+		case "://":
+			a, z = userinfo(f.s, on)
+		case "PRIVATE KEY-----":
+			a, z = on, len(f.s)
+			if n := strings.Index(f.s[a:], "-----END"); n >= 0 {
+				z = a + n
+			}
+			if a >= z || mask(f.s[a:z]) == f.s[a:z] {
+				on, z = max(on, z), 0
+			}
+		default:
+			if x, y, ok := formAt(f.s, i); ok {
+				a, z = x, y
+			}
 		}
+		if z > a && a >= f.from && a < start {
+			start, end, ok = a, z, true
+		}
+		seek(k, on)
 	}
-	for i := from; i < start; {
-		n := strings.Index(s[i:], "://")
-		if n < 0 {
-			break
-		}
-		i += n + 3
-		if a, z := userinfo(s, i); z > a {
-			take(a, z)
-			break
-		}
+}
+
+// underscoreForm is formAt for a prefix whose first _ stands at s[i].
+func underscoreForm(s string, i, from int) (start, end int) {
+	at := -1
+	switch {
+	case i >= from+3 && (s[i-3] == 'g' && s[i-2] == 'h' || s[i-3:i] == "npm"):
+		at = i - 3
+	case i >= from+2 && s[i-1] == 'k' && (s[i-2] == 's' || s[i-2] == 'r'):
+		at = i - 2
+	case i >= from+6 && s[i-6:i] == "github":
+		at = i - 6
 	}
-	if i := strings.Index(s[from:], "PRIVATE KEY-----"); i >= 0 {
-		a := from + i + len("PRIVATE KEY-----")
-		z := len(s)
-		if n := strings.Index(s[a:], "-----END"); n >= 0 {
-			z = a + n
-		}
-		if a < z && mask(s[a:z]) != s[a:z] {
-			take(a, z)
-		}
+	if at < 0 {
+		return 0, 0
 	}
-	return start, end, ok
+	start, end, _ = formAt(s, at)
+	return start, end
+}
+
+// mayCredentials reports whether the space at s[i], in any form, may stand between
+// Bearer or Basic and credentials.
+func mayCredentials(s string, i int) bool {
+	if i < 5 || s[i-1] != 'r' && s[i-1] != 'c' {
+		return false
+	}
+	a := i + spaceLen(s[i:])
+	return (s[i-5:i] == "earer" || s[i-4:i] == "asic") && a > i && tokenEnd(s[:min(len(s), a+24)], a, knownForm{points: true})-a >= 8
 }
 
 // knownNear reports whether a secret may be known by the byte at s[i]: the _ or -
-// of a prefix, the I of AKIA, the x of xox, the B of Bearer.
+// of a prefix, the I of AKIA, the last - of a private key's first line.
 func knownNear(s string, i int) bool {
 	at := -1
 	switch s[i] {
@@ -163,25 +187,16 @@ func knownNear(s string, i int) bool {
 		case i >= 1 && s[i-1] == 'A':
 			at = i - 1
 		}
-	case 'x':
-		if i+2 < len(s) && s[i+1] == 'o' && s[i+2] == 'x' {
-			at = i
-		}
 	case '-':
 		switch {
 		case i >= 2 && s[i-1] == 'k' && s[i-2] == 's':
 			at = i - 2
 		case i >= 5 && s[i-5:i] == "glpat":
 			at = i - 5
-		case i+4 < len(s) && s[i+1] == '-' && s[i+2] == '-':
-			return strings.Contains(s[i:], "PRIVATE KEY-----")
-		}
-	case 'B', 'b':
-		for _, p := range [...]string{"earer", "asic"} {
-			if strings.HasPrefix(s[i+1:], p) {
-				_, _, ok := findKnown(s, i)
-				return ok
-			}
+		case i >= 4 && s[i-4:i-1] == "xox":
+			at = i - 4
+		case i >= 11 && s[i-1] == 'Y':
+			return s[i-11:i] == "PRIVATE KEY" && strings.HasPrefix(s[i:], "-----")
 		}
 	}
 	if at < 0 {

@@ -96,8 +96,15 @@ func jwtAlg(head string) string {
 func (r *redactor) replacePANs(s string) string {
 	var b strings.Builder
 	done := 0
+	runStart, runEnd, run := findRun(s, 0)
 	for {
-		start, end, ok := findPAN(s, done)
+		if run && runStart < done {
+			runStart, runEnd, run = findRun(s, done)
+		}
+		start, end, ok := findGroups(s, done, runStart)
+		if !ok {
+			start, end, ok = runStart, runEnd, run
+		}
 		if !ok {
 			break
 		}
@@ -119,7 +126,16 @@ func (r *redactor) replacePANs(s string) string {
 // of digits, since a run of 13 cannot hide between two of them, and at triples
 // five bytes apart for groups.
 func findPAN(s string, from int) (start, end int, ok bool) {
-	best := len(s)
+	start, end, ok = findRun(s, from)
+	if a, z, grouped := findGroups(s, from, start); grouped {
+		return a, z, true
+	}
+	return start, end, ok
+}
+
+// findRun finds the first card number without separators; start is the length of
+// s if there is none.
+func findRun(s string, from int) (start, end int, ok bool) {
 	for p := from + 12; p < len(s); p += 13 {
 		if !isDigit(s[p]) {
 			continue
@@ -136,14 +152,18 @@ func findPAN(s string, from int) (start, end int, ok bool) {
 			a += 2
 		}
 		if n := z - a; n >= 13 && n <= 19 && alone(s, a, z) && isPAN(s[a:z]) {
-			best, end, ok = a, z, true
-			break
+			return a, z, true
 		}
 		if z > p+13 {
 			p += (z - p) / 13 * 13 // the rest of this run
 			p -= 13
 		}
 	}
+	return len(s), 0, false
+}
+
+// findGroups finds the first card number in groups that begins before best.
+func findGroups(s string, from, best int) (start, end int, ok bool) {
 	for p := from; p+10 < len(s) && p < best; p += 5 {
 		if c := s[p]; !isDigit(c) {
 			// The three may be the separators.
@@ -161,7 +181,7 @@ func findPAN(s string, from int) (start, end int, ok bool) {
 			}
 		}
 	}
-	return best, end, ok
+	return best, 0, false
 }
 
 func groupedPAN(s string, a int) bool {

@@ -47,8 +47,8 @@ const (
 )
 
 const (
-	groupRows   = 122_880  // rows of a DuckDB row group: a record of this size is written without a copy
-	groupBytes  = 32 << 20 // text per record at most, but for one row
+	groupRows   = 122_880  // rows of a DuckDB row group
+	groupBytes  = 32 << 20 // text per record of rejects at most, but for one row
 	rowBytes    = 1 << 30  // text of one row at most: Arrow's offsets have 31 bits
 	rejectRows  = 20_000   // rejects that wait in memory at most, but for those of one batch
 	rejectBytes = 16 << 20
@@ -65,7 +65,8 @@ type Load struct {
 	Input Input
 
 	// Next returns batches until io.EOF. It is called by one goroutine at a time,
-	// not always the same one, and must not use the store.
+	// not always the same one, and must not use the store. When it is called again
+	// the batch before is used no more, but for its rejects.
 	Next func() (*traffic.Batch, error)
 
 	// Finish, unless nil, is called behind the last batch and completes the
@@ -166,7 +167,7 @@ func (t *tx) forget(id int64) error {
 	if err := t.dropScores(old, 0); err != nil {
 		return err
 	}
-	for _, table := range []string{"requests", "flows", "rejects", "redactions"} {
+	for _, table := range []string{"request_rows", "flows", "rejects", "redactions"} {
 		if err := t.exec("DELETE FROM "+table+" WHERE input = ?", id); err != nil {
 			return err
 		}
@@ -183,7 +184,7 @@ func (t *tx) dropScores(in Input, line int64) error {
 
 // takeBack deletes what was made of the open end of an input, and counts it out.
 func (t *tx) takeBack(in *Input) error {
-	table := "requests"
+	table := "request_rows"
 	if in.Kind == KindFlows {
 		table = "flows"
 	}
@@ -258,9 +259,6 @@ type source struct {
 	flows    []traffic.Flow
 	rejects  []traffic.Reject // since the last insert
 	held     int              // bytes of rejects
-
-	rows  []traffic.Request // of the record in the making; memory used again
-	sizes []int32           // bytes of text of each
 
 	seq         int64            // of the next row, 0 = not known yet
 	floor       map[string]int64 // the highest that was ever given out, by kind
@@ -350,14 +348,17 @@ func (s *source) run(t *tx) error {
 			return err
 		}
 		if more {
-			table, schema, pull := "requests", requestSchema(), s.requestRecord
-			if s.kind == KindFlows {
-				table, schema, pull = "flows", flowSchema(), s.flowRecord
-			}
 			if s.seq == 0 {
 				s.seq = s.floor[s.kind] + 1
 			}
-			if err := t.insert(table, schema, pull); err != nil {
+			if s.kind == KindFlows {
+				err = t.insertAhead("flows", flowSchema(), s.flowRecord)
+			} else {
+				b := newRequestBuilder()
+				err = t.insertAhead("request_rows", b.schema, func() (arrow.Record, error) { return s.requestRecord(b) })
+				b.release()
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -472,10 +473,8 @@ func requestSchema() *arrow.Schema {
 }
 
 // requestRecord makes the next record of table requests, nil at the end.
-func (s *source) requestRecord() (arrow.Record, error) {
-	cols := requestText()
-	rows, sizes, bytes := s.rows[:0], s.sizes[:0], 0
-	for len(rows) < groupRows && bytes < groupBytes {
+func (s *source) requestRecord(b *requestBuilder) (arrow.Record, error) {
+	for b.n < requestRows && b.bytes < requestBytes {
 		ok, err := s.pull()
 		if err != nil {
 			return nil, err
@@ -484,61 +483,19 @@ func (s *source) requestRecord() (arrow.Record, error) {
 			break
 		}
 		k := 0
-		for k < len(s.requests) && len(rows)+k < groupRows && bytes < groupBytes {
-			size := 0
-			for _, c := range cols {
-				size += len(*c.field(&s.requests[k]))
-			}
+		for k < len(s.requests) && b.n < requestRows && b.bytes < requestBytes {
+			r := &s.requests[k]
+			size := textSize(r)
 			if size > rowBytes {
-				return nil, fmt.Errorf("%s:%d: record of %d bytes", s.requests[k].File, s.requests[k].Line, size)
+				return nil, fmt.Errorf("%s:%d: record of %d bytes", r.File, r.Line, size)
 			}
-			sizes = append(sizes, int32(size))
-			bytes += size
+			b.add(r, s.input, s.seq, size)
+			s.seq++
 			k++
 		}
-		rows = append(rows, s.requests[:k]...)
 		s.requests = s.requests[k:]
 	}
-	s.rows, s.sizes = rows, sizes
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	b := newBuilder(requestSchema())
-	defer b.Release()
-	seq := s.seq
-	int64s(b, rows, 0, func(*traffic.Request) int64 { seq++; return seq - 1 })
-	int64s(b, rows, 0, func(*traffic.Request) int64 { return s.input })
-	int64s(b, rows, math.MinInt64, func(r *traffic.Request) int64 { return r.Line })
-	times(b, rows, func(r *traffic.Request) int64 { return r.Time })
-	int32s(b, rows, 1, func(r *traffic.Request) int32 { return r.Status })
-	int64s(b, rows, 0, func(r *traffic.Request) int64 { return r.BytesIn })
-	int64s(b, rows, 0, func(r *traffic.Request) int64 { return r.BytesOut })
-	float64s(b, rows, func(r *traffic.Request) float64 {
-		if r.Latency < 0 || math.IsInf(r.Latency, 1) {
-			return math.NaN()
-		}
-		return r.Latency
-	})
-	i := 0
-	int32s(b, rows, 0, func(*traffic.Request) int32 { i++; return sizes[i-1] })
-	texts(b, rows, func(r *traffic.Request) string { return r.Label.String() }, empty)
-	derived := make([]string, len(rows))
-	for i := range rows {
-		derived[i] = traffic.Template(rows[i].Method, rows[i].Target)
-	}
-	texts(b, derived, func(s *string) string { return *s }, nil)
-	for _, c := range cols {
-		null := empty[traffic.Request]
-		switch c.name {
-		case "target":
-			null = nil
-		case "body":
-			null = func(r *traffic.Request, _ string) bool { return !r.HasBody }
-		}
-		texts(b, rows, func(r *traffic.Request) string { return *c.field(r) }, null)
-	}
-	s.seq = seq
-	return b.NewRecord(), nil
+	return b.record(), nil
 }
 
 func flowSchema() *arrow.Schema {
@@ -553,7 +510,7 @@ func flowSchema() *arrow.Schema {
 // flowRecord makes the next record of table flows, nil at the end.
 func (s *source) flowRecord() (arrow.Record, error) {
 	var rows []traffic.Flow
-	for len(rows) < groupRows {
+	for len(rows) < flowRows {
 		ok, err := s.pull()
 		if err != nil {
 			return nil, err
@@ -561,7 +518,7 @@ func (s *source) flowRecord() (arrow.Record, error) {
 		if !ok {
 			break
 		}
-		k := min(len(s.flows), groupRows-len(rows))
+		k := min(len(s.flows), flowRows-len(rows))
 		rows = append(rows, s.flows[:k]...)
 		s.flows = s.flows[k:]
 	}

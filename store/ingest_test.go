@@ -336,7 +336,7 @@ func TestIngestIsAtomic(t *testing.T) {
 				t.Errorf("left a trace: %v, before %v", after, before)
 			}
 			var views int
-			if err := s.one(context.Background(), "SELECT count(*) FROM duckdb_views() WHERE NOT internal", &views); err != nil || views != 0 {
+			if err := s.one(context.Background(), "SELECT count(*) FROM duckdb_views() WHERE NOT internal AND view_name <> 'requests'", &views); err != nil || views != 0 {
 				t.Errorf("%d views left, %v", views, err)
 			}
 		})

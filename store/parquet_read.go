@@ -48,6 +48,11 @@ func ParquetText(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return fail(err)
 	}
+	if !stored {
+		if err := s.one(ctx, "SELECT count(*) > 0 FROM parquet_kv_metadata("+quote(path)+") WHERE key = '"+encodedKey+"'", &stored); err != nil {
+			return fail(err)
+		}
+	}
 	text := filepath.Join(dir, "t.csv")
 	if _, err := s.db.ExecContext(ctx, "COPY (SELECT "+list+" FROM read_parquet("+quote(path)+")) TO "+quote(text)+" (FORMAT csv, HEADER, QUOTE '\"', ESCAPE '\"', NULLSTR '')"); err != nil {
 		return fail(err)

@@ -103,7 +103,7 @@ func (t *tx) insert(table string, schema *arrow.Schema, pull func() (arrow.Recor
 		return nil
 	})
 	if err == nil {
-		err = t.exec("INSERT INTO " + table + " BY NAME SELECT * FROM " + view)
+		err = t.oneThread(func() error { return t.exec("INSERT INTO " + table + " BY NAME SELECT * FROM " + view) })
 	}
 	if rd.err != nil {
 		return rd.err // the cause, of which DuckDB has the text only
@@ -112,6 +112,80 @@ func (t *tx) insert(table string, schema *arrow.Schema, pull func() (arrow.Recor
 		return err
 	}
 	return t.exec("DROP VIEW " + view)
+}
+
+// insertAhead is insert with a pull that runs beside DuckDB: the next record is
+// in the making while DuckDB stores the last one.
+func (t *tx) insertAhead(table string, schema *arrow.Schema, pull func() (arrow.Record, error)) error {
+	type made struct {
+		rec arrow.Record
+		err error
+	}
+	ready, stop, done := make(chan made, 1), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(ready)
+		for {
+			rec, err := noPanic(pull)
+			if rec == nil && err == nil {
+				return
+			}
+			select {
+			case ready <- made{rec, err}:
+			case <-stop:
+				if rec != nil {
+					rec.Release()
+				}
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	err := t.insert(table, schema, func() (arrow.Record, error) {
+		m := <-ready // zero behind the end
+		return m.rec, m.err
+	})
+	close(stop)
+	<-done
+	for m := range ready {
+		if m.rec != nil {
+			m.rec.Release()
+		}
+	}
+	return err
+}
+
+// noPanic calls pull and turns a panic into an error, so that the transaction is
+// rolled back in good order.
+func noPanic(pull func() (arrow.Record, error)) (rec arrow.Record, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			rec, err = nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return pull()
+}
+
+// oneThread runs f with one thread of DuckDB's. Its threads wait for each other
+// in busy loops: with two of them an insert from Arrow takes twice the processor
+// time and is no sooner done. The other core makes the records.
+func (t *tx) oneThread(f func() error) error {
+	var was int64
+	if err := t.one("SELECT current_setting('threads')", &was); err != nil {
+		return err
+	}
+	if was == 1 {
+		return f()
+	}
+	if err := t.exec("SET threads = 1"); err != nil {
+		return err
+	}
+	err := f()
+	// An error has ended the transaction, in which nothing can be set any more.
+	t.release = append(t.release, func() { t.conn.ExecContext(context.WithoutCancel(t.ctx), fmt.Sprintf("SET threads = %d", was)) })
+	return err
 }
 
 // recordReader hands the records of pull to DuckDB, which calls Next from its

@@ -69,7 +69,7 @@ func extension(seg string) string {
 // resource.
 func variable(seg string) bool {
 	seg = seg[:len(seg)-len(extension(seg))]
-	if seg == "" {
+	if seg == "" || len(seg) < 20 && !hasDigit(seg) { // short and without a digit: no rule below fits
 		return false
 	}
 	digits, hex, letters, other, upper, switches := 0, 0, 0, 0, 0, 0
@@ -120,6 +120,15 @@ func variable(seg string) bool {
 		return true
 	case digits >= 4 && digits*2 >= n && other*3 <= n && switches <= 2: // "user12345", "ORD-20240011"
 		return true
+	}
+	return false
+}
+
+func hasDigit(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i]-'0' <= 9 {
+			return true
+		}
 	}
 	return false
 }

@@ -24,6 +24,9 @@ const (
 	streamSpan  = 60 * time.Second
 )
 
+// batchUnits is the size of a batch that is used again: it stays in the cache.
+const batchUnits = 1024
+
 // waitForStore opens the database for writing and waits up to wait for a process
 // that has it open.
 func (a *app) waitForStore(wait time.Duration) (*store.Store, error) {
@@ -74,7 +77,7 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 		return nil, err
 	}
 	l := store.Load{Input: store.Input{Name: path, Synthetic: o.synthetic}}
-	opt := ingest.Options{Label: label, Hash: true, NoRaw: true}
+	opt := ingest.Options{Label: label, Hash: true, NoRaw: true, BatchSize: batchUnits}
 	var reread int64
 	switch {
 	case m.Same >= 0:
@@ -118,6 +121,7 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 	var units, n int64
 	var broken error
 	l.Next = func() (*traffic.Batch, error) {
+		rd.Reuse() // the store has copied the last batch
 		b, err := rd.Next()
 		if err == nil {
 			units += b.Read
@@ -161,13 +165,13 @@ func (a *app) ingestFile(st *store.Store, path string, label traffic.Label, o in
 
 // dryFile reads one file and keeps nothing.
 func (a *app) dryFile(_ *store.Store, path string, label traffic.Label, o ingestOptions) (*fileCoverage, error) {
-	rd, err := a.openInput(path, o.from, o.noRedact, ingest.Options{Label: label, NoRaw: true})
+	rd, err := a.openInput(path, o.from, o.noRedact, ingest.Options{Label: label, NoRaw: true, BatchSize: batchUnits})
 	if err != nil {
 		return nil, err
 	}
 	defer rd.Close()
 	a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
-	for {
+	for ; ; rd.Reuse() {
 		if err := a.ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,37 @@ import (
 	"apiml/store"
 )
 
+// TestParquetBytes: what is no UTF-8, and what looks like its encoding, goes into a
+// Parquet file and comes back.
+func TestParquetBytes(t *testing.T) {
+	dir := t.TempDir()
+	csv, parquet := filepath.Join(dir, "t.csv"), filepath.Join(dir, "t.parquet")
+	text := "timestamp,endpoint,method,ip_address,user_agent,response_time,status_code,payload_size,is_attack,attack_type\n" +
+		"2026-01-05 10:00:00,/a,GET,192.0.2.1,\"\xc0\xbcscript\xc0\xbe \\xc0 \\x5c ＜\",0.1,200,5,1,xss\n"
+	if err := os.WriteFile(csv, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var cols []store.CSVColumn
+	for name := range strings.SplitSeq(text[:strings.IndexByte(text, '\n')], ",") {
+		cols = append(cols, store.CSVColumn{Name: name, Type: "VARCHAR"})
+	}
+	if err := store.CSVToParquet(t.Context(), csv, parquet, cols, 1); err != nil {
+		t.Fatal(err)
+	}
+	var agents []string
+	for _, path := range []string{csv, parquet} {
+		db := path + ".duckdb"
+		if code, said := runApiml(t, nil, "ingest", "-q", "--db", db, path); code != 0 {
+			t.Fatal(said)
+		}
+		_, said := runApiml(t, nil, "query", "--db", db, "SELECT agent FROM requests")
+		agents = append(agents, said)
+	}
+	if agents[0] != agents[1] || !strings.Contains(agents[0], "script") {
+		t.Errorf("%q from CSV, %q from Parquet", agents[0], agents[1])
+	}
+}
+
 // TestParquetInput: a Parquet file gives the records of the CSV file of the same
 // traffic, and an export, read again, those that were exported.
 func TestParquetInput(t *testing.T) {
