@@ -16,6 +16,7 @@ import (
 type experts struct {
 	space
 	shadow  []policy
+	stocks  []*space  // theirs
 	weight  []float64 // sums to 1
 	mean    []float64 // sum of the weights over the epochs so far
 	log     []float64 // scratch of update
@@ -76,13 +77,16 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 		c.vote = newVote(newSpace(n, s.size != nil, s.capacity), n, others)
 		c.shadow[c.voter] = c.vote
 	}
+	for _, p := range c.shadow {
+		c.stocks = append(c.stocks, p.stock())
+	}
 	if c.learner >= 0 {
 		c.value = c.shadow[c.learner].(*value)
 		c.held = make([]uint16, n)
 		c.value.held = c.held
-		for i, p := range c.shadow {
-			if i != c.learner && p != nil {
-				p.stock().watched = true
+		for i, s := range c.stocks {
+			if i != c.learner {
+				s.watched = true
 			}
 		}
 	}
@@ -91,7 +95,7 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 	c.rate, c.objects, c.memory = cfg.LearningRate, objects, memoryTurns*objects
 	c.lead = first(c.weight, c.voter)
 	c.score = make([]float64, len(weight))
-	c.shadow[c.lead].stock().watched = true
+	c.stocks[c.lead].watched = true
 	return c
 }
 
@@ -117,8 +121,7 @@ func best(w []float64) int {
 func (c *experts) access(k int32, size int64) bool {
 	c.ask(k, size)
 	hit := c.serve(k)
-	for _, p := range c.shadow {
-		s := p.stock()
+	for _, s := range c.stocks {
 		s.out = s.out[:0]
 	}
 	return hit
@@ -138,7 +141,7 @@ func (c *experts) ask(k int32, size int64) {
 		if c.held == nil {
 			continue
 		}
-		s := p.stock()
+		s := c.stocks[i]
 		for _, v := range s.out {
 			if v != k && !s.in[v] {
 				c.held[v] &^= 1 << i
@@ -169,7 +172,7 @@ func (c *experts) serve(k int32) bool {
 		c.split++
 	}
 	led := c.won>>c.lead&1 != 0
-	lead := c.shadow[c.lead].stock()
+	lead := c.stocks[c.lead]
 	for _, v := range lead.out { // what the leader gave up is to go first
 		if c.in[v] && !c.strange[v] && !lead.in[v] {
 			c.l.remove(v)
@@ -180,7 +183,7 @@ func (c *experts) serve(k int32) bool {
 	hit := c.in[k]
 	if !c.begun {
 		c.begin(hit, lead.in[k], k)
-		lead = c.shadow[c.lead].stock()
+		lead = c.stocks[c.lead]
 		led = c.won>>c.lead&1 != 0
 	}
 	if led && !hit {
@@ -226,7 +229,7 @@ func (c *experts) shrink(to int64) {
 // may have been stored at another time, with another size.
 func (c *experts) resize(k int32) {
 	if c.size != nil {
-		size := c.shadow[c.lead].stock().size[k]
+		size := c.stocks[c.lead].size[k]
 		c.used += int64(size - c.size[k])
 		c.size[k] = size
 	}
@@ -309,7 +312,7 @@ func (c *experts) worth(next int) bool {
 
 // foreign counts what is stored that an expert does not hold.
 func (c *experts) foreign(expert int) int {
-	in := c.shadow[expert].stock().in
+	in := c.stocks[expert].in
 	n := 0
 	for _, list := range [2]int32{c.other, c.rest} {
 		for v := c.l.back(list); v != list; v = c.l[v].prev {
@@ -323,10 +326,10 @@ func (c *experts) foreign(expert int) int {
 
 // follow changes the leader and sorts what is stored anew.
 func (c *experts) follow(next int) {
-	old := c.shadow[c.lead].stock()
+	old := c.stocks[c.lead]
 	old.watched = c.held != nil || c.voter >= 0 && c.lead != c.voter
 	c.lead = next
-	lead := c.shadow[next].stock()
+	lead := c.stocks[next]
 	lead.watched = true
 	// From oldest to newest, first what was foreign before.
 	for _, list := range [2]int32{c.other, c.rest} {
@@ -401,7 +404,7 @@ func (c *experts) begin(hit, stored bool, k int32) {
 		}
 		return
 	}
-	if !stored || c.used+c.shadow[c.lead].stock().of(k) <= c.capacity {
+	if !stored || c.used+c.stocks[c.lead].of(k) <= c.capacity {
 		return
 	}
 	c.begun, c.after = true, nil

@@ -449,3 +449,20 @@ func TestFirstLeader(t *testing.T) {
 		}
 	}
 }
+
+// With or without a prior the learned policy has no more hits than Bélády.
+func TestLearnedBelady(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 0))
+	for round := range rounds(8, 3) {
+		tr := randomTrace(rng, 3000, 10+rng.IntN(300), false)
+		fitted := mustFit(t, tr, Default(), model.FitOptions{Seed: 1})
+		for _, capacity := range []int64{1, 2, 5, 20, 60, int64(tr.N) - 1} {
+			bound := hitCount(hitsOf(t, "belady", tr, capacity))
+			for _, m := range []*Learned{mustNew(t, Default()), fitted} {
+				if n := hitCount(m.Simulate(tr, capacity)); n > bound {
+					t.Fatalf("round %d, capacity %d: %d hits, Bélády %d", round, capacity, n, bound)
+				}
+			}
+		}
+	}
+}

@@ -41,7 +41,7 @@ import (
 const (
 	valueRows    = 16384 // samples that are kept
 	valueSample  = 8     // candidates drawn per eviction
-	valuePool    = 16    // candidates kept from one eviction to the next
+	valuePool    = 8     // candidates kept from one eviction to the next
 	valueFirst   = 1000  // requests before the first fit
 	valueEvery   = 25000 // requests between two fits at most, or a sixteenth of the past
 	valueTrees   = 24
