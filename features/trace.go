@@ -11,7 +11,7 @@ import (
 )
 
 // Limits of a TraceBuilder. What is beyond them is left out and counted: a
-// trace takes at most MaxTraceRequests·36 bytes (2.3 GiB) for requests and writes and
+// trace takes at most MaxTraceRequests·37 bytes (2.3 GiB) for requests and writes and
 // MaxTraceNames bytes and about 80·MaxTraceKeys for objects.
 const (
 	MaxTraceRequests = 64 << 20  // requests
@@ -38,6 +38,7 @@ type TraceBuilder struct {
 	nameBytes int64
 	timeless  bool // a request had no time
 	seconds   []float32
+	observed  []int8
 	resource  []int32          // per key: host and path without the query
 	resources map[uint64]int32 // by hash; two that collide are written together
 	writes    []TraceWrite
@@ -128,12 +129,15 @@ func (b *TraceBuilder) Add(reqs []traffic.Request) {
 		b.trace.Times = append(b.trace.Times, r.Time)
 		b.seconds = append(b.seconds, float32(max(r.Latency, -1)))
 		b.stats.Used++
+		observed := int8(-1)
 		if hit, known := cacheHit(r.Cache); known {
 			b.stats.Logged++
-			if hit {
+			if observed = 0; hit {
 				b.stats.Hits++
+				observed = 1
 			}
 		}
+		b.observed = append(b.observed, observed)
 	}
 }
 
@@ -166,6 +170,10 @@ func resourceHash(r *traffic.Request) uint64 {
 func (b *TraceBuilder) Writes() (writes []TraceWrite, resource []int32) {
 	return b.writes, b.resource
 }
+
+// Observed says of each request of the trace what the log tells of the cache that
+// was there: 1 it answered, 0 it did not, −1 unknown. It belongs to the builder.
+func (b *TraceBuilder) Observed() []int8 { return b.observed }
 
 // Seconds is how long each request of the trace took, negative if unknown.
 func (b *TraceBuilder) Seconds() []float32 { return b.seconds }

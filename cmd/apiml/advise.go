@@ -262,6 +262,7 @@ type cacheInput struct {
 	notes   []string
 	// Of the store only, too.
 	seconds  []float32 // per request, negative = unknown
+	observed []int8    // per request: 1 the cache that was there answered, 0 it did not, −1 unknown
 	resource []int32   // per key
 	writes   []cache.Write
 	facts    map[string]*templateFacts // by template
@@ -558,7 +559,7 @@ func (a *app) storeTrace() (*cacheInput, error) {
 		return raw
 	}
 	in.targets = func(k int32) string { return fold(traffic.Template("GET", b.Target(k))) }
-	in.seconds = b.Seconds()
+	in.seconds, in.observed = b.Seconds(), b.Observed()
 	var writes []features.TraceWrite
 	writes, in.resource = b.Writes()
 	for _, w := range writes {

@@ -18,6 +18,7 @@ import (
 const (
 	adviceCut     = 0.7   // share of the requests on which it decides; the rest shows what comes of it
 	adviceGain    = 0.005 // hit ratio by which the learned policy must beat LRU to be worth it
+	adviceWorth   = 0.01  // hit ratio below which a cache is not worth it
 	adviceTargets = 20    // rows that are printed
 	adviceUsers   = 0.01  // share of requests with a user, or a secret in the query, from which a template is personal
 	adviceErrors  = 0.5   // share of errors from which it is not worth it
@@ -145,10 +146,21 @@ type cacheAdvice struct {
 	Stale        int64             `json:"stale"`               // of Hits: written, or changed by a new size, since they were fetched
 	Refetched    int64             `json:"refetched"`           // stored, but too old
 	LRUHitRatio  float64           `json:"lru_hit_ratio"`       // at the same size, without lifetimes
+	LRUServed    float64           `json:"lru_served_ratio"`    // with them: what a cache that evicts by LRU, such as NGINX, would answer
 	Unlimited    float64           `json:"unlimited_hit_ratio"` // of an unlimited cache of what is safe, without lifetimes
+	Observed     *besideObserved   `json:"observed,omitempty"`  // where the log says what its cache did
 	Templates    []cacheableTarget `json:"templates"`
 	Refused      []refusedTarget   `json:"refused"`
 	Text         []string          `json:"text"`
+}
+
+// besideObserved compares with the cache that was there, over the requests held out of
+// which the log says what it did.
+type besideObserved struct {
+	Requests  int64   `json:"requests"`
+	Hits      int64   `json:"hits"`
+	HitRatio  float64 `json:"hit_ratio"`
+	Simulated float64 `json:"simulated_hit_ratio"`
 }
 
 // cacheableTarget is an endpoint to cache.
@@ -163,6 +175,8 @@ type cacheableTarget struct {
 	Stale    int64    `json:"stale"`        // of Hits
 	Changed  float64  `json:"changed"`      // share of the repeated requests whose answer had a size that the last four variants had not
 	Writes   int64    `json:"writes"`       // to its resources, in the whole log
+	Logged   int64    `json:"logged"`       // of Requests: the log says what its cache did
+	Observed int64    `json:"observed"`     // of Logged: it answered
 }
 
 // refusedTarget is an endpoint not to cache.
@@ -267,12 +281,23 @@ func (a *app) cacheAdvice(in *cacheInput, size *cacheSize, after float64) (*cach
 		return nil, err
 	}
 	ad.LRUHitRatio = share(hits)
+	lru := hits
 	before := func(h []bool) float64 { return cache.Measure(replayed, h, p.cut/2, p.cut).HitRatio() }
 	if before(learned) >= before(hits)+adviceGain {
 		ad.Policy, hits = learnedPolicy, learned
 	}
+	if ad.Policy != "lru" {
+		of := cacheAdvice{}
+		if err := p.replay(lru, &of, cut); err != nil {
+			return nil, err
+		}
+		ad.LRUServed = float64(of.Hits) / float64(max(1, ad.Requests))
+	}
 	if err := p.replay(hits, ad, cut); err != nil {
 		return nil, err
+	}
+	if ad.Policy == "lru" {
+		ad.LRUServed = ad.HitRatio
 	}
 	slices.SortFunc(ad.Refused, func(a, b refusedTarget) int {
 		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Template, b.Template))
@@ -331,6 +356,7 @@ func (p *cachePlan) restrict(cut int) {
 		version int32
 	}
 	seen := make([]variants, whole.N)
+	next := nextSizes(whole, cut)
 	writes := p.in.writes
 	for i, k := range whole.Keys {
 		for len(writes) > 0 && writes[0].At <= i {
@@ -349,9 +375,14 @@ func (p *cachePlan) restrict(cut int) {
 			p.trace.Times = append(p.trace.Times, whole.Times[i])
 		}
 		p.index = append(p.index, int32(i))
-		// One of the last four sizes is a variant, by encoding or range, and no change.
+		// One of the last four sizes is a variant, by encoding or range, and no change. Nor
+		// is a smaller one that the next answer does not confirm: a client went away.
 		v := &seen[k]
 		if size := whole.Sizes[i]; size > 0 && !slices.Contains(v.size[:], size) {
+			if size < v.size[0] && (next[i] == 0 || slices.Contains(v.size[:], next[i])) {
+				p.version = append(p.version, v.version)
+				continue
+			}
 			copy(v.size[1:], v.size[:])
 			v.size[0] = size
 			v.version++
@@ -361,6 +392,23 @@ func (p *cachePlan) restrict(cut int) {
 	if cut >= len(whole.Keys) {
 		p.cut = len(p.trace.Keys)
 	}
+}
+
+// nextSizes gives for each request the size of the next answer for its key, 0 if
+// there is none. Requests before cut know nothing of those behind.
+func nextSizes(t *frame.Trace, cut int) []int32 {
+	next, later := make([]int32, len(t.Keys)), make([]int32, t.N)
+	for i := len(t.Keys) - 1; i >= 0; i-- {
+		if i == cut-1 {
+			clear(later)
+		}
+		k := t.Keys[i]
+		next[i] = later[k]
+		if t.Sizes[i] > 0 {
+			later[k] = t.Sizes[i]
+		}
+	}
+	return next
 }
 
 // first is what the advice may look at.
@@ -373,10 +421,11 @@ func (p *cachePlan) first() *frame.Trace {
 }
 
 // lifetimes chooses how long the answers of each group are kept: the shortest
-// step that keeps 95 % of the hits, or a shorter one where more than one and 1 % of those
-// would have been stale: the answer had a new size, or was
-// written, in between. What a log says of change is no more than that. What has
-// no such step is refused, with the reason. Only the first part counts.
+// step that keeps 95 % of the hits, or a shorter one where more than one and, by
+// more than chance (two standard deviations), more than 1 % of those would have been
+// stale: the answer had a new size, or was written, in between. What a log says of
+// change is no more than that. What has no such step is refused, with the reason.
+// Only the first part counts.
 //
 // An answer that is too old is fetched again to where it lies, so that what the
 // cache holds stays the same and the replay's hits need only be sifted.
@@ -433,7 +482,7 @@ func (p *cachePlan) lifetimes(hits []bool, ad *cacheAdvice) {
 			if done[g] || kept[g] == 0 && step != steps[len(steps)-1] {
 				continue
 			}
-			if float64(stale[g]) > max(1, ttlStale*float64(kept[g])) {
+			if expected := ttlStale * float64(kept[g]); float64(stale[g]) > max(1, expected+2*math.Sqrt(expected)) {
 				done[g] = true
 				continue
 			}
@@ -505,7 +554,13 @@ func (p *cachePlan) replay(hits []bool, ad *cacheAdvice, cut int) error {
 	var seconds, saved float64
 	known := false
 	var bytes int64
+	var beside besideObserved
+	served := int64(0) // of beside.Requests
 	for i := cut; i < len(p.in.trace.Keys); i++ {
+		if o := p.in.observed[i]; o >= 0 {
+			beside.Requests++
+			beside.Hits += int64(o)
+		}
 		bytes += int64(p.in.trace.Sizes[i])
 		if s := p.in.seconds[i]; s >= 0 {
 			seconds += float64(s)
@@ -516,8 +571,13 @@ func (p *cachePlan) replay(hits []bool, ad *cacheAdvice, cut int) error {
 	for i, k := range t.Keys {
 		g := p.group[k]
 		r := &rows[g]
+		observed := p.in.observed[p.index[i]]
 		if i >= p.cut {
 			r.Requests++
+			if observed >= 0 {
+				r.Logged++
+				r.Observed += int64(observed)
+			}
 		}
 		if a := answers[i]; a == cache.Missed || a == cache.Refetched || p.ttl[g] == 0 {
 			fetched[k] = int32(i)
@@ -530,6 +590,9 @@ func (p *cachePlan) replay(hits []bool, ad *cacheAdvice, cut int) error {
 			continue
 		}
 		r.Hits++
+		if observed >= 0 {
+			served++
+		}
 		r.HitBytes += int64(t.Sizes[i])
 		if answers[i] == cache.Stale || p.version[i] != p.version[fetched[k]] {
 			r.Stale++
@@ -568,6 +631,11 @@ func (p *cachePlan) replay(hits []bool, ad *cacheAdvice, cut int) error {
 		v := float64(ad.HitBytes) / float64(bytes)
 		ad.ByteHitRatio = &v
 	}
+	if beside.Requests > 0 {
+		beside.HitRatio = float64(beside.Hits) / float64(beside.Requests)
+		beside.Simulated = float64(served) / float64(beside.Requests)
+		ad.Observed = &beside
+	}
 	if known {
 		ad.Seconds, ad.SecondsSaved = &seconds, &saved
 	}
@@ -588,9 +656,12 @@ func (ad *cacheAdvice) sizeText() string {
 // words says the advice in words.
 func (ad *cacheAdvice) words(in *cacheInput) {
 	say := func(format string, args ...any) { ad.Text = append(ad.Text, fmt.Sprintf(format, args...)) }
-	if len(ad.Templates) == 0 {
+	switch {
+	case len(ad.Templates) == 0:
 		say("Nothing here is both safe to cache and asked for often enough; the reasons are below.")
-	} else {
+	case ad.HitRatio < adviceWorth:
+		say("A cache hardly pays here: with the %s endpoints below, which are safe to keep, it would have answered %s of the last %s requests (%s).", count(int64(len(ad.Templates))), count(ad.Hits), count(ad.Requests), percent(ad.HitRatio))
+	default:
 		say("Cache %s of the endpoints in %s (%s of what their objects take%s).", count(int64(len(ad.Templates))), ad.sizeText(), percent(ad.Share),
 			map[bool]string{true: ", the knee of the curve", false: ""}[ad.Knee])
 		say("Replayed over the last %s requests, which the advice has not seen, %s answers %s of them (%s) and %s.", count(ad.Requests), ad.Policy, count(ad.Hits), percent(ad.HitRatio), byteText(float64(ad.HitBytes)))
@@ -599,9 +670,12 @@ func (ad *cacheAdvice) words(in *cacheInput) {
 		}
 		say("%s of the hits would have been stale; %s stored answers were too old and fetched again.", count(ad.Stale), count(ad.Refetched))
 	}
-	say("An unlimited cache would have answered %s with what is safe to keep for ever; LRU of this size %s.", percent(ad.Unlimited), percent(ad.LRUHitRatio))
-	if in.stats.Logged > 0 {
-		say("The log says that %s of %s requests were answered from a cache, the simulation has %s.", percent(in.stats.ObservedHitRatio()), count(in.stats.Logged), percent(ad.HitRatio))
+	if ad.Policy != "lru" && ad.HitRatio >= adviceWorth {
+		say("A cache that evicts by LRU, as NGINX does, answers %s with the same lifetimes.", percent(ad.LRUServed))
+	}
+	say("Without lifetimes LRU of this size would have answered %s, an unlimited cache %s.", percent(ad.LRUHitRatio), percent(ad.Unlimited))
+	if o := ad.Observed; o != nil {
+		say("The cache that was there answered %s of these requests (%s of the %s of which the log tells); this one would have answered %s of them.", count(o.Hits), percent(o.HitRatio), count(o.Requests), percent(o.Simulated))
 	}
 	if in.trace.Times == nil {
 		say("The requests have no times: there are no lifetimes.")
@@ -622,12 +696,23 @@ func (ad *cacheAdvice) print(w io.Writer) error {
 			if t.TTL != nil {
 				ttl = lifetimeText(int64(*t.TTL))
 			}
-			rows = append(rows, []string{cell(t.Template, 60), ttl, count(t.Requests), count(t.Keys), count(t.Hits), byteText(float64(t.HitBytes)), fmt.Sprintf("%.1f", t.Saved), count(t.Stale), percent(t.Changed), count(t.Writes)})
+			saved := "–"
+			if ad.Seconds != nil {
+				saved = fmt.Sprintf("%.1f", t.Saved)
+			}
+			observed := "–"
+			if t.Logged > 0 {
+				observed = count(t.Observed)
+			}
+			rows = append(rows, []string{cell(t.Template, 60), ttl, count(t.Requests), count(t.Keys), count(t.Hits), observed, byteText(float64(t.HitBytes)), saved, count(t.Stale), percent(t.Changed), count(t.Writes)})
 		}
-		if err := table(w, []string{"cache", ">keep for", ">requests", ">objects", ">hits", ">saved", ">saved s", ">stale", ">changed", ">writes"}, rows); err != nil {
+		if err := table(w, []string{"cache", ">keep for", ">requests", ">objects", ">hits", ">hits so far", ">bytes saved", ">seconds saved", ">stale", ">changed", ">writes"}, rows); err != nil {
 			return err
 		}
-		fmt.Fprintln(w, "keep for: the shortest time that keeps 95 % of the hits, or less where more than 1 % of them would be\nstale (written since, or a new size). changed: repeated requests whose answer had a size that the last\nfour variants had not.")
+		if more := len(ad.Templates) - adviceTargets; more > 0 {
+			fmt.Fprintf(w, "and %s more, see --json\n", count(int64(more)))
+		}
+		fmt.Fprintln(w, "keep for: the shortest time that keeps 95 % of the hits, or less where more than 1 % of them would be\nstale (written since, or a new size). changed: repeated requests whose answer had a size that the last\nfour variants had not. hits so far: of the cache that was there, of the same requests, where the log tells.")
 	}
 	if len(ad.Refused) > 0 {
 		fmt.Fprintln(w)

@@ -213,7 +213,7 @@ func TestReadmeCommands(t *testing.T) {
 // and that the README's snippet of apiml.yaml is valid.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "examples/README.md", "examples/cron/README.md", "examples/systemd/README.md"}
+	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "docs/cache.md", "examples/README.md", "examples/cron/README.md", "examples/systemd/README.md"}
 	pages, err := filepath.Glob(repo(t, "docs/commands/*.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ func snippetKinds() []string { return []string{"nginx", "varnish", "headers"} }
 // anybody can write to: one with anything but plain characters is left out.
 func snippet(kind string, ad *cacheAdvice) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# apiml advise cache: %s, %s of the requests held out.\n", ad.sizeText(), percent(ad.HitRatio))
+	fmt.Fprintf(&b, "# apiml advise cache: in %s, LRU with these lifetimes answers %s of the requests held out.\n", ad.sizeText(), percent(ad.LRUServed))
 	b.WriteString("# A log shows neither Set-Cookie nor Vary. Check that no answer below depends on the user.\n")
 	var safe []cacheableTarget
 	for _, t := range ad.Templates {
@@ -44,7 +44,7 @@ func snippet(kind string, ad *cacheAdvice) string {
     proxy_cache apiml;
     proxy_cache_key $scheme$host$request_uri;
     proxy_cache_methods GET HEAD;
-    proxy_cache_valid 200 206 %ds;
+    proxy_cache_valid 200 %ds;
     proxy_cache_bypass $http_authorization;
     proxy_no_cache $http_authorization;
     proxy_cache_lock on;
@@ -62,7 +62,7 @@ func snippet(kind string, ad *cacheAdvice) string {
 			fmt.Fprintf(&b, "    if (bereq.url ~ \"%s\") {\n        set beresp.ttl = %ds;\n    }\n", templateRegexp(t.Template, true), int64(*t.TTL))
 		}
 		b.WriteString("}\n\nsub vcl_deliver {\n    unset resp.http.x-host;\n    unset resp.http.x-path;\n}\n")
-		return "vcl 4.1;\n\n" + b.String()
+		return "vcl 4.1;\n\n# Your origin, unless a VCL that includes this one names it.\nbackend default {\n    .host = \"127.0.0.1\";\n    .port = \"8080\";\n}\n\n" + b.String()
 	case "headers":
 		b.WriteString("# What the origin should send: endpoint, header.\n")
 		for _, t := range safe {

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -15,14 +16,18 @@ import (
 type experts struct {
 	space
 	shadow  []policy
+	stocks  []*space  // theirs
 	weight  []float64 // sums to 1
 	mean    []float64 // sum of the weights over the epochs so far
 	log     []float64 // scratch of update
 	hits    []int64   // per shadow, in this epoch
+	won     uint16    // shadows that hit the request at hand
 	lead    int
 	voter   int // the expert that asks the others, −1 if there is none
 	vote    *vote
-	learner int // the expert that learns what objects are worth, −1 if there is none
+	learner int      // the expert that learns what objects are worth, −1 if there is none
+	value   *value   // the same
+	held    []uint16 // per key: the experts that hold it, but for these two; nil without a learner
 
 	l       lists  // of what is stored: rest and other
 	rest    int32  // what the leader holds too, newest first
@@ -38,6 +43,11 @@ type experts struct {
 	split           int64   // requests of this epoch on which the experts disagree
 	dispute         float64 // the same per epoch, decayed
 	behind          int64   // of this epoch: hits that the leader has and the real cache has not, less the reverse
+	begun           bool    // the first leader is chosen, by a prior or since the cache has been full
+	early, repeats  int64   // requests and hits until then
+	ordered         int64   // of repeats: after the same key as the last time
+	after           []int32 // until then, per key: the one requested after it last, +1
+	previous        int32   // key of the request before
 	toll            float64 // the same per epoch, decayed: what changes of the leader cost
 }
 
@@ -50,6 +60,7 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 		weight: slices.Clone(weight), log: make([]float64, len(weight)), mean: make([]float64, len(weight)),
 		hits:  make([]int64, len(weight)),
 		share: cfg.Share,
+		begun: slices.Min(weight) < slices.Max(weight),
 	}
 	var others []policy
 	for _, name := range cfg.Experts {
@@ -66,12 +77,25 @@ func newExperts(s space, n int, objects float64, weight []float64, cfg *Config) 
 		c.vote = newVote(newSpace(n, s.size != nil, s.capacity), n, others)
 		c.shadow[c.voter] = c.vote
 	}
+	for _, p := range c.shadow {
+		c.stocks = append(c.stocks, p.stock())
+	}
+	if c.learner >= 0 {
+		c.value = c.shadow[c.learner].(*value)
+		c.held = make([]uint16, n)
+		c.value.held = c.held
+		for i, s := range c.stocks {
+			if i != c.learner {
+				s.watched = true
+			}
+		}
+	}
 	c.epoch = max(minEpoch, int64(cfg.Epoch*objects))
 	c.left = c.epoch
 	c.rate, c.objects, c.memory = cfg.LearningRate, objects, memoryTurns*objects
 	c.lead = first(c.weight, c.voter)
 	c.score = make([]float64, len(weight))
-	c.shadow[c.lead].stock().watched = true
+	c.stocks[c.lead].watched = true
 	return c
 }
 
@@ -95,24 +119,60 @@ func best(w []float64) int {
 }
 
 func (c *experts) access(k int32, size int64) bool {
-	n := 0
-	led := false
+	c.ask(k, size)
+	hit := c.serve(k)
+	for _, s := range c.stocks {
+		s.out = s.out[:0]
+	}
+	return hit
+}
+
+// ask lets every shadow handle the request, and notes which of them hit.
+func (c *experts) ask(k int32, size int64) {
+	c.won = 0
+	var now uint16
 	for i, p := range c.shadow {
-		if i != c.voter && p.access(k, size) {
-			c.hits[i]++
-			n++
-			led = led || i == c.lead
+		if i == c.voter || i == c.learner {
+			continue
+		}
+		if p.access(k, size) {
+			c.won |= 1 << i
+		}
+		if c.held == nil {
+			continue
+		}
+		s := c.stocks[i]
+		for _, v := range s.out {
+			if v != k && !s.in[v] {
+				c.held[v] &^= 1 << i
+				c.value.o[v].until = 0
+			}
+		}
+		if s.in[k] {
+			now |= 1 << i
 		}
 	}
-	if c.voter >= 0 && c.vote.access(k, size) {
-		c.hits[c.voter]++
-		n++
-		led = led || c.lead == c.voter
+	if c.held != nil {
+		c.held[k] = now
 	}
-	if n > 0 && n < len(c.shadow) {
+	if c.learner >= 0 && c.shadow[c.learner].access(k, size) {
+		c.won |= 1 << c.learner
+	}
+	if c.voter >= 0 && c.vote.access(k, size) {
+		c.won |= 1 << c.voter
+	}
+}
+
+// serve handles the request as the leader did.
+func (c *experts) serve(k int32) bool {
+	for w := c.won; w != 0; w &= w - 1 {
+		c.hits[bits.TrailingZeros16(w)]++
+	}
+	if n := bits.OnesCount16(c.won); n > 0 && n < len(c.shadow) {
 		c.split++
 	}
-	lead := c.shadow[c.lead].stock()
+	led := c.won>>c.lead&1 != 0
+	lead := c.stocks[c.lead]
 	for _, v := range lead.out { // what the leader gave up is to go first
 		if c.in[v] && !c.strange[v] && !lead.in[v] {
 			c.l.remove(v)
@@ -120,11 +180,12 @@ func (c *experts) access(k int32, size int64) bool {
 			c.strange[v] = true
 		}
 	}
-	for _, p := range c.shadow {
-		s := p.stock()
-		s.out = s.out[:0]
-	}
 	hit := c.in[k]
+	if !c.begun {
+		c.begin(hit, lead.in[k], k)
+		lead = c.stocks[c.lead]
+		led = c.won>>c.lead&1 != 0
+	}
 	if led && !hit {
 		c.behind++
 	} else if hit && !led {
@@ -168,7 +229,7 @@ func (c *experts) shrink(to int64) {
 // may have been stored at another time, with another size.
 func (c *experts) resize(k int32) {
 	if c.size != nil {
-		size := c.shadow[c.lead].stock().size[k]
+		size := c.stocks[c.lead].size[k]
 		c.used += int64(size - c.size[k])
 		c.size[k] = size
 	}
@@ -232,13 +293,13 @@ func (c *experts) update() {
 
 // worth says whether an expert is so far ahead of the leader that a change pays:
 // by more than chance, by what changes have cost so far, and by what this one may
-// cost, a miss for everything stored that the other does not hold. (That is the
-// rule for metrical task systems, Borodin, Linial & Saks, Journal of the ACM 39,
-// 1992: move when staying has cost as much as moving.) The vote holds a part of
-// what everybody holds: going there costs less, and it need not be left for an
-// expert that it will follow anyway.
+// cost, a miss for a part of what is stored and the other does not hold. (That is
+// the rule for metrical task systems, Borodin, Linial & Saks, Journal of the ACM 39,
+// 1992: move when staying has cost as much as moving.) The vote holds a part of what
+// everybody holds: going there costs less, and it need not be left for an expert
+// that it will follow anyway.
 func (c *experts) worth(next int) bool {
-	lazy, cost := lazyShare, 1.0
+	lazy, cost := lazyShare, changeCost
 	switch c.voter {
 	case c.lead:
 		lazy = leaveVote
@@ -251,7 +312,7 @@ func (c *experts) worth(next int) bool {
 
 // foreign counts what is stored that an expert does not hold.
 func (c *experts) foreign(expert int) int {
-	in := c.shadow[expert].stock().in
+	in := c.stocks[expert].in
 	n := 0
 	for _, list := range [2]int32{c.other, c.rest} {
 		for v := c.l.back(list); v != list; v = c.l[v].prev {
@@ -265,10 +326,10 @@ func (c *experts) foreign(expert int) int {
 
 // follow changes the leader and sorts what is stored anew.
 func (c *experts) follow(next int) {
-	old := c.shadow[c.lead].stock()
-	old.watched = c.voter >= 0 && c.lead != c.voter
+	old := c.stocks[c.lead]
+	old.watched = c.held != nil || c.voter >= 0 && c.lead != c.voter
 	c.lead = next
-	lead := c.shadow[next].stock()
+	lead := c.stocks[next]
 	lead.watched = true
 	// From oldest to newest, first what was foreign before.
 	for _, list := range [2]int32{c.other, c.rest} {
@@ -308,20 +369,50 @@ func (c *experts) meanWeights() []float64 {
 	return normal(slices.Clone(c.mean))
 }
 
-// How far ahead of the leader another must be at least, as a share of the
-// objects, also of the vote; the share of what is foreign to the vote that going
-// there costs; the weight of a score in the vote, and the logarithm of what the
-// learner has there besides; and for how many requests hits are remembered at
-// least, as a multiple of the objects. Chosen by measurement on the traces of
-// TestRealFloor and three access logs.
+// Chosen by measurement on the traces and logs of make cache-table, one set of values
+// for all of them.
 const (
-	lazyShare   = 0.05
-	leaveVote   = 0.3
-	joinVote    = 0.3
-	voteRate    = 3
-	learnerVote = 2.0
-	memoryTurns = 20
+	lazyShare    = 0.05 // of the objects: how far another must be ahead of the leader at least
+	leaveVote    = 0.3  // the same if the vote leads
+	changeCost   = 0.5  // part of what is foreign to the next leader that going there may cost
+	joinVote     = 0.3  // the same if the vote is next
+	firstRepeats = 0.35 // share of repeats from which the vote leads first
+	firstOrdered = 0.6  // share of those in the order of before from which it does not
+	voteRate     = 3    // weight of a score in the vote
+	learnerVote  = 2.0  // logarithm of what the learner has there besides
+	memoryTurns  = 20   // how long hits are remembered at least: requests per object
 )
+
+// begin watches a cache without a prior until it is full for the first time. Hardly
+// anything was evicted until then, so that a change of the leader costs little, and
+// two things are known: what share of the requests were repeats, and of how many of
+// these the key before was the same as the last time. Where the first is small,
+// repeats are farther apart than the cache is large; where the second is large, they
+// come in the order of before. Both are so in loops and scans, and the first leader
+// stays; else popularity decides, and the vote leads.
+func (c *experts) begin(hit, stored bool, k int32) {
+	c.early++
+	if c.after == nil {
+		c.after = make([]int32, len(c.in))
+	}
+	old := c.after[c.previous]
+	c.after[c.previous], c.previous = k+1, k
+	if hit {
+		c.repeats++
+		if old == k+1 {
+			c.ordered++
+		}
+		return
+	}
+	if !stored || c.used+c.stocks[c.lead].of(k) <= c.capacity {
+		return
+	}
+	c.begun, c.after = true, nil
+	popular := float64(c.repeats) >= float64(firstRepeats*float64(c.early)) && float64(c.ordered) < float64(firstOrdered*float64(c.repeats))
+	if c.voter >= 0 && c.voter != c.lead && popular {
+		c.follow(c.voter)
+	}
+}
 
 // first is the leader at the start: the vote, if a prior is known and no expert
 // has several times its weight, else the first of the heaviest.

@@ -14,17 +14,18 @@ import (
 // The learned policy, "experts": Gramacy, Warmuth, Brandt & Ari, "Adaptive
 // Caching by Refetching", NIPS 2002, on exponential weights with a fixed share
 // (Herbster & Warmuth, "Tracking the Best Expert", Machine Learning 32, 1998).
-// Several policies run side by side as shadows without objects, textbook policies
+// Several policies run side by side as shadows without objects: textbook policies,
 // one that learns what objects are worth (value.go), and one that asks all others
-// (vote.go); each is an arm of a
-// bandit with full feedback, its reward the hits that it would have had. The best
-// leads, and the real cache takes over its decisions about admission and eviction
-// (experts.go).
+// (vote.go). Each is an arm of a bandit with full feedback, its reward the hits that
+// it would have had. The best leads, and the real cache takes over its decisions
+// about admission and eviction (experts.go).
 //
 // What Fit learns is the prior: the mean weight of every expert over the first
 // half of the trace, at several cache sizes. At the start the first of the
-// heaviest leads: without a prior LIRS, the best of the textbook where nothing is
-// known; with one the vote, unless another has several times its weight.
+// heaviest leads. With a prior that is the vote, unless another has several times its
+// weight; without one LIRS, the best of the textbook where nothing is known, and from
+// when the cache is full the vote, if many of the requests so far were repeats and
+// these did not come in the order of before (experts.begin).
 //
 // Cost: one replay of every expert, 15 to 50 ns per request for a textbook policy,
 // 1 to 2 µs for the learned one, and 15 to 80 bytes per distinct key and expert.

@@ -418,3 +418,51 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Without a prior the first leader stays where repeats are few or come in the order
+// of before, as in loops; where popularity decides, the vote leads from when the
+// cache is full.
+func TestFirstLeader(t *testing.T) {
+	loop, popular := &frame.Trace{N: 300}, &frame.Trace{N: 2000}
+	for i := range 3000 {
+		loop.Keys = append(loop.Keys, int32(i%300))
+	}
+	rng := rand.New(rand.NewPCG(3, 0))
+	for range 3000 {
+		popular.Keys = append(popular.Keys, int32(2000*math.Pow(rng.Float64(), 4)))
+	}
+	for _, c := range []struct {
+		name     string
+		trace    *frame.Trace
+		capacity int64
+		want     string
+	}{{"loop", loop, 100, "lirs"}, {"loop that fits", loop, 299, "lirs"}, {"popular", popular, 300, voteExpert}} {
+		m := mustNew(t, Default())
+		e := m.newCache(c.trace, c.capacity, m.prior[:len(m.config.Experts)]).(*experts)
+		for _, k := range c.trace.Keys {
+			if e.access(k, 1); e.begun {
+				break
+			}
+		}
+		if got := m.config.Experts[e.lead]; !e.begun || got != c.want {
+			t.Errorf("%s: %s leads, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// With or without a prior the learned policy has no more hits than Bélády.
+func TestLearnedBelady(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 0))
+	for round := range rounds(8, 3) {
+		tr := randomTrace(rng, 3000, 10+rng.IntN(300), false)
+		fitted := mustFit(t, tr, Default(), model.FitOptions{Seed: 1})
+		for _, capacity := range []int64{1, 2, 5, 20, 60, int64(tr.N) - 1} {
+			bound := hitCount(hitsOf(t, "belady", tr, capacity))
+			for _, m := range []*Learned{mustNew(t, Default()), fitted} {
+				if n := hitCount(m.Simulate(tr, capacity)); n > bound {
+					t.Fatalf("round %d, capacity %d: %d hits, Bélády %d", round, capacity, n, bound)
+				}
+			}
+		}
+	}
+}

@@ -19,53 +19,58 @@ import (
 // nearly the same, as they are to a cache. (That is the Monte-Carlo estimate of
 // the value of a state in reinforcement learning, its horizon set by what space
 // costs.) The trees are oblivious (one split per level), so that a prediction is
-// a few comparisons without branches. Every feature but the age of the last
-// request stands still between two requests for an object, so that a prediction
-// is kept until that age comes into its next bin. And the best few of the last
-// sample that were not evicted are candidates again.
+// a few comparisons without branches; each sees half of the columns and, of many
+// rows, a part. Between two requests for an object only the age of the last one and
+// the opinion of the others change, so that a prediction is kept until the age
+// comes into its next bin or one of the others evicts the object. The worst few of
+// the last candidates that were not evicted are candidates again.
 //
 // Features, besides the age of the last request: the three gaps before it, three
 // counters that decay over about half, 4 and 32 turns of the cache, the number of
-// requests and the time over which they came, the size, and of the neighbourhood:
-// how long ago the key was requested that stood before this one, what gap it had,
-// and how many of those before were first requests (a scan). All are binned to a
-// quarter of a power of two.
+// requests and the time over which they came, the size, of the neighbourhood what
+// gap the key had that stood before this one, and how many of those before were
+// first requests (a scan), and which of the other experts hold the object. What
+// counts is binned to a quarter of a power of two.
 //
 // Samples are drawn at random from the keys of the last requests, stored or not,
 // and from what is stored, and count for a fit only when their outcome is settled:
 // what is known before is biased to early returns.
 //
 // Cost: some candidates per miss, most with a kept prediction, and a fit of at
-// most valueRows rows after 1,000, 2,000, 4,000 … requests, at most valueEvery apart.
+// most valueRows rows after 1,000, 2,000, 4,000 … requests.
 const (
 	valueRows    = 16384 // samples that are kept
-	valueSample  = 48    // candidates drawn per eviction
+	valueSample  = 8     // candidates drawn per eviction
 	valuePool    = 8     // candidates kept from one eviction to the next
 	valueFirst   = 1000  // requests before the first fit
-	valueEvery   = 25000 // requests between two fits, at most
+	valueEvery   = 25000 // requests between two fits at most, or a sixteenth of the past
 	valueTrees   = 24
 	valueDepth   = 4
 	valueRate    = 0.2
-	valueColumns = 13
+	valueLambda  = 30 // rows that a leaf is pulled to zero by
+	valueColumns = 13 + maxExperts
+	valueShare   = 0.5 // of the columns that a tree may look at
 	valueBins    = 128
-	valueThin    = 500 // rows above which a tree sees every third only
+	valueThin    = 4000 // rows above which a tree sees a part only
 	edcs         = 3
 	valueSettled = 1.5 // horizons after which the outcome of a sample counts
+	neverBin     = 116 // bin of a gap that there was not
 )
 
-// object is what is known of a key.
+// object is what is known of a key: one line of the processor's cache.
 type object struct {
 	last, first int32 // requests at which it was asked for, from 1; 0 = never
-	gap         [3]int32
 	count       int32
+	pending     int32         // newest sample whose outcome is open, −1 = none
+	pos         int32         // in keys, −1 = not stored
+	drawn       int32         // eviction at which it was last a candidate
 	edc         [edcs]float32 // decayed counters
 	score       float32
-	until       int32 // request up to which score holds
-	pending     int32 // newest sample whose outcome is open, −1 = none
-	pos         int32 // in keys, −1 = not stored
-	size        int32
-	before      int32 // key of the request before the last one for this
-	near, novel uint8 // of that request: bin of its gap, and how many of those before it were first ones
+	from, until int32    // requests between which score holds, if there was no fit since from
+	gap         [3]uint8 // bins
+	size        uint8    // bin
+	near, novel uint8    // of the request before the last one for this: bin of its gap, and how many of those before it were first ones
+	_           [6]byte
 }
 
 type row struct {
@@ -87,6 +92,8 @@ type value struct {
 	pool   [valuePool]int32
 	pooled int
 	newest int32
+	fitted int32 // request of the last fit
+	draw   int32 // evictions so far
 
 	horizon       float64 // requests in which the cache turns over
 	turnover      float64
@@ -95,6 +102,7 @@ type value struct {
 	rng           *rand.Rand
 	halves        [edcs]float64
 	lastKey       int32
+	held          []uint16 // per key: the other experts that hold it; nil = there are none
 	novel         float64
 }
 
@@ -131,18 +139,23 @@ func binEnd(v int32) int32 {
 func (c *value) features(k int32, x *[valueColumns]uint8) {
 	o := &c.o[k]
 	x[0] = bin(c.now - o.last)
-	for i, g := range o.gap {
-		x[1+i] = bin(g)
-	}
+	copy(x[1:4], o.gap[:])
 	for i, e := range o.edc {
 		x[4+i] = bin(int32(e * 16))
 	}
 	x[7] = bin(o.count)
 	x[8] = bin(o.last - o.first)
-	x[9] = bin(o.size)
-	x[10] = 0
-	x[11] = o.near
-	x[12] = o.novel
+	x[9] = o.size
+	x[10] = o.near
+	x[11] = o.novel
+	x[12] = 0
+	if c.held != nil {
+		h := c.held[k]
+		x[12] = uint8(bits.OnesCount16(h))
+		for i := range maxExperts {
+			x[13+i] = uint8(h >> i & 1)
+		}
+	}
 }
 
 func (c *value) sample(k int32) {
@@ -177,9 +190,9 @@ func (c *value) access(k int32, size int64) bool {
 	d := c.now - o.last
 	if o.last == 0 {
 		o.first = c.now
-		o.gap = [3]int32{1 << 29, 1 << 29, 1 << 29}
+		o.gap = [3]uint8{neverBin, neverBin, neverBin}
 	} else {
-		o.gap[2], o.gap[1], o.gap[0] = o.gap[1], o.gap[0], d
+		o.gap[2], o.gap[1], o.gap[0] = o.gap[1], o.gap[0], bin(d)
 	}
 	for i := range o.edc {
 		o.edc[i] = 1 + float32(float64(o.edc[i])*math.Exp2(-float64(d)/c.halves[i]))
@@ -187,8 +200,8 @@ func (c *value) access(k int32, size int64) bool {
 	o.last = c.now
 	o.count++
 	o.until = 0
-	o.size = int32(size)
-	o.before, o.near, o.novel = c.lastKey, bin(c.o[c.lastKey].gap[0]), uint8(c.novel*64)
+	o.size = bin(int32(size))
+	o.near, o.novel = c.o[c.lastKey].gap[0], uint8(c.novel*64)
 	c.novel -= c.novel / 16
 	if o.count == 1 {
 		c.novel += 1.0 / 16
@@ -212,7 +225,7 @@ func (c *value) access(k int32, size int64) bool {
 	}
 	if c.now >= c.nextFit {
 		c.fit()
-		c.nextFit = c.now + min(c.now, valueEvery)
+		c.nextFit = c.now + min(c.now, max(valueEvery, c.now/16))
 	}
 	return hit
 }
@@ -233,9 +246,9 @@ func (c *value) miss(k int32, size int64) {
 
 func (c *value) worth(k int32) float32 {
 	o := &c.o[k]
-	if o.until < c.now {
+	if o.until < c.now || o.from < c.fitted {
 		age := c.now - o.last
-		o.until = o.last + binEnd(age)
+		o.from, o.until = c.now, o.last+binEnd(age)
 		if c.m.trees == nil {
 			o.score = -float32(age)
 			o.until = 0
@@ -252,20 +265,27 @@ func (c *value) worth(k int32) float32 {
 }
 
 func (c *value) evictOne() {
-	var key [valueSample + valuePool + 2]int32
-	var score [valueSample + valuePool + 2]float32
+	var key [valuePool + 1]int32 // the worst few, the worst first
+	var score [valuePool + 1]float32
 	n := 0
+	c.draw++
 	add := func(k int32) {
-		if c.o[k].pos < 0 {
+		o := &c.o[k]
+		if o.pos < 0 || o.drawn == c.draw {
 			return
 		}
-		for _, o := range key[:n] {
-			if o == k {
-				return
-			}
+		o.drawn = c.draw
+		w := c.worth(k)
+		i := n
+		if n <= valuePool {
+			n++
+		} else if i--; !c.less(w, k, score[i], key[i]) {
+			return
 		}
-		key[n], score[n] = k, c.worth(k)
-		n++
+		for ; i > 0 && c.less(w, k, score[i-1], key[i-1]); i-- {
+			key[i], score[i] = key[i-1], score[i-1]
+		}
+		key[i], score[i] = k, w
 	}
 	for _, k := range c.pool[:c.pooled] {
 		add(k)
@@ -282,18 +302,7 @@ func (c *value) evictOne() {
 			add(c.keys[c.rng.Uint64N(uint64(len(c.keys)))])
 		}
 	}
-	// The worst few, by selection.
-	m := min(n, valuePool+1)
-	for i := range m {
-		b := i
-		for j := i + 1; j < n; j++ {
-			if score[j] < score[b] || score[j] == score[b] && c.o[key[j]].last < c.o[key[b]].last {
-				b = j
-			}
-		}
-		key[i], key[b], score[i], score[b] = key[b], key[i], score[b], score[i]
-	}
-	c.pooled = copy(c.pool[:], key[1:m])
+	c.pooled = copy(c.pool[:], key[1:n])
 	v := key[0]
 	c.evict(v)
 	o := &c.o[v]
@@ -302,6 +311,12 @@ func (c *value) evictOne() {
 	c.o[last].pos = o.pos
 	c.keys = c.keys[:len(c.keys)-1]
 	o.pos = -1
+}
+
+// less says whether the first of two objects goes before the second: it is worth
+// less, or as much and was asked for before.
+func (c *value) less(a float32, k int32, b float32, l int32) bool {
+	return a < b || a == b && c.o[k].last < c.o[l].last
 }
 
 func (c *value) fit() {
@@ -325,10 +340,8 @@ func (c *value) fit() {
 	if len(x) < 200 {
 		return
 	}
-	c.m.fit(x, y)
-	for i := range c.o {
-		c.o[i].until = 0
-	}
+	c.m.fit(x, y, c.rng)
+	c.fitted = c.now
 }
 
 // ensemble is gradient boosting (Friedman 2001) of oblivious trees: all nodes of
@@ -361,7 +374,7 @@ func (m *ensemble) predict(x *[valueColumns]uint8) float32 {
 	return s
 }
 
-func (m *ensemble) fit(x [][valueColumns]uint8, y []float32) {
+func (m *ensemble) fit(x [][valueColumns]uint8, y []float32, rng *rand.Rand) {
 	m.trees = m.trees[:0]
 	sum := 0.0
 	for _, v := range y {
@@ -376,18 +389,28 @@ func (m *ensemble) fit(x [][valueColumns]uint8, y []float32) {
 	type cell struct{ g, n float32 }
 	hist := make([]cell, (1<<(valueDepth-1))*valueBins)
 	gain := make([]float64, valueBins)
-	const lambda = 10
-	stride := 1
-	if len(x) >= 3*valueThin {
-		stride = 3
+	const lambda = valueLambda
+	stride := max(1, len(x)/valueThin)
+	var bins [valueColumns]int // that a column has
+	for i := range x {
+		for col, v := range x[i] {
+			bins[col] = max(bins[col], int(v)+1)
+		}
 	}
 	for tree := range valueTrees {
 		var t oblivious
 		clear(leaf)
 		skip := tree % stride
+		var use [valueColumns]bool
+		for col := range use {
+			use[col] = rng.Float64() < valueShare
+		}
 		for d := range valueDepth {
 			best, bc, bb := -1.0, 0, 0
 			for col := range valueColumns {
+				if !use[col] || bins[col] < 2 {
+					continue
+				}
 				h := hist[:(1<<d)*valueBins]
 				clear(h)
 				for i := skip; i < len(x); i += stride {
@@ -397,7 +420,7 @@ func (m *ensemble) fit(x [][valueColumns]uint8, y []float32) {
 				}
 				clear(gain)
 				for l := range 1 << d {
-					hh := h[l*valueBins : (l+1)*valueBins]
+					hh := h[l*valueBins:][:bins[col]]
 					var G, N float64
 					for _, e := range hh {
 						G += float64(e.g)
@@ -406,14 +429,17 @@ func (m *ensemble) fit(x [][valueColumns]uint8, y []float32) {
 					if N == 0 {
 						continue
 					}
-					var g, n float64
+					var g, n, split float64
 					for b, e := range hh {
-						g += float64(e.g)
-						n += float64(e.n)
-						gain[b] += float64(g*g)/(n+lambda) + float64((G-g)*(G-g))/(N-n+lambda)
+						if e.n > 0 || b == 0 {
+							g += float64(e.g)
+							n += float64(e.n)
+							split = float64(g*g)/(n+lambda) + float64((G-g)*(G-g))/(N-n+lambda)
+						}
+						gain[b] += split
 					}
 				}
-				for b, v := range gain[:valueBins-1] {
+				for b, v := range gain[:bins[col]-1] {
 					if v > best+1e-9 {
 						best, bc, bb = v, col, b
 					}

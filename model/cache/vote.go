@@ -21,7 +21,7 @@ import (
 // weight by more than a tenth.
 type vote struct {
 	space
-	shadow []policy // of the others; they have handled the request before
+	shadow []*space // of the others; they have handled the request before
 	mask   []uint16 // per key: experts that hold it
 	l      lists    // per set of experts: what is stored, newest first
 	head   int32
@@ -34,9 +34,10 @@ type vote struct {
 
 func newVote(s space, n int, shadow []policy) *vote {
 	sets := 1 << len(shadow)
-	c := &vote{space: s, shadow: shadow, mask: make([]uint16, n), l: newLists(n, sets), head: int32(n), order: make([]uint16, sets),
+	c := &vote{space: s, mask: make([]uint16, n), l: newLists(n, sets), head: int32(n), order: make([]uint16, sets),
 		rank: make([]uint16, sets), some: make([]uint64, (sets+63)/64), sum: make([]float64, sets)}
 	for _, p := range shadow {
+		c.shadow = append(c.shadow, p.stock())
 		p.stock().watched = true
 	}
 	c.sort(make([]float64, len(shadow)))
@@ -96,8 +97,7 @@ func (c *vote) access(k int32, size int64) bool {
 		c.unlink(k)
 	}
 	var now uint16
-	for i, p := range c.shadow {
-		s := p.stock()
+	for i, s := range c.shadow {
 		for _, v := range s.out {
 			switch {
 			case v == k || s.in[v]:
