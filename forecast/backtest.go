@@ -93,30 +93,59 @@ func (e *errorSums) wape() float64 { return ratio(e.abs, e.sum) }
 // mase takes the denominator from naiveMAE.
 func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.points), mae) }
 
+// levels are the shares of misses for which bands are made, as adaptive conformal
+// inference moves them (Gibbs & Candès, "Adaptive conformal inference under
+// distribution shift", NeurIPS 2021): where more values than promised missed the
+// bands so far, the next ones are made for fewer.
+type levels struct{ miss80, miss95 float64 }
+
+const (
+	adaptRate  = 0.05
+	adaptAfter = 20 // calibration origins before the first step
+)
+
+func newLevels() levels { return levels{0.20, 0.05} }
+
+// adapt takes the shares of values that missed the bands of one forecast.
+func (l *levels) adapt(missed80, missed95 float64) {
+	l.miss80 = min(max(l.miss80+adaptRate*(0.20-missed80), 0.01), 0.5)
+	l.miss95 = min(max(l.miss95+adaptRate*(0.05-missed95), 0.001), 0.25)
+}
+
+// row is what score measures.
+type row struct {
+	Score
+	replay []Replay
+	points int    // observed test points
+	levels levels // behind the last forecast
+}
+
 // score measures one row of the backtest. at gives the forecast made at an
 // origin, and as it would have been made at an earlier origin by what is known
 // at the origin now. mae is the denominator of MASE. If ctx ends, the row means
 // nothing.
-func score(ctx context.Context, s frame.Series, p parts, name string, at func(origin, now int) []float64, floor, mae float64) (row Score, replay []Replay, points int) {
+func score(ctx context.Context, s frame.Series, p parts, name string, at func(origin, now int) []float64, floor, mae float64) row {
 	y := s.Values
 	var before, test errorSums
 	for _, o := range p.choiceOrigins {
 		before.add(y[o:o+p.h], at(o, p.test))
 	}
-	in80, in95 := 0, 0
+	out := row{levels: newLevels()}
+	total80, total95 := 0, 0
 	ready := 0
-	for _, o := range p.testOrigins {
-		if ctx.Err() != nil {
-			return row, nil, 0
-		}
+	forecast := func(o int, scored bool) {
 		for ready < len(p.bandOrigins) && p.bandOrigins[ready]+p.h <= o {
 			ready++
 		}
 		f := at(o, o)
-		test.add(y[o:o+p.h], f)
-		lo80, hi80, lo95, hi95 := calibrate(y, p.bandOrigins[:ready], p.h, func(b int) []float64 { return at(b, o) }).quantiles().apply(f, floor)
-		replay = append(replay, Replay{time.UnixMicro(s.Start + int64(o)*s.Step).UTC(), y[o : o+p.h], f, lo80, hi80, lo95, hi95})
+		q := calibrate(y, p.bandOrigins[:ready], p.h, func(b int) []float64 { return at(b, o) }).quantiles(out.levels)
+		lo80, hi80, lo95, hi95 := q.apply(f, floor)
+		seen, in80, in95 := 0, 0, 0
 		for i, v := range y[o : o+p.h] {
+			if math.IsNaN(v) {
+				continue
+			}
+			seen++
 			if v >= lo80[i] && v <= hi80[i] {
 				in80++
 			}
@@ -124,16 +153,41 @@ func score(ctx context.Context, s frame.Series, p parts, name string, at func(or
 				in95++
 			}
 		}
+		if scored {
+			test.add(y[o:o+p.h], f)
+			out.replay = append(out.replay, Replay{time.UnixMicro(s.Start + int64(o)*s.Step).UTC(), y[o : o+p.h], f, lo80, hi80, lo95, hi95})
+			total80 += in80
+			total95 += in95
+		}
+		if seen > 0 {
+			out.levels.adapt(1-float64(in80)/float64(seen), 1-float64(in95)/float64(seen))
+		}
+	}
+	// The levels begin to move before the test part, one horizon after the other.
+	next := 0
+	for i, o := range p.choiceOrigins {
+		if i >= adaptAfter && o >= next && p.bandOrigins[0]+p.h <= o && ctx.Err() == nil {
+			forecast(o, false)
+			next = o + p.h
+		}
+	}
+	ready = 0
+	for _, o := range p.testOrigins {
+		if ctx.Err() != nil {
+			return row{}
+		}
+		forecast(o, true)
 	}
 	n := float64(test.points)
-	row = Score{
+	out.points = test.points
+	out.Score = Score{
 		Model: name, WAPE: test.wape(), MASE: test.mase(mae), SMAPE: test.smape / n,
-		Coverage80: float64(in80) / n, Coverage95: float64(in95) / n, WAPEChoice: before.wape(),
+		Coverage80: float64(total80) / n, Coverage95: float64(total95) / n, WAPEChoice: before.wape(),
 	}
 	if test.points == 0 {
-		row.WAPE = math.NaN()
+		out.WAPE = math.NaN()
 	}
-	return row, replay, test.points
+	return out
 }
 
 // until is s up to step o.
@@ -173,7 +227,7 @@ func naiveMAE(y []float64, m int) float64 {
 // slower the farther, and a group needs enough residuals for its outer
 // quantiles.
 //
-// A residual is divided by scale(forecast), so that the night's small errors do
+// A residual is divided by spread(forecast), so that the night's small errors do
 // not narrow the band of the day.
 //
 // The forecasts of overlapping origins err together: a year of hours is a large
@@ -183,15 +237,57 @@ func naiveMAE(y []float64, m int) float64 {
 // distribution (and as weights fitted on the same errors need it).
 type bands struct {
 	groups           [][]float64
+	power            float64 // of spread
 	widen80, widen95 float64
 }
 
 func group(step int) int { return bits.Len(uint(step+1)) - 1 } // step from 0
 
+// spread is how far values lie around a forecast f, up to a factor: a power of
+// 1+f. The power 0.5 is that of a Poisson count, 0 that of a measurement, 1 that
+// of traffic whose ups and downs are shares of it.
+func spread(f, power float64) float64 {
+	switch power {
+	case 0:
+		return 1
+	case 0.5:
+		return scale(f)
+	}
+	return math.Pow(1+max(f, 0), power)
+}
+
+// spreadPowers are the powers to choose from, the default first; another one must
+// be likelier by spreadGain per value.
+var spreadPowers = [3]float64{0.5, 0, 1}
+
+const spreadGain = 0.01
+
 // scale is the spread that a count of mean f has if it is Poisson, plus one so
-// that it is never 0. Traffic is wilder than Poisson; the residuals say by how
-// much.
+// that it is never 0.
 func scale(f float64) float64 { return math.Sqrt(1 + max(f, 0)) }
+
+// choosePower takes the power under which errors with a Laplace distribution of
+// that spread are the likeliest.
+func choosePower(y []float64, origins []int, f [][]float64) float64 {
+	best, least := spreadPowers[0], math.Inf(1)
+	for _, power := range spreadPowers {
+		sum, logs, n := 0.0, 0.0, 0.0
+		for i, o := range origins {
+			for j, v := range f[i] {
+				if e := math.Abs(y[o+j] - v); !math.IsNaN(e) {
+					x := spread(v, power)
+					sum += e / x
+					logs += math.Log(x)
+					n++
+				}
+			}
+		}
+		if loss := math.Log(sum/n) + logs/n; loss < least-spreadGain {
+			best, least = power, loss
+		}
+	}
+	return best
+}
 
 // calibrate collects the residuals of the forecasts at the latest of origins.
 func calibrate(y []float64, origins []int, h int, at func(origin int) []float64) *bands {
@@ -205,12 +301,16 @@ func calibrate(y []float64, origins []int, h int, at func(origin int) []float64)
 	}
 	t := distuv.StudentsT{Sigma: 1, Nu: free}
 	b.widen80, b.widen95 = t.Quantile(0.9)/distuv.UnitNormal.Quantile(0.9), t.Quantile(0.975)/distuv.UnitNormal.Quantile(0.975)
-	for _, o := range origins {
-		f := at(o)
-		for i, v := range y[o : o+h] {
+	f := make([][]float64, len(origins))
+	for i, o := range origins {
+		f[i] = append(make([]float64, 0, h), at(o)...) // at may use its slice again
+	}
+	b.power = choosePower(y, origins, f)
+	for i, o := range origins {
+		for j, v := range y[o : o+h] {
 			if !math.IsNaN(v) {
-				g := group(i)
-				b.groups[g] = append(b.groups[g], (v-f[i])/scale(f[i]))
+				g := group(j)
+				b.groups[g] = append(b.groups[g], (v-f[i][j])/spread(f[i][j], b.power))
 			}
 		}
 	}
@@ -230,14 +330,19 @@ func (b *bands) smallest() int {
 }
 
 // quantiles are the residuals that bound the bands, per group of steps: 2.5,
-// 10, 90 and 97.5 %.
-type quantiles [][4]float64
+// 10, 90 and 97.5 % at the levels of newLevels.
+type quantiles struct {
+	power float64 // of spread
+	at    [][4]float64
+}
 
-func (b *bands) quantiles() quantiles {
-	out := make(quantiles, len(b.groups))
+func (b *bands) quantiles(l levels) quantiles {
+	out := quantiles{b.power, make([][4]float64, len(b.groups))}
 	for i, g := range b.groups {
-		// The forecast lies inside its band even if all residuals have one sign.
-		out[i] = [4]float64{b.widen95 * min(0, quantile(g, 0.025)), b.widen80 * min(0, quantile(g, 0.10)), b.widen80 * max(0, quantile(g, 0.90)), b.widen95 * max(0, quantile(g, 0.975))}
+		// The forecast lies inside its band even if all residuals have one sign,
+		// and the bands inside each other whatever the levels are.
+		lo80, hi80 := b.widen80*min(0, quantile(g, l.miss80/2)), b.widen80*max(0, quantile(g, 1-l.miss80/2))
+		out.at[i] = [4]float64{min(lo80, b.widen95*quantile(g, l.miss95/2)), lo80, hi80, max(hi80, b.widen95*quantile(g, 1-l.miss95/2))}
 	}
 	return out
 }
@@ -248,8 +353,8 @@ func (q quantiles) apply(f []float64, floor float64) (lo80, hi80, lo95, hi95 []f
 	buf := make([]float64, 4*len(f))
 	lo80, hi80, lo95, hi95 = buf[:len(f)], buf[len(f):2*len(f)], buf[2*len(f):3*len(f)], buf[3*len(f):]
 	for i, v := range f {
-		g := q[min(group(i), len(q)-1)]
-		s := scale(v)
+		g := q.at[min(group(i), len(q.at)-1)]
+		s := spread(v, q.power)
 		lo95[i] = max(floor, v+s*g[0])
 		lo80[i] = max(floor, v+s*g[1])
 		hi80[i] = max(floor, v+s*g[2])

@@ -112,42 +112,43 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if want == "auto" {
 		rows++
 	}
-	f.scores = make([]Score, rows)
-	replays := make([][]Replay, rows)
-	points := make([]int, rows)
+	rated := make([]row, rows)
 	err = model.Parallel(ctx, opt.Workers, rows, nil, func(_, i int) error {
 		name, at := "auto", b.auto()
 		if i < len(cands) {
 			name, at = cands[i].name, func(o, _ int) []float64 { return b.f[i][b.index(o)] }
 		}
-		f.scores[i], replays[i], points[i] = score(ctx, s, p, name, at, f.floor, mae)
+		rated[i] = score(ctx, s, p, name, at, f.floor, mae)
 		return context.Cause(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	f.test.Points = points[0]
+	for _, r := range rated {
+		f.scores = append(f.scores, r.Score)
+	}
+	f.test.Points = rated[0].points
 	f.test.ChosenOn = fmt.Sprintf("errors at %d origins before the test part", len(p.choiceOrigins))
 	if f.test.Points == 0 {
 		warnings = append(warnings, "the test part holds no observed point: the backtest is empty")
 	}
 	weights := make([]float64, len(cands))
+	best := -1 // row of what is asked for
 	if want == "auto" {
-		if weights = b.weigh(len(b.origins)); weights == nil {
+		if weights = b.weigh(len(b.origins), p.n); weights == nil {
 			weights = make([]float64, len(cands))
 			weights[0] = 1
 		}
-		f.replay = replays[len(cands)]
+		best = len(cands)
 	} else {
-		best := -1
 		for i, c := range cands {
 			if wanted(want, c) && (best < 0 || better(f.scores[i].WAPEChoice, f.scores[best].WAPEChoice)) {
 				best = i
 			}
 		}
 		weights[best] = 1
-		f.replay = replays[best]
 	}
+	f.replay = rated[best].replay
 	bands := calibrate(y, p.bandOrigins, h, func(o int) []float64 {
 		dst := make([]float64, h)
 		b.combine(dst, weights, b.index(o))
@@ -156,7 +157,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if n := bands.smallest(); n < 40 {
 		warnings = append(warnings, fmt.Sprintf("the intervals rest on as few as %d residuals per group of steps: take them as a rough guide", n))
 	}
-	f.bands = bands.quantiles()
+	f.bands = bands.quantiles(rated[best].levels)
 	f.warnings = warnings
 
 	mix := &combination{}

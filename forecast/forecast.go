@@ -149,7 +149,7 @@ func (s Score) MarshalJSON() ([]byte, error) {
 
 // Models lists the names that Options.Model takes.
 func Models() []string {
-	return append([]string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "lstm"}, localKinds()...)
+	return append([]string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "additive-log", "lstm"}, localKinds()...)
 }
 
 // Run forecasts s. It does not change s. The result depends on s and opt only.
