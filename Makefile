@@ -71,9 +71,10 @@ bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
 	$(GO) test -run '^$$' -bench ParseAndStore ./cmd/apiml
 
-bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, CPU seconds
+bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, R's prophet, CPU seconds
 	./docs/peers-ingest.sh $(BIN)
 	GO="$(GO)" ./examples/clusterbench/peers.sh
+	GO="$(GO)" ./docs/peers-forecast.sh
 
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
 	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml

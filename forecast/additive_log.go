@@ -25,6 +25,13 @@ func fitAdditiveLog(ctx context.Context, s frame.Series, cfg *Config) (*additive
 	m := &additiveLog{offset: offset}
 	c := *cfg
 	c.SeasonalityMode = "additive"
+	if c.Growth == "logistic" {
+		if c.Cap+offset <= 0 {
+			return nil, fmt.Errorf("model %q: it needs a cap above zero", "additive-log")
+		}
+		c.Floor = math.Log(max(c.Floor+offset, (c.Cap+offset)/1000))
+		c.Cap = math.Log(c.Cap + offset)
+	}
 	var err error
 	m.additive, err = fitAdditive(ctx, m.logs(s), &c)
 	return m, err

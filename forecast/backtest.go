@@ -236,6 +236,7 @@ func naiveMAE(y []float64, m int) float64 {
 // outer quantiles are widened as Student's t is wider than the normal
 // distribution (and as weights fitted on the same errors need it).
 type bands struct {
+	h                int
 	groups           [][]float64
 	power            float64 // of spread
 	widen80, widen95 float64
@@ -291,7 +292,7 @@ func choosePower(y []float64, origins []int, f [][]float64) float64 {
 
 // calibrate collects the residuals of the forecasts at the latest of origins.
 func calibrate(y []float64, origins []int, h int, at func(origin int) []float64) *bands {
-	b := &bands{groups: make([][]float64, bits.Len(uint(h)))}
+	b := &bands{h: h, groups: make([][]float64, bits.Len(uint(h)))}
 	for len(origins) > calibrationOrigins && origins[len(origins)-1]-origins[0] > calibrationHorizons*h {
 		origins = origins[1:]
 	}
@@ -332,12 +333,13 @@ func (b *bands) smallest() int {
 // quantiles are the residuals that bound the bands, per group of steps: 2.5,
 // 10, 90 and 97.5 % at the levels of newLevels.
 type quantiles struct {
+	h     int     // steps for which they were calibrated
 	power float64 // of spread
 	at    [][4]float64
 }
 
 func (b *bands) quantiles(l levels) quantiles {
-	out := quantiles{b.power, make([][4]float64, len(b.groups))}
+	out := quantiles{b.h, b.power, make([][4]float64, len(b.groups))}
 	for i, g := range b.groups {
 		// The forecast lies inside its band even if all residuals have one sign,
 		// and the bands inside each other whatever the levels are.
@@ -347,14 +349,18 @@ func (b *bands) quantiles(l levels) quantiles {
 	return out
 }
 
-// apply puts the bands around the forecast f, not below floor. Steps behind the
-// last group take its residuals.
+// apply puts the bands around the forecast f, not below floor. Behind the steps for
+// which they were calibrated they grow with the square root of the distance, as the
+// errors of a random walk do.
 func (q quantiles) apply(f []float64, floor float64) (lo80, hi80, lo95, hi95 []float64) {
 	buf := make([]float64, 4*len(f))
 	lo80, hi80, lo95, hi95 = buf[:len(f)], buf[len(f):2*len(f)], buf[2*len(f):3*len(f)], buf[3*len(f):]
 	for i, v := range f {
 		g := q.at[min(group(i), len(q.at)-1)]
 		s := spread(v, q.power)
+		if i >= q.h {
+			s *= math.Sqrt(float64(i+1) / float64(q.h))
+		}
 		lo95[i] = max(floor, v+s*g[0])
 		lo80[i] = max(floor, v+s*g[1])
 		hi80[i] = max(floor, v+s*g[2])

@@ -20,6 +20,7 @@ import (
 //	forecast.meta      I64  step (µs), 1 if forecasts stay above 0, test part: start (µs), points, origins
 //	forecast.chosen    U8   name of the model inside
 //	forecast.bands     F64  4 per group of steps: 2.5, 10, 90, 97.5 % residual
+//	forecast.calibrated I64 steps for which they hold; may be absent: the horizon
 //	forecast.spread    F64  power of the spread by which residuals are divided; may be absent: 0.5
 //	forecast.models    U8   names of the backtest's rows, by line
 //	forecast.backtest  F64  6 per row: WAPE, MASE, sMAPE, coverage of 80 and 95 %, WAPE of the choice
@@ -33,6 +34,9 @@ import (
 //	additive.theta     F64  k, m, bends, Fourier coefficients
 //	additive.events    I64  per effect of an event: how many days, then the days since 1970; may be absent
 //	additive.ar        F64  autoregression of the errors; may be absent
+//	additive.growth    F64  of logistic growth: floor and cap, as shares of the scale
+//	additive.time0 …   I64  per regressor: start, step (µs)
+//	additive.extra0 …  F64  its standardised values, NaN = missing
 //	additive.log       F64  of the model on logarithms: what is added before it
 //
 // of a classical model
@@ -76,6 +80,9 @@ func (f *Fitted) Encode(file *model.File) error {
 		rows = append(rows, s.WAPE, s.MASE, s.SMAPE, s.Coverage80, s.Coverage95, s.WAPEChoice)
 	}
 	file.PutF64("forecast.bands", bands)
+	if f.bands.h != f.cfg.Horizon {
+		file.PutI64("forecast.calibrated", []int64{int64(f.bands.h)})
+	}
 	file.PutF64("forecast.spread", []float64{f.bands.power})
 	file.PutU8("forecast.models", []byte(strings.Join(names, "\n")))
 	file.PutF64("forecast.backtest", rows)
@@ -110,6 +117,13 @@ func encodeModel(file *model.File, prefix string, p predictor) error {
 		}
 		if len(m.ar) > 0 {
 			file.PutF64(prefix+"additive.ar", m.ar)
+		}
+		if m.logistic {
+			file.PutF64(prefix+"additive.growth", []float64{m.low, m.high})
+		}
+		for i, r := range m.extra {
+			file.PutI64(fmt.Sprintf("%sadditive.time%d", prefix, i), []int64{r.start, r.step})
+			file.PutF64(fmt.Sprintf("%sadditive.extra%d", prefix, i), r.values)
 		}
 	case *additiveLog:
 		file.PutF64(prefix+"additive.log", []float64{m.offset})
@@ -225,8 +239,16 @@ func decode(file *model.File) (*Fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(bands) != 4*(group(f.cfg.Horizon-1)+1) {
-		return nil, fmt.Errorf("%d residuals of the bands for %d steps", len(bands), f.cfg.Horizon)
+	f.bands.h = f.cfg.Horizon
+	if file.Has("forecast.calibrated") {
+		v, err := integers(file, "forecast.calibrated", []int64{1}, []int64{int64(f.cfg.Horizon)})
+		if err != nil {
+			return nil, err
+		}
+		f.bands.h = int(v[0])
+	}
+	if len(bands) != 4*(group(f.bands.h-1)+1) {
+		return nil, fmt.Errorf("%d residuals of the bands for %d steps", len(bands), f.bands.h)
 	}
 	for q := range slices.Chunk(bands, 4) {
 		if !(-limit*10 <= q[0] && q[0] <= q[1] && q[1] <= 0 && 0 <= q[2] && q[2] <= q[3] && q[3] <= limit*10) {
@@ -442,6 +464,29 @@ func decodeAdditive(file *model.File, prefix string) (*additive, error) {
 			a.events = append(a.events, flat[1:1+n])
 			flat = flat[1+n:]
 		}
+	}
+	if file.Has(prefix + "additive.growth") {
+		v, err := numbers(file, prefix+"additive.growth", 2, limit)
+		if err != nil {
+			return nil, err
+		}
+		if a.logistic, a.low, a.high = true, v[0], v[1]; !(a.low < a.high) {
+			return nil, fmt.Errorf("array %q: %v", prefix+"additive.growth", v)
+		}
+	}
+	for i := 0; i < maxRegressors && file.Has(fmt.Sprintf("%sadditive.time%d", prefix, i)); i++ {
+		v, err := integers(file, fmt.Sprintf("%sadditive.time%d", prefix, i), []int64{-maxTime, 1}, []int64{maxTime, maxStep})
+		if err != nil {
+			return nil, err
+		}
+		values, err := file.F64(fmt.Sprintf("%sadditive.extra%d", prefix, i))
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) > limit }) || int64(len(values)) > maxTime/v[1] {
+			return nil, fmt.Errorf("array %q: values out of range", prefix+"additive.extra")
+		}
+		a.extra = append(a.extra, regressor{v[0], v[1], values})
 	}
 	a.theta, err = numbers(file, prefix+"additive.theta", 2+len(changes)+a.width(), maxTheta)
 	if err != nil {

@@ -76,6 +76,13 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if seen < MinPoints(h) {
 		return nil, &ShortError{Points: seen, Need: MinPoints(h), Horizon: h}
 	}
+	if 3*h > seen {
+		h = seen / 3
+		warnings = append(warnings, fmt.Sprintf("%d observed points are few for a horizon of %d steps: models are compared and intervals calibrated on forecasts of %d steps, behind which the intervals grow with the square root of the distance", seen, cfg.Horizon, h))
+	}
+	if err := cfg.covers(s.Step, s.Start, s.End()+int64(cfg.Horizon)*s.Step); err != nil {
+		return nil, err
+	}
 	p := cut(len(y), h)
 	cands, notes := rules(s.Step, p)
 	warnings = append(warnings, notes...)
@@ -230,8 +237,8 @@ func (f *Fitted) Schema() *frame.Schema { s := f.schema; return &s }
 func (f *Fitted) Chosen() string { return f.chosen }
 
 // Horizon is the number of steps for which it was chosen and its bands were
-// calibrated. It can forecast farther; the bands then stay as wide as at the
-// end.
+// calibrated. It can forecast farther; the bands then grow with the square root of
+// the distance.
 func (f *Fitted) Horizon() int { return f.cfg.Horizon }
 
 // Step is the step of the series that it continues, microseconds.
@@ -256,8 +263,30 @@ func (f *Fitted) Forecast(dst []float64, history frame.Series) error {
 	}
 	history.Start += int64(len(history.Values)-len(y)) * history.Step
 	history.Values = y
+	for _, r := range f.known() {
+		if end := history.End() + int64(len(dst))*history.Step; r.start+int64(len(r.values))*r.step < end {
+			return fmt.Errorf("forecast: a regressor has values up to %s, the forecast goes to %s", clock(r.start+int64(len(r.values))*r.step), clock(end))
+		}
+	}
 	f.model.predict(dst, history)
 	atLeast(dst, f.floor)
+	return nil
+}
+
+// known are the regressors that the model inside uses.
+func (f *Fitted) known() []regressor {
+	models := []predictor{f.model}
+	if c, ok := f.model.(*combination); ok {
+		models = c.models
+	}
+	for _, m := range models {
+		switch a := m.(type) {
+		case *additive:
+			return a.extra
+		case *additiveLog:
+			return a.extra
+		}
+	}
 	return nil
 }
 
@@ -269,6 +298,14 @@ func (f *Fitted) Bands(history frame.Series, steps int) (mean, lo80, hi80, lo95,
 	mean = make([]float64, steps)
 	if err := f.Forecast(mean, history); err != nil {
 		return nil, nil, nil, nil, nil, err
+	}
+	if a, ok := f.model.(*additive); ok && f.cfg.Intervals == "simulated" {
+		y, _ := clean(history.Values)
+		q := a.simulate(mean, frame.Series{Start: history.End() - int64(len(y))*history.Step, Step: history.Step, Values: y}, f.seed)
+		for _, edge := range q {
+			atLeast(edge, f.floor)
+		}
+		return mean, q[1], q[2], q[0], q[3], nil
 	}
 	lo80, hi80, lo95, hi95 = f.bands.apply(mean, f.floor)
 	return mean, lo80, hi80, lo95, hi95, nil

@@ -141,7 +141,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	var short *ShortError
-	if _, err := Run(s, Options{Horizon: 34}); !errors.As(err, &short) || short.Need != 102 || short.Points != 100 {
+	if _, err := Run(s, Options{Horizon: 101}); !errors.As(err, &short) || short.Need != 101 || short.Points != 100 {
 		t.Errorf("short: %v", err)
 	}
 	s.Step = 0

@@ -388,7 +388,7 @@ func (l *local) check() error {
 			return bad()
 		}
 	case "profile":
-		if n != 4 || len(l.m) == 0 || !within(1, 100, l.par[0], l.par[1]) || !within(1e-3, 100, l.par[2], l.par[3]) {
+		if n != 5 || len(l.m) == 0 || !within(1, 100, l.par[0], l.par[1]) || !within(0, 100, l.par[2]) || !within(1e-3, 100, l.par[3], l.par[4]) {
 			return bad()
 		}
 	case "trees":

@@ -12,15 +12,16 @@ import (
 // twice the traffic has the same shape.
 //
 // With m steps per period, the last periods are cut at the origin; the shape at
-// position j is the weighted median over them of value − mean of the period. A
+// position j is the weighted median over them of value − middle mean of the period. A
 // period of the weekday that is forecast weighs same times the others. What the
 // latest steps lie above that shape is averaged twice, with a short half-life and
 // with one of a period; the forecast goes from the first to the second with a
-// half-life of its own. One day of a match, a sale or an outage therefore changes
+// half-life of its own. Errors may be clipped at clip times their median size before
+// they are averaged. One day of a match, a sale or an outage therefore changes
 // neither shape nor level for long, and a lasting fall is followed within hours:
 // the two ways in which averages of squared errors fail on traffic.
 //
-// The number of periods, same and the half-lives are chosen on a grid by the
+// The number of periods, same, clip and the half-lives are chosen on a grid by the
 // absolute errors of forecasts from earlier origins. Positions are averaged in at
 // most profileBins bins. O(origins · grid · periods · bins).
 
@@ -30,14 +31,15 @@ const (
 )
 
 // profileGrid are the values to choose from: periods, weights of the same
-// weekday, half-lives as shares of a period.
+// weekday, clips (0 = none), half-lives as shares of a period.
 type profileGrid struct {
-	periods, same, fast, damp []float64
+	periods, same, clip, fast, damp []float64
 }
 
 var gridOfProfiles = profileGrid{
 	periods: []float64{4, 8, 15, 29},
 	same:    []float64{1, 4, 40},
+	clip:    []float64{0, 3},
 	fast:    []float64{1. / 24, 1. / 8, 1. / 2},
 	damp:    []float64{1. / 8, 1. / 2, 2, 32},
 }
@@ -55,7 +57,7 @@ func newShaper(z []float64, m, most int, weekly bool) *shaper {
 	s := &shaper{m: m, bin: max(1, m/profileBins), weekly: weekly, z: z}
 	for d := 0; d < most && (d+1)*m <= len(z); d++ {
 		block := z[len(z)-(d+1)*m : len(z)-d*m]
-		center := mean(block)
+		center := middle(block)
 		var bins []float64
 		for part := range slices.Chunk(block, s.bin) {
 			bins = append(bins, mean(part)-center)
@@ -63,6 +65,14 @@ func newShaper(z []float64, m, most int, weekly bool) *shaper {
 		s.blocks = append(s.blocks, bins)
 	}
 	return s
+}
+
+// middle is the mean of the middle half of v.
+func middle(v []float64) float64 {
+	sorted := slices.Clone(v)
+	slices.Sort(sorted)
+	n := len(sorted)
+	return mean(sorted[n/4 : n-n/4])
 }
 
 // shape writes the bins of the period that begins ahead periods after the
@@ -118,8 +128,8 @@ func (s *shaper) at(shape []float64, i int) float64 {
 }
 
 // levels are the recent errors of the shape, averaged with half-lives of fast
-// steps and of a period.
-func (s *shaper) levels(last []float64, fast []float64, dst []float64) (slow float64) {
+// periods and of one period.
+func (s *shaper) levels(last []float64, clip float64, fast []float64, dst []float64) (slow float64) {
 	n := len(s.z)
 	reach := min(3*s.m, n)
 	keepSlow := math.Exp2(-1 / float64(s.m))
@@ -128,6 +138,19 @@ func (s *shaper) levels(last []float64, fast []float64, dst []float64) (slow flo
 	for k := range reach { // k steps before the end
 		i := s.m - 1 - k%s.m
 		r[k] = s.z[n-1-k] - s.at(last, i)
+	}
+	if clip > 0 {
+		center := median(slices.Clone(r))
+		size := make([]float64, reach)
+		for k, v := range r {
+			size[k] = math.Abs(v - center)
+		}
+		room := clip * median(size)
+		for k, v := range r {
+			r[k] = min(max(v, center-room), center+room)
+		}
+	}
+	for k := range reach {
 		slow += float64(weight * r[k])
 		total += weight
 		weight *= keepSlow
@@ -178,9 +201,9 @@ func (l *local) fitProfile(ctx context.Context, z []float64, h int) error {
 	for i := range shapes {
 		shapes[i] = make([]float64, bins)
 	}
-	last, pairs, f := make([]float64, bins), make([][2]float64, 0, 64), make([]float64, h)
+	last, pairs, f, truth := make([]float64, bins), make([][2]float64, 0, 64), make([]float64, h), make([]float64, h)
 	fast := make([]float64, len(g.fast))
-	loss := make([]float64, len(g.periods)*len(same)*len(g.fast)*len(g.damp))
+	loss := make([]float64, len(g.periods)*len(same)*len(g.clip)*len(g.fast)*len(g.damp))
 	room := len(z) - h - 3*m
 	stride := max(1, min(h, room/profileOrigins))
 	for k := 0; k < profileOrigins; k++ {
@@ -192,21 +215,26 @@ func (l *local) fitProfile(ctx context.Context, z []float64, h int) error {
 			return context.Cause(ctx)
 		}
 		weight := math.Exp2(-float64(k) / (profileOrigins / 2))
+		for i := range truth {
+			truth[i] = l.back(z[o+i])
+		}
 		s := newShaper(z[:o], m, int(g.periods[len(g.periods)-1]), weekly)
 		at := 0
 		for _, periods := range g.periods {
 			for _, w := range same {
 				s.shapesAhead(shapes, last, int(periods), w, pairs)
-				slow := s.levels(last, g.fast, fast)
-				for q := range g.fast {
-					for _, damp := range g.damp {
-						s.forecast(f, shapes, fast[q], slow, damp)
-						sum := 0.0
-						for i, v := range f {
-							sum += math.Abs(l.back(z[o+i]) - l.back(v))
+				for _, clip := range g.clip {
+					slow := s.levels(last, clip, g.fast, fast)
+					for q := range g.fast {
+						for _, damp := range g.damp {
+							s.forecast(f, shapes, fast[q], slow, damp)
+							sum := 0.0
+							for i, v := range f {
+								sum += math.Abs(truth[i] - l.back(v))
+							}
+							loss[at] += weight * sum
+							at++
 						}
-						loss[at] += weight * sum
-						at++
 					}
 				}
 			}
@@ -218,9 +246,9 @@ func (l *local) fitProfile(ctx context.Context, z []float64, h int) error {
 			best = i
 		}
 	}
-	l.par = make([]float64, 4)
-	for i, values := range [][]float64{g.damp, g.fast, same, g.periods} {
-		l.par[3-i] = values[best%len(values)]
+	l.par = make([]float64, 5)
+	for i, values := range [][]float64{g.damp, g.fast, g.clip, same, g.periods} {
+		l.par[4-i] = values[best%len(values)]
 		best /= len(values)
 	}
 	return nil
@@ -257,6 +285,6 @@ func (l *local) predictProfile(dst, z []float64) {
 	last := make([]float64, len(s.blocks[0]))
 	s.shapesAhead(shapes, last, int(l.par[0]), l.par[1], nil)
 	fast := make([]float64, 1)
-	slow := s.levels(last, l.par[2:3], fast)
-	s.forecast(dst, shapes, fast[0], slow, l.par[3])
+	slow := s.levels(last, l.par[2], l.par[3:4], fast)
+	s.forecast(dst, shapes, fast[0], slow, l.par[4])
 }
