@@ -19,8 +19,8 @@ type Config struct {
 
 	// The additive model.
 	Growth                string      `json:"growth"`                  // trend: "linear", "flat" or "logistic", default "linear"
-	Cap                   float64     `json:"cap,omitempty"`           // logistic growth ends here, in units of the series; must lie above floor
-	Floor                 float64     `json:"floor,omitempty"`         // and begins here, default 0
+	Cap                   float64     `json:"cap"`                     // logistic growth ends here, in units of the series; must lie above floor
+	Floor                 float64     `json:"floor"`                   // and begins here, default 0
 	Changepoints          int         `json:"n_changepoints"`          // places where the trend may bend, 0 to 200, default 25
 	ChangepointRange      float64     `json:"changepoint_range"`       // they lie in the first part of the history, a share, default 0.8
 	ChangepointPriorScale float64     `json:"changepoint_prior_scale"` // Laplace scale of the bends: larger bends more, default 0.05
@@ -31,10 +31,10 @@ type Config struct {
 	DailySeasonality      int         `json:"daily_seasonality"`       // Fourier order, 0 = none, -1 = 4 from 2 days of data on; default -1
 	SeasonalitySearch     bool        `json:"seasonality_search"`      // automatic orders of week and day may be raised where BIC says so, default true; false = Prophet's
 	AROrder               int         `json:"ar_order"`                // autoregression of the errors: greatest order, 0 = none as in Prophet, default 24; AIC chooses
-	Events                []Event     `json:"events,omitempty"`        // holidays and the like, default none
+	Events                []Event     `json:"events"`                  // holidays and the like, default none
 	Regressors            []Regressor `json:"-"`                       // inputs whose values are known ahead; a fitted model keeps them
 	EventPriorScale       float64     `json:"event_prior_scale"`       // standard deviation of their effects and of those of regressors, as Prophet's holidays_prior_scale; default 10
-	Intervals             string      `json:"intervals,omitempty"`     // "conformal" or, for the additive model alone, "simulated" as Prophet's; default "conformal"
+	Intervals             string      `json:"intervals"`               // "conformal" or, for the additive model alone, "simulated" as Prophet's; default "conformal"
 
 	// The LSTM.
 	LSTMHidden       int     `json:"lstm_hidden"`        // units, 1 to 64, default 16
@@ -52,7 +52,7 @@ func Default() Config {
 		Model: "auto", Horizon: 30,
 		Growth: "linear", Changepoints: 25, ChangepointRange: 0.8, ChangepointPriorScale: 0.05,
 		SeasonalityMode: "additive", SeasonalityPriorScale: 10,
-		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1, SeasonalitySearch: true, AROrder: 24, EventPriorScale: 10,
+		YearlySeasonality: -1, WeeklySeasonality: -1, DailySeasonality: -1, SeasonalitySearch: true, AROrder: 24, EventPriorScale: 10, Intervals: "conformal",
 		LSTMHidden: 16, LSTMWindow: 32, LSTMEpochs: 40, LSTMPatience: 5, LSTMLearningRate: 0.01, LSTMClip: 1, LSTMMaxPoints: 10_080,
 	}
 }
@@ -180,7 +180,8 @@ const maxOrder = 50
 // maxAR bounds the order of an autoregression of errors.
 const maxAR = 99
 
-func (c *Config) check() error {
+// Check says what is wrong with c; nil if nothing.
+func (c *Config) Check() error {
 	between := func(v, lo, hi float64) bool { return v >= lo && v <= hi }
 	switch {
 	case c.Horizon < 1 || c.Horizon > MaxHorizon:

@@ -210,7 +210,7 @@ func decode(file *model.File) (*Fitted, error) {
 			return nil, fmt.Errorf("configuration: %w", err)
 		}
 	}
-	if err := f.cfg.check(); err != nil {
+	if err := f.cfg.Check(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	meta, err := integers(file, "forecast.meta", []int64{1, 0, -maxTime, 0, 0}, []int64{maxStep, 1, maxTime, maxTime, maxTime})

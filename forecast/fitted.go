@@ -52,7 +52,7 @@ func schemaOf(step int64) frame.Schema {
 //
 // Errors are those of Run, and that of ctx.
 func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) (*Fitted, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	want, err := canonical(cfg.Model)
