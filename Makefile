@@ -48,6 +48,7 @@ pretrained: build ## train the built-in models on generated traffic into score/b
 
 results: build ## cross-validated figures on the real data sets, printed
 	./docs/results.sh $(BIN)
+	GO="$(GO)" ./docs/results-forecast.sh $(BIN)
 
 coverage: build ## coverage of every log and format sample under APIML_DATASETS
 	./docs/coverage.sh $(BIN)

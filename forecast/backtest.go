@@ -38,13 +38,18 @@ type parts struct {
 	origins       []int // all of these, ascending
 }
 
-// cut needs n ≥ 3·h. An origin is the index of the first step that is
-// forecast; the history of an origin ends before it.
-func cut(n, h int) parts {
+// cut needs n ≥ 3·h, and n − least ≥ 3·h: models are compared from step least on. An
+// origin is the index of the first step that is forecast; the history of an origin
+// ends before it.
+func cut(n, h, least int) parts {
 	p := parts{n: n, h: h}
 	p.test = min(int(float64(n)*(1-testShare)), n-h)
 	width := max(n-p.test, h)
 	p.choice = max(p.test-width, h)
+	if p.choice < least {
+		p.choice = least
+		p.test = min(max(p.test, least+h, (least+n)/2), n-h)
+	}
 	for o := p.test; o+h <= n; o += h {
 		p.testOrigins = append(p.testOrigins, o)
 	}
@@ -62,6 +67,36 @@ func cut(n, h int) parts {
 	slices.Sort(p.origins)
 	p.origins = slices.Compact(p.origins)
 	return p
+}
+
+// leastYear is the shortest horizon, as a share of the year, to which a backtest is
+// cut down for the sake of the year; longYear the share from which on a horizon is
+// long enough for that.
+const (
+	leastYear = 1. / 48
+	longYear  = 1. / 6
+)
+
+// yearFirst is the step from which on models are compared so that all of them know
+// the year, and the horizon for which that leaves room: for a forecast of months, a
+// history of two or three years does not say who is good at it if it is cut before
+// the season can be seen. It is 0 and h where the series has no year, or ends too
+// soon behind the second one, or the horizon is short.
+func yearFirst(step int64, n, h int) (least, horizon int) {
+	m := periodsOf(step, n)
+	if len(m) == 0 || int64(m[len(m)-1])*step < 300*day {
+		return 0, h
+	}
+	year := float64(m[len(m)-1])
+	if float64(h) < longYear*year {
+		return 0, h
+	}
+	least = 2 * m[len(m)-1]
+	horizon = min(h, (n-least)/3)
+	if float64(horizon) < leastYear*year {
+		return 0, h
+	}
+	return least, horizon
 }
 
 // errorSums collects the errors of forecasts over observed points.

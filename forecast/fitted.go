@@ -76,14 +76,14 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if seen < MinPoints(h) {
 		return nil, &ShortError{Points: seen, Need: MinPoints(h), Horizon: h}
 	}
-	if 3*h > seen {
-		h = seen / 3
+	least, h := yearFirst(s.Step, len(y), min(h, seen/3))
+	if h < cfg.Horizon {
 		warnings = append(warnings, fmt.Sprintf("%d observed points are few for a horizon of %d steps: models are compared and intervals calibrated on forecasts of %d steps, behind which the intervals grow with the square root of the distance", seen, cfg.Horizon, h))
 	}
 	if err := cfg.covers(s.Step, s.Start, s.End()+int64(cfg.Horizon)*s.Step); err != nil {
 		return nil, err
 	}
-	p := cut(len(y), h)
+	p := cut(len(y), h, least)
 	cands, notes := rules(s.Step, p)
 	warnings = append(warnings, notes...)
 
