@@ -90,6 +90,7 @@ func hourly(s frame.Series) frame.Series {
 // the same definitions must give the same figures.
 func TestRealBars(t *testing.T) {
 	minutes := readSeries(t, "worldcup98_per_minute_requests_bytes.csv.gz")
+	in80, in95, points := 0.0, 0.0, 0.0
 	for _, c := range []struct {
 		s       frame.Series
 		horizon int
@@ -110,6 +111,9 @@ func TestRealBars(t *testing.T) {
 		got := map[string]float64{}
 		for _, b := range r.Backtest {
 			got[b.Model] = b.WAPE
+			if n := float64(r.Test.Points); b.Model == "auto" {
+				in80, in95, points = in80+n*b.Coverage80, in95+n*b.Coverage95, points+n
+			}
 			t.Logf("  %-14s wape %.4f mase %.3f smape %.2f coverage %.3f %.3f choice %.4f", b.Model, b.WAPE, b.MASE, b.SMAPE, b.Coverage80, b.Coverage95, b.WAPEChoice)
 		}
 		for name, want := range c.want {
@@ -126,6 +130,11 @@ func TestRealBars(t *testing.T) {
 				t.Errorf("%s: WAPE of %s is %.4f, the bar is %.3f", set, model, got[model], bar)
 			}
 		}
+	}
+	in80, in95 = in80/points, in95/points
+	t.Logf("pooled, %.0f points: auto covers %.3f %.3f", points, in80, in95)
+	if math.Abs(in80-.80) > .03 || math.Abs(in95-.95) > .03 {
+		t.Errorf("coverage of auto over all sets: %.3f and %.3f", in80, in95)
 	}
 }
 
