@@ -48,6 +48,7 @@ pretrained: build ## train the built-in models on generated traffic into score/b
 
 results: build ## cross-validated figures on the real data sets, printed
 	./docs/results.sh $(BIN)
+	GO="$(GO)" ./docs/results-forecast.sh $(BIN)
 
 coverage: build ## coverage of every log and format sample under APIML_DATASETS
 	./docs/coverage.sh $(BIN)
@@ -74,10 +75,11 @@ bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
 	$(GO) test -run '^$$' -bench 'ParseAndStore|ScoreFile' ./cmd/apiml
 
-bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, CPU seconds
+bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, R's prophet, CPU seconds
 	./docs/peers-ingest.sh $(BIN)
 	./docs/peers-score.sh $(BIN)
 	GO="$(GO)" ./examples/clusterbench/peers.sh
+	GO="$(GO)" ./docs/peers-forecast.sh
 
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
 	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml

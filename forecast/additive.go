@@ -16,7 +16,8 @@ import (
 //
 //	y(t)/scale = g(t) + s(t) + noise,   g(t) = k·t + m + Σ δj·max(0, t−cj)
 //
-// or g(t)·(1 + s(t)) in multiplicative mode. t runs from 0 to 1 over the
+// or g(t)·(1 + s(t)) in multiplicative mode. With logistic growth g(t) is
+// floor + (cap − floor)/(1 + exp(−(k·t + m + Σ δj·max(0, t−cj)))). t runs from 0 to 1 over the
 // history, scale is the largest |y|. s sums Fourier series of a day, a week and
 // a year; cj are the changepoints, evenly spaced over the first
 // changepoint_range of the observed points. Priors: k, m ~ N(0, 5), δ ~
@@ -29,7 +30,7 @@ import (
 // for K Fourier columns; the trend's part of it follows from sums per segment.
 // An iteration then costs O(p²) whatever n is. The variables are scaled by the
 // Cholesky factor of the Hessian, without which L-BFGS crawls: trend columns
-// are nearly collinear. Multiplicative mode iterates over the data, scaled by
+// are nearly collinear. Multiplicative mode and logistic growth iterate over the data, scaled by
 // the Gauss-Newton Hessian.
 //
 // Deviations. The Laplace prior has a kink at 0: |δ| is replaced by
@@ -43,9 +44,11 @@ import (
 // 3 cannot draw a working day. With ar_order the errors of the latest steps
 // continue by an autoregression (Burg, order by AIC), as in NeuralProphet
 // (Triebe et al. 2021): the forecast begins where the series is. More than maxRows
-// points are averaged in groups of equal length first. No logistic growth, no
-// extra regressors, and the bands are conformal (backtest.go), not Prophet's simulation
-// of future changepoints.
+// points are averaged in groups of equal length first. In logistic growth m is the
+// logit at t = 0, where Prophet's m is the time at which the trend is halfway; the
+// trends are the same, the prior of m differs. Cap and floor are constants. The
+// bands are conformal (backtest.go); Prophet's simulation of future changepoints
+// (simulate.go) is a choice.
 
 // maxRows is the number of points on which the model is fitted at most: a
 // month of minutes. Longer histories are thinned, not cut, so that they still
@@ -68,13 +71,16 @@ type additive struct {
 	orders         [3]int    // Fourier orders: year, week, day
 	multiplicative bool      //
 	changes        []float64 // changepoints, ascending, in [0, 1]
+	logistic       bool      // growth between low and high, as shares of the scale
+	low, high      float64   //
 	events         [][]int64 // days since 1970 per effect of an event
-	theta          []float64 // k, m, one bend per changepoint, Fourier coefficients (sin, cos per harmonic), effects of events
+	extra          []regressor
+	theta          []float64 // k, m, one bend per changepoint, Fourier coefficients (sin, cos per harmonic), effects of events, of regressors
 	sigma          float64   // noise, as a share of the scale
 	ar             []float64 // autoregression of the errors, the latest first
 }
 
-// trend is g(t).
+// trend is g(t); with logistic growth its logit.
 func (a *additive) trend(t float64) float64 {
 	g := float64(a.theta[0]*t) + a.theta[1]
 	for j, c := range a.changes {
@@ -86,10 +92,36 @@ func (a *additive) trend(t float64) float64 {
 	return g
 }
 
+// level is g of what trend returns, and its derivative.
+func (a *additive) level(trend float64) (g, slope float64) {
+	if !a.logistic {
+		return trend, 1
+	}
+	p := 1 / (1 + math.Exp(-min(max(trend, -50), 50)))
+	width := a.high - a.low
+	return a.low + float64(width*p), width * p * (1 - p)
+}
+
+// regressor is a standardised input whose values are known ahead.
+type regressor struct {
+	start, step int64 // microseconds
+	values      []float64
+}
+
+// at is the value for the step that us lies in; 0, the mean, outside of what is
+// known and where it is missing.
+func (r *regressor) at(us float64) float64 {
+	k := math.Floor((us - float64(r.start)) / float64(r.step))
+	if k < 0 || k >= float64(len(r.values)) || math.IsNaN(r.values[int(k)]) {
+		return 0
+	}
+	return r.values[int(k)]
+}
+
 // at is the forecast for the step that begins at us; x is scratch for the
 // Fourier columns.
 func (a *additive) at(us float64, x []float64) float64 {
-	g := a.trend((us - a.start) / a.span)
+	g, _ := a.level(a.trend((us - a.start) / a.span))
 	a.inputs(x, us)
 	s := 0.0
 	for i, b := range a.theta[2+len(a.changes):] {
@@ -102,19 +134,23 @@ func (a *additive) at(us float64, x []float64) float64 {
 }
 
 // width is the number of columns beside the trend.
-func (a *additive) width() int { return columns(a.orders) + len(a.events) }
+func (a *additive) width() int { return columns(a.orders) + len(a.events) + len(a.extra) }
 
 // inputs writes the columns of the step that begins at us to x.
 func (a *additive) inputs(x []float64, us float64) {
 	fourier(x, us, a.orders)
+	for i := range a.extra {
+		x[len(x)-len(a.extra)+i] = a.extra[i].at(us)
+	}
 	if len(a.events) == 0 {
 		return
 	}
+	first := columns(a.orders)
 	today := int64(math.Floor(us / day))
 	for i, days := range a.events {
-		x[len(x)-len(a.events)+i] = 0
+		x[first+i] = 0
 		if _, found := slices.BinarySearch(days, today); found {
-			x[len(x)-len(a.events)+i] = 1
+			x[first+i] = 1
 		}
 	}
 }
@@ -365,11 +401,15 @@ func fitAdditive(ctx context.Context, s frame.Series, cfg *Config) (*additive, e
 		a.scale = max(a.scale, math.Abs(v))
 	}
 	a.events, _ = cfg.eventDays() // checked before
+	a.extra = cfg.standardised(s.Start, s.End())
+	if a.logistic = cfg.Growth == "logistic"; a.logistic {
+		a.low, a.high = cfg.Floor/a.scale, cfg.Cap/a.scale
+	}
 	if cfg.SeasonalitySearch {
 		a.orders = cfg.searchOrders(s, a.orders)
 	}
 	if minimum(y) == maximum(y) { // nothing to fit; the priors would only bend it
-		a.orders, a.events, a.theta = [3]int{}, nil, []float64{0, 1}
+		a.orders, a.events, a.extra, a.logistic, a.theta = [3]int{}, nil, nil, false, []float64{0, 1}
 		if y[0] < 0 {
 			a.theta[1] = -1
 		}
@@ -386,7 +426,7 @@ func fitAdditive(ctx context.Context, s frame.Series, cfg *Config) (*additive, e
 		us[i] = (us[i] - a.start) / a.span
 		y[i] /= a.scale
 	}
-	if cfg.Growth == "linear" {
+	if cfg.Growth != "flat" {
 		// As Prophet places them: by the index of observed points.
 		hist := int(math.Floor(float64(n) * cfg.ChangepointRange))
 		count := min(cfg.Changepoints, hist-1)
@@ -438,7 +478,7 @@ func (p *posterior) maximise(ctx context.Context) error {
 	p.tau[0], p.tau[1] = 1./25, 1./25
 	for j := 2 + len(a.changes); j < dim; j++ {
 		p.tau[j] = 1 / float64(p.cfg.SeasonalityPriorScale*p.cfg.SeasonalityPriorScale)
-		if j >= dim-len(a.events) {
+		if j >= dim-len(a.events)-len(a.extra) {
 			p.tau[j] = 1 / float64(p.cfg.EventPriorScale*p.cfg.EventPriorScale)
 		}
 	}
@@ -449,6 +489,10 @@ func (p *posterior) maximise(ctx context.Context) error {
 	p.gram, p.xy, p.yy = p.statistics()
 	m := mean(r.y)
 	a.theta[1] = m
+	if a.logistic {
+		share := min(max((m-a.low)/(a.high-a.low), 0.01), 0.99)
+		a.theta[1] = math.Log(share / (1 - share))
+	}
 	variance := 0.0
 	for _, v := range r.y {
 		variance += float64((v - m) * (v - m))
@@ -462,7 +506,7 @@ func (p *posterior) maximise(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		if a.multiplicative {
+		if a.nonlinear() {
 			p.gram, _, _ = p.statistics() // Gauss-Newton at the present estimate
 		}
 		chol := p.hessian()
@@ -506,7 +550,7 @@ func (p *posterior) maximise(ctx context.Context) error {
 func (p *posterior) value(theta []float64, logSigma float64, grad []float64) (f, dlog float64) {
 	n := float64(len(p.r.y))
 	var sse float64 // grad = ½·∂sse/∂θ
-	if p.a.multiplicative {
+	if p.a.nonlinear() {
 		sse = p.residual(theta, grad)
 	} else {
 		dim := len(theta)
@@ -541,7 +585,10 @@ func (p *posterior) value(theta []float64, logSigma float64, grad []float64) (f,
 	return f, dlog
 }
 
-// residual is the sum of squares in multiplicative mode and half its gradient.
+// nonlinear says that the forecast is no linear function of theta.
+func (a *additive) nonlinear() bool { return a.multiplicative || a.logistic }
+
+// residual is the sum of squares of a nonlinear model and half its gradient.
 func (p *posterior) residual(theta, grad []float64) (sse float64) {
 	a, r := p.a, p.r
 	changes := len(a.changes)
@@ -561,10 +608,17 @@ func (p *posterior) residual(theta, grad []float64) (sse float64) {
 		for j, v := range x {
 			s += float64(v * beta[j])
 		}
-		g := float64(slope*t) + offset
-		e := float64(g*s) - r.y[i]
-		sse += float64(e * e)
-		es, eg := e*s, e*g
+		g, dg := a.level(float64(slope*t) + offset)
+		var es, eg float64 // error times the derivative by trend and season
+		if a.multiplicative {
+			e := float64(g*s) - r.y[i]
+			sse += float64(e * e)
+			es, eg = e*s*dg, e*g
+		} else {
+			e := g + (s - 1) - r.y[i]
+			sse += float64(e * e)
+			es, eg = e*dg, e
+		}
 		p.s0[seg] += es
 		p.s1[seg] += float64(es * t)
 		for j, v := range x {
@@ -600,12 +654,16 @@ func (p *posterior) statistics() (gram, xy []float64, yy float64) {
 	for i, t := range r.t {
 		x := r.x[i*k : (i+1)*k]
 		w := 1.0 // of the trend columns
+		if a.logistic && !a.multiplicative {
+			_, w = a.level(a.trend(t))
+		}
 		if a.multiplicative {
-			g := a.trend(t)
+			g, dg := a.level(a.trend(t))
 			for j, v := range x {
 				w += float64(v * a.theta[first+j])
 				scaled[j] = v * g
 			}
+			w *= dg
 			x = scaled
 		}
 		q := int(r.seg[i])

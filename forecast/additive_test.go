@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,9 @@ func randomPosterior(t *testing.T, mode string) *posterior {
 	rng := rand.New(rand.NewPCG(5, 5))
 	cfg := Default()
 	cfg.Changepoints, cfg.SeasonalityMode = 6, mode
+	if rest, ok := strings.CutPrefix(mode, "logistic "); ok {
+		cfg.SeasonalityMode, cfg.Growth, cfg.Cap, cfg.Floor = rest, "logistic", 120, 10
+	}
 	s := series(60*minute, 24*16, func(i int) float64 {
 		if i%37 == 5 {
 			return math.NaN()
@@ -59,7 +63,7 @@ func randomPosterior(t *testing.T, mode string) *posterior {
 // The gradient of the log-posterior against central differences, every
 // parameter, in both modes.
 func TestAdditiveGradient(t *testing.T) {
-	for _, mode := range []string{"additive", "multiplicative"} {
+	for _, mode := range []string{"additive", "multiplicative", "logistic additive", "logistic multiplicative"} {
 		p := randomPosterior(t, mode)
 		theta, dim := p.a.theta, len(p.a.theta)
 		grad, scratch := make([]float64, dim), make([]float64, dim)
@@ -97,18 +101,21 @@ func TestAdditiveGradient(t *testing.T) {
 // The sums per segment are the Gram matrix of the columns themselves, weighted
 // as the Jacobian is.
 func TestStatistics(t *testing.T) {
-	for _, mode := range []string{"additive", "multiplicative"} {
+	for _, mode := range []string{"additive", "multiplicative", "logistic additive", "logistic multiplicative"} {
 		p := randomPosterior(t, mode)
 		dim := len(p.a.theta)
 		gram, xy := make([]float64, dim*dim), make([]float64, dim)
 		for i, at := range p.r.t {
 			x := p.r.x[i*p.r.k : (i+1)*p.r.k]
-			w, g := 1.0, 1.0
+			g, w := p.a.level(p.a.trend(at))
 			if p.a.multiplicative {
-				g = p.a.trend(at)
+				s := 1.0
 				for j, v := range x {
-					w += v * p.a.theta[2+len(p.a.changes)+j]
+					s += v * p.a.theta[2+len(p.a.changes)+j]
 				}
+				w *= s
+			} else {
+				g = 1
 			}
 			row := []float64{w * at, w}
 			for _, c := range p.a.changes {
@@ -278,7 +285,7 @@ func TestAdditiveOdd(t *testing.T) {
 		"step":      func(i int) float64 { return map[bool]float64{true: 5}[i > 150] },
 		"line":      func(i int) float64 { return float64(i) },
 	} {
-		for _, mode := range []string{"additive", "multiplicative"} {
+		for _, mode := range []string{"additive", "multiplicative", "logistic additive", "logistic multiplicative"} {
 			for _, growth := range []string{"linear", "flat"} {
 				cfg := Default()
 				cfg.SeasonalityMode, cfg.Growth, cfg.DailySeasonality, cfg.WeeklySeasonality = mode, growth, 4, 3

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"apiml/model"
+	"apiml/model/boost"
 )
 
 // The arrays of a Traffic Forecaster in a file:
@@ -18,6 +20,8 @@ import (
 //	forecast.meta      I64  step (µs), 1 if forecasts stay above 0, test part: start (µs), points, origins
 //	forecast.chosen    U8   name of the model inside
 //	forecast.bands     F64  4 per group of steps: 2.5, 10, 90, 97.5 % residual
+//	forecast.calibrated I64 steps for which they hold; may be absent: the horizon
+//	forecast.spread    F64  power of the spread by which residuals are divided; may be absent: 0.5
 //	forecast.models    U8   names of the backtest's rows, by line
 //	forecast.backtest  F64  6 per row: WAPE, MASE, sMAPE, coverage of 80 and 95 %, WAPE of the choice
 //	forecast.notes     U8   what the models were compared on, then warnings, by line
@@ -30,6 +34,10 @@ import (
 //	additive.theta     F64  k, m, bends, Fourier coefficients
 //	additive.events    I64  per effect of an event: how many days, then the days since 1970; may be absent
 //	additive.ar        F64  autoregression of the errors; may be absent
+//	additive.growth    F64  of logistic growth: floor and cap, as shares of the scale
+//	additive.time0 …   I64  per regressor: start, step (µs)
+//	additive.extra0 …  F64  its standardised values, NaN = missing
+//	additive.log       F64  of the model on logarithms: what is added before it
 //
 // of a classical model
 //
@@ -37,6 +45,7 @@ import (
 //	local.meta         I64  1 if it works on logarithms, steps that it forecasts at once, periods
 //	local.par          F64  offset of the logarithm, then the parameters (local.go)
 //	local.profile      F64  the profiles, one after the other
+//	local.trees        U8   of the trees: a file of package boost
 //
 // A combination has
 //
@@ -45,7 +54,7 @@ import (
 //
 // and the arrays of each model with "part0.", "part1.", … before the name.
 //
-// Of the LSTM
+// Of the LSTM, whose networks but the first have "net1.", "net2.", … before the name
 //
 //	lstm.meta          I64  units, ahead, Fourier orders of the input (week, day) and of the output (week, day)
 //	lstm.scale         F64  center, width, lowest and highest standardised forecast
@@ -62,7 +71,7 @@ func (f *Fitted) Encode(file *model.File) error {
 	file.PutI64("forecast.meta", []int64{f.step, flag(f.floor == 0), f.test.Start.UnixMicro(), int64(f.test.Points), int64(f.test.Origins)})
 	file.PutU8("forecast.chosen", []byte(f.chosen))
 	var bands, rows []float64
-	for _, q := range f.bands {
+	for _, q := range f.bands.at {
 		bands = append(bands, q[:]...)
 	}
 	var names []string
@@ -71,6 +80,10 @@ func (f *Fitted) Encode(file *model.File) error {
 		rows = append(rows, s.WAPE, s.MASE, s.SMAPE, s.Coverage80, s.Coverage95, s.WAPEChoice)
 	}
 	file.PutF64("forecast.bands", bands)
+	if f.bands.h != f.cfg.Horizon {
+		file.PutI64("forecast.calibrated", []int64{int64(f.bands.h)})
+	}
+	file.PutF64("forecast.spread", []float64{f.bands.power})
 	file.PutU8("forecast.models", []byte(strings.Join(names, "\n")))
 	file.PutF64("forecast.backtest", rows)
 	file.PutU8("forecast.notes", []byte(strings.Join(append([]string{f.test.ChosenOn}, f.warnings...), "\n")))
@@ -78,16 +91,17 @@ func (f *Fitted) Encode(file *model.File) error {
 		file.PutU8("forecast.parts", []byte(strings.Join(c.names, "\n")))
 		file.PutF64("forecast.weights", c.weights)
 		for i, m := range c.models {
-			encodeModel(file, fmt.Sprintf("part%d.", i), m)
+			if err := encodeModel(file, fmt.Sprintf("part%d.", i), m); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
-	encodeModel(file, "", f.model)
-	return nil
+	return encodeModel(file, "", f.model)
 }
 
 // encodeModel stores what a model has learned; a rule has nothing.
-func encodeModel(file *model.File, prefix string, p predictor) {
+func encodeModel(file *model.File, prefix string, p predictor) error {
 	switch m := p.(type) {
 	case *additive:
 		file.PutI64(prefix+"additive.meta", []int64{int64(m.orders[0]), int64(m.orders[1]), int64(m.orders[2]), flag(m.multiplicative)})
@@ -104,6 +118,22 @@ func encodeModel(file *model.File, prefix string, p predictor) {
 		if len(m.ar) > 0 {
 			file.PutF64(prefix+"additive.ar", m.ar)
 		}
+		if m.logistic {
+			file.PutF64(prefix+"additive.growth", []float64{m.low, m.high})
+		}
+		for i, r := range m.extra {
+			file.PutI64(fmt.Sprintf("%sadditive.time%d", prefix, i), []int64{r.start, r.step})
+			file.PutF64(fmt.Sprintf("%sadditive.extra%d", prefix, i), r.values)
+		}
+	case *additiveLog:
+		file.PutF64(prefix+"additive.log", []float64{m.offset})
+		return encodeModel(file, prefix, m.additive)
+	case lstmBag:
+		for k, net := range m {
+			if err := encodeModel(file, netPrefix(prefix, k), net); err != nil {
+				return err
+			}
+		}
 	case *lstm:
 		file.PutI64(prefix+"lstm.meta", []int64{int64(m.hidden), int64(m.ahead), int64(m.in[1]), int64(m.in[2]), int64(m.out[1]), int64(m.out[2])})
 		file.PutF64(prefix+"lstm.scale", []float64{m.center, m.width, m.low, m.high})
@@ -117,7 +147,28 @@ func encodeModel(file *model.File, prefix string, p predictor) {
 		file.PutI64(prefix+"local.meta", meta)
 		file.PutF64(prefix+"local.par", append([]float64{m.offset}, m.par...))
 		file.PutF64(prefix+"local.profile", slices.Concat(m.profile...))
+		if m.ensemble != nil {
+			var inner model.File
+			if err := m.ensemble.Encode(&inner); err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			if err := inner.Write(&b); err != nil {
+				return err
+			}
+			file.PutU8(prefix+"local.trees", b.Bytes())
+		}
 	}
+	return nil
+}
+
+// netPrefix is the prefix of network k of several; the first one has none of its
+// own.
+func netPrefix(prefix string, k int) string {
+	if k == 0 {
+		return prefix
+	}
+	return fmt.Sprintf("%snet%d.", prefix, k)
 }
 
 func flag(b bool) int64 {
@@ -159,7 +210,7 @@ func decode(file *model.File) (*Fitted, error) {
 			return nil, fmt.Errorf("configuration: %w", err)
 		}
 	}
-	if err := f.cfg.check(); err != nil {
+	if err := f.cfg.Check(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	meta, err := integers(file, "forecast.meta", []int64{1, 0, -maxTime, 0, 0}, []int64{maxStep, 1, maxTime, maxTime, maxTime})
@@ -188,14 +239,32 @@ func decode(file *model.File) (*Fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(bands) != 4*(group(f.cfg.Horizon-1)+1) {
-		return nil, fmt.Errorf("%d residuals of the bands for %d steps", len(bands), f.cfg.Horizon)
+	f.bands.h = f.cfg.Horizon
+	if file.Has("forecast.calibrated") {
+		v, err := integers(file, "forecast.calibrated", []int64{1}, []int64{int64(f.cfg.Horizon)})
+		if err != nil {
+			return nil, err
+		}
+		f.bands.h = int(v[0])
+	}
+	if len(bands) != 4*(group(f.bands.h-1)+1) {
+		return nil, fmt.Errorf("%d residuals of the bands for %d steps", len(bands), f.bands.h)
 	}
 	for q := range slices.Chunk(bands, 4) {
 		if !(-limit*10 <= q[0] && q[0] <= q[1] && q[1] <= 0 && 0 <= q[2] && q[2] <= q[3] && q[3] <= limit*10) {
 			return nil, fmt.Errorf("residuals of the bands are %v", q)
 		}
-		f.bands = append(f.bands, [4]float64(q))
+		f.bands.at = append(f.bands.at, [4]float64(q))
+	}
+	f.bands.power = spreadPowers[0]
+	if file.Has("forecast.spread") {
+		v, err := numbers(file, "forecast.spread", 1, 1)
+		if err != nil {
+			return nil, err
+		}
+		if f.bands.power = v[0]; !slices.Contains(spreadPowers[:], v[0]) {
+			return nil, fmt.Errorf("array %q: power %v", "forecast.spread", v[0])
+		}
 	}
 	if f.chosen == Combination {
 		f.model, err = f.decodeCombination(file)
@@ -237,8 +306,29 @@ func decodeModel(file *model.File, prefix, name string, step int64) (predictor, 
 	switch {
 	case name == "additive":
 		return decodeAdditive(file, prefix)
+	case name == "additive-log":
+		offset, err := numbers(file, prefix+"additive.log", 1, limit)
+		if err != nil {
+			return nil, err
+		}
+		if offset[0] < 0 {
+			return nil, fmt.Errorf("array %q: %v", prefix+"additive.log", offset[0])
+		}
+		a, err := decodeAdditive(file, prefix)
+		if err != nil {
+			return nil, err
+		}
+		return &additiveLog{a, offset[0]}, nil
 	case name == "lstm":
-		return decodeLSTM(file, prefix)
+		var bag lstmBag
+		for k := 0; k == 0 || k < lstmMembers && file.Has(netPrefix(prefix, k)+"lstm.meta"); k++ {
+			m, err := decodeLSTM(file, netPrefix(prefix, k))
+			if err != nil {
+				return nil, err
+			}
+			bag = append(bag, m)
+		}
+		return bag, nil
 	case slices.Contains(localKinds(), name):
 		return decodeLocal(file, prefix, name)
 	}
@@ -277,7 +367,23 @@ func decodeLocal(file *model.File, prefix, name string) (predictor, error) {
 		}
 		l.m = append(l.m, int(m))
 	}
-	if name != "ets" && !strings.HasPrefix(name, "ridge") {
+	if name == "trees" {
+		b, err := file.U8(prefix + "local.trees")
+		if err != nil {
+			return nil, err
+		}
+		inner, err := model.ReadFile(b)
+		if err != nil {
+			return nil, err
+		}
+		if l.ensemble, err = boost.Decode(inner); err != nil {
+			return nil, err
+		}
+		if l.ensemble.Schema().ID() != treeInputs().ID() {
+			return nil, fmt.Errorf("model %q: trees of schema %s", name, l.ensemble.Schema().ID())
+		}
+	}
+	if name != "ets" && name != "profile" && name != "trees" && !strings.HasPrefix(name, "ridge") {
 		for _, m := range l.m {
 			if len(profile) < m {
 				return nil, fmt.Errorf("model %q: profiles of %d values for periods %v", name, len(profile), l.m)
@@ -322,7 +428,7 @@ func (f *Fitted) decodeScores(file *model.File) error {
 	return nil
 }
 
-func decodeAdditive(file *model.File, prefix string) (predictor, error) {
+func decodeAdditive(file *model.File, prefix string) (*additive, error) {
 	meta, err := integers(file, prefix+"additive.meta", []int64{0, 0, 0, 0}, []int64{maxOrder, maxOrder, maxOrder, 1})
 	if err != nil {
 		return nil, err
@@ -359,6 +465,29 @@ func decodeAdditive(file *model.File, prefix string) (predictor, error) {
 			flat = flat[1+n:]
 		}
 	}
+	if file.Has(prefix + "additive.growth") {
+		v, err := numbers(file, prefix+"additive.growth", 2, limit)
+		if err != nil {
+			return nil, err
+		}
+		if a.logistic, a.low, a.high = true, v[0], v[1]; !(a.low < a.high) {
+			return nil, fmt.Errorf("array %q: %v", prefix+"additive.growth", v)
+		}
+	}
+	for i := 0; i < maxRegressors && file.Has(fmt.Sprintf("%sadditive.time%d", prefix, i)); i++ {
+		v, err := integers(file, fmt.Sprintf("%sadditive.time%d", prefix, i), []int64{-maxTime, 1}, []int64{maxTime, maxStep})
+		if err != nil {
+			return nil, err
+		}
+		values, err := file.F64(fmt.Sprintf("%sadditive.extra%d", prefix, i))
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) > limit }) || int64(len(values)) > maxTime/v[1] {
+			return nil, fmt.Errorf("array %q: values out of range", prefix+"additive.extra")
+		}
+		a.extra = append(a.extra, regressor{v[0], v[1], values})
+	}
 	a.theta, err = numbers(file, prefix+"additive.theta", 2+len(changes)+a.width(), maxTheta)
 	if err != nil {
 		return nil, err
@@ -374,7 +503,7 @@ func decodeAdditive(file *model.File, prefix string) (predictor, error) {
 	return a, nil
 }
 
-func decodeLSTM(file *model.File, prefix string) (predictor, error) {
+func decodeLSTM(file *model.File, prefix string) (*lstm, error) {
 	meta, err := integers(file, prefix+"lstm.meta", []int64{1, 1, 0, 0, 0, 0}, []int64{maxHidden, maxAhead, maxOrder, maxOrder, maxOrder, maxOrder})
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func schemaOf(step int64) frame.Schema {
 //
 // Errors are those of Run, and that of ctx.
 func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) (*Fitted, error) {
-	if err := cfg.check(); err != nil {
+	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
 	want, err := canonical(cfg.Model)
@@ -76,7 +76,14 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if seen < MinPoints(h) {
 		return nil, &ShortError{Points: seen, Need: MinPoints(h), Horizon: h}
 	}
-	p := cut(len(y), h)
+	least, h := yearFirst(s.Step, len(y), min(h, seen/3))
+	if h < cfg.Horizon {
+		warnings = append(warnings, fmt.Sprintf("%d observed points are few for a horizon of %d steps: models are compared and intervals calibrated on forecasts of %d steps, behind which the intervals grow with the square root of the distance", seen, cfg.Horizon, h))
+	}
+	if err := cfg.covers(s.Step, s.Start, s.End()+int64(cfg.Horizon)*s.Step); err != nil {
+		return nil, err
+	}
+	p := cut(len(y), h, least)
 	cands, notes := rules(s.Step, p)
 	warnings = append(warnings, notes...)
 
@@ -112,42 +119,43 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if want == "auto" {
 		rows++
 	}
-	f.scores = make([]Score, rows)
-	replays := make([][]Replay, rows)
-	points := make([]int, rows)
+	rated := make([]row, rows)
 	err = model.Parallel(ctx, opt.Workers, rows, nil, func(_, i int) error {
 		name, at := "auto", b.auto()
 		if i < len(cands) {
 			name, at = cands[i].name, func(o, _ int) []float64 { return b.f[i][b.index(o)] }
 		}
-		f.scores[i], replays[i], points[i] = score(ctx, s, p, name, at, f.floor, mae)
+		rated[i] = score(ctx, s, p, name, at, f.floor, mae)
 		return context.Cause(ctx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	f.test.Points = points[0]
+	for _, r := range rated {
+		f.scores = append(f.scores, r.Score)
+	}
+	f.test.Points = rated[0].points
 	f.test.ChosenOn = fmt.Sprintf("errors at %d origins before the test part", len(p.choiceOrigins))
 	if f.test.Points == 0 {
 		warnings = append(warnings, "the test part holds no observed point: the backtest is empty")
 	}
 	weights := make([]float64, len(cands))
+	best := -1 // row of what is asked for
 	if want == "auto" {
-		if weights = b.weigh(len(b.origins)); weights == nil {
+		if weights = b.weigh(len(b.origins), p.n); weights == nil {
 			weights = make([]float64, len(cands))
 			weights[0] = 1
 		}
-		f.replay = replays[len(cands)]
+		best = len(cands)
 	} else {
-		best := -1
 		for i, c := range cands {
 			if wanted(want, c) && (best < 0 || better(f.scores[i].WAPEChoice, f.scores[best].WAPEChoice)) {
 				best = i
 			}
 		}
 		weights[best] = 1
-		f.replay = replays[best]
 	}
+	f.replay = rated[best].replay
 	bands := calibrate(y, p.bandOrigins, h, func(o int) []float64 {
 		dst := make([]float64, h)
 		b.combine(dst, weights, b.index(o))
@@ -156,7 +164,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if n := bands.smallest(); n < 40 {
 		warnings = append(warnings, fmt.Sprintf("the intervals rest on as few as %d residuals per group of steps: take them as a rough guide", n))
 	}
-	f.bands = bands.quantiles()
+	f.bands = bands.quantiles(rated[best].levels)
 	f.warnings = warnings
 
 	mix := &combination{}
@@ -229,8 +237,8 @@ func (f *Fitted) Schema() *frame.Schema { s := f.schema; return &s }
 func (f *Fitted) Chosen() string { return f.chosen }
 
 // Horizon is the number of steps for which it was chosen and its bands were
-// calibrated. It can forecast farther; the bands then stay as wide as at the
-// end.
+// calibrated. It can forecast farther; the bands then grow with the square root of
+// the distance.
 func (f *Fitted) Horizon() int { return f.cfg.Horizon }
 
 // Step is the step of the series that it continues, microseconds.
@@ -255,8 +263,30 @@ func (f *Fitted) Forecast(dst []float64, history frame.Series) error {
 	}
 	history.Start += int64(len(history.Values)-len(y)) * history.Step
 	history.Values = y
+	for _, r := range f.known() {
+		if end := history.End() + int64(len(dst))*history.Step; r.start+int64(len(r.values))*r.step < end {
+			return fmt.Errorf("forecast: a regressor has values up to %s, the forecast goes to %s", clock(r.start+int64(len(r.values))*r.step), clock(end))
+		}
+	}
 	f.model.predict(dst, history)
 	atLeast(dst, f.floor)
+	return nil
+}
+
+// known are the regressors that the model inside uses.
+func (f *Fitted) known() []regressor {
+	models := []predictor{f.model}
+	if c, ok := f.model.(*combination); ok {
+		models = c.models
+	}
+	for _, m := range models {
+		switch a := m.(type) {
+		case *additive:
+			return a.extra
+		case *additiveLog:
+			return a.extra
+		}
+	}
 	return nil
 }
 
@@ -268,6 +298,14 @@ func (f *Fitted) Bands(history frame.Series, steps int) (mean, lo80, hi80, lo95,
 	mean = make([]float64, steps)
 	if err := f.Forecast(mean, history); err != nil {
 		return nil, nil, nil, nil, nil, err
+	}
+	if a, ok := f.model.(*additive); ok && f.cfg.Intervals == "simulated" {
+		y, _ := clean(history.Values)
+		q := a.simulate(mean, frame.Series{Start: history.End() - int64(len(y))*history.Step, Step: history.Step, Values: y}, f.seed)
+		for _, edge := range q {
+			atLeast(edge, f.floor)
+		}
+		return mean, q[1], q[2], q[0], q[3], nil
 	}
 	lo80, hi80, lo95, hi95 = f.bands.apply(mean, f.floor)
 	return mean, lo80, hi80, lo95, hi95, nil

@@ -315,7 +315,7 @@ func TestDamaged(t *testing.T) {
 // from an origin on change nothing that was said there or before.
 func TestFittedNoPeeking(t *testing.T) {
 	s := traffic(600, 8)
-	p := cut(len(s.Values), 12)
+	p := cut(len(s.Values), 12, 0)
 	c := config("auto", 12)
 	for _, fitted := range fittedModels() {
 		for _, o := range []int{p.choice, p.test, p.test + 37} {

@@ -46,12 +46,15 @@ type ShortError struct {
 }
 
 func (e *ShortError) Error() string {
-	return fmt.Sprintf("forecast of %d steps needs at least %d observed points (history, calibration and test of one horizon each), the series has %d; use a shorter horizon or more data",
+	return fmt.Sprintf("forecast of %d steps needs at least %d observed points, the series has %d; use a shorter horizon or more data",
 		e.Horizon, e.Need, e.Points)
 }
 
-// MinPoints is the least number of observed points for a horizon of h steps.
-func MinPoints(h int) int { return max(12, 3*h) }
+// MinPoints is the least number of observed points for a horizon of h steps. A
+// backtest over the whole horizon needs three times h: history, calibration and test
+// of one horizon each. With fewer points the models are compared, and the bands
+// calibrated, on a third of the points, which a warning says.
+func MinPoints(h int) int { return max(12, h) }
 
 // MaxHorizon is the greatest horizon in steps.
 const MaxHorizon = 100_000
@@ -149,7 +152,7 @@ func (s Score) MarshalJSON() ([]byte, error) {
 
 // Models lists the names that Options.Model takes.
 func Models() []string {
-	return append([]string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "lstm"}, localKinds()...)
+	return append([]string{"auto", "snaive", "snaive-daily", "snaive-weekly", "mean", "median", "last", "additive", "additive-log", "lstm"}, localKinds()...)
 }
 
 // Run forecasts s. It does not change s. The result depends on s and opt only.

@@ -141,7 +141,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	var short *ShortError
-	if _, err := Run(s, Options{Horizon: 34}); !errors.As(err, &short) || short.Need != 102 || short.Points != 100 {
+	if _, err := Run(s, Options{Horizon: 101}); !errors.As(err, &short) || short.Need != 101 || short.Points != 100 {
 		t.Errorf("short: %v", err)
 	}
 	s.Step = 0
@@ -211,7 +211,7 @@ func TestRunIsPure(t *testing.T) {
 // No origin may see what it forecasts: changing the future of an origin must
 // not change what was said before it.
 func TestNoPeeking(t *testing.T) {
-	p := cut(500, 7)
+	p := cut(500, 7, 0)
 	for _, o := range p.choiceOrigins {
 		if o < p.choice || o+p.h > p.test {
 			t.Fatalf("origin %d of [%d, %d)", o, p.choice, p.test)

@@ -8,24 +8,26 @@ import (
 	"strings"
 
 	"apiml/frame"
+	"apiml/model/boost"
 )
 
 // local is a classical model (smooth.go, ridge.go) fitted to one series. Its
 // parameters stay; each forecast runs them over the latest steps of the history,
 // so that a fitted model continues later histories too.
 type local struct {
-	kind    string      // one of localKinds
-	m       []int       // periods in steps, ascending
-	log     bool        // works on ln(y + offset)
-	offset  float64     //
-	ahead   int         // ridge: steps that it forecasts at once
-	par     []float64   // by kind
-	profile [][]float64 // a season per period, by phase (phaseOf); nil for ets and ridge
+	kind     string       // one of localKinds
+	m        []int        // periods in steps, ascending
+	log      bool         // works on ln(y + offset)
+	offset   float64      //
+	ahead    int          // ridge: steps that it forecasts at once
+	par      []float64    // by kind
+	ensemble *boost.Model // trees
+	profile  [][]float64  // a season per period, by phase (phaseOf); nil for ets, ridge, profile and trees
 }
 
 // localKinds are the classical models, in the order of tables.
 func localKinds() []string {
-	return []string{"ets", "theta", "stl-ets", "stl-ar", "hwt", "hwt-log", "hwt-day", "ridge", "ridge-log", "ridge-day"}
+	return []string{"ets", "theta", "stl-ets", "stl-ar", "hwt", "hwt-log", "hwt-day", "ridge", "ridge-log", "ridge-day", "profile", "trees"}
 }
 
 // minLocal is the least number of observed points.
@@ -180,7 +182,7 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 	l.m = periodsOf(s.Step, len(s.Values))
 	offset, positive := logOffset(s.Values)
 	switch kind {
-	case "hwt-log", "hwt-day", "ridge-log", "ridge-day", "theta", "stl-ar":
+	case "hwt-log", "hwt-day", "ridge-log", "ridge-day", "theta", "stl-ar", "profile", "trees":
 		l.log, l.offset = positive, offset
 		if !positive && (kind == "hwt-log" || kind == "ridge-log") {
 			return nil, fmt.Errorf("model %q: the series has negative values or none above zero", kind)
@@ -213,6 +215,10 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 		}
 	case "ridge", "ridge-log", "ridge-day":
 		return l, l.fitRidge(ctx, s, z, h)
+	case "profile":
+		return l, l.fitProfile(ctx, z, h)
+	case "trees":
+		return l, l.fitTrees(ctx, s, z, h)
 	default:
 		rest := l.decompose(s, z, strings.HasPrefix(kind, "hwt"))
 		switch kind {
@@ -305,6 +311,10 @@ func (l *local) predict(dst []float64, hist frame.Series) {
 		e.run(z, dst)
 	case "ridge", "ridge-log", "ridge-day":
 		l.predictRidge(dst, s, z)
+	case "profile":
+		l.predictProfile(dst, z)
+	case "trees":
+		l.predictTrees(dst, s, z)
 	case "hwt", "hwt-log", "hwt-day":
 		first := z[0]
 		for k, m := range l.m {
@@ -375,6 +385,14 @@ func (l *local) check() error {
 		}
 	case "hwt", "hwt-log", "hwt-day":
 		if n != 2+len(l.m) || !within(0, 1, l.par...) {
+			return bad()
+		}
+	case "profile":
+		if n != 5 || len(l.m) == 0 || !within(1, 100, l.par[0], l.par[1]) || !within(0, 100, l.par[2]) || !within(1e-3, 100, l.par[3], l.par[4]) {
+			return bad()
+		}
+	case "trees":
+		if n != 1 || !within(1, 1000, l.par[0]) || l.par[0] != math.Floor(l.par[0]) {
 			return bad()
 		}
 	default: // ridge

@@ -362,18 +362,7 @@ func fitLSTM(ctx context.Context, s frame.Series, horizon int, cfg *Config, opt 
 	m.low, m.high = m.low-room, m.high+room
 
 	rng := rand.New(rand.NewPCG(opt.Seed, 0x1579))
-	m.w = make([]float64, m.size())
-	b := m.blocks()
-	bound := math.Sqrt(6 / float64(m.inputs()+2*m.hidden)) // Glorot & Bengio 2010
-	for i := range m.w[:b[0]] {
-		m.w[i] = bound * (2*rng.Float64() - 1)
-	}
-	for u := range m.hidden {
-		m.w[b[0]+m.hidden+u] = 1 // remember at first (Gers 2000)
-	}
-	for i := b[1]; i < b[2]; i++ {
-		m.w[i] = 0.1 * (2*rng.Float64() - 1) / math.Sqrt(float64(m.hidden))
-	}
+	m.start(rng)
 	return m, m.train(ctx, m.prepare(s), cfg, opt)
 }
 

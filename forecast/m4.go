@@ -66,6 +66,9 @@ type SetSeries struct {
 func EvaluateSet(ctx context.Context, set []SetSeries, season int, cfg Config, opt model.FitOptions) (*SetScore, error) {
 	forecasts := make([][]float64, len(set))
 	chosen := make([]string, len(set))
+	if cfg.Model == Global {
+		return evaluateGlobal(ctx, set, season, cfg, opt)
+	}
 	in80, in95, points := 0, 0, 0
 	var mu sync.Mutex
 	err := model.Parallel(ctx, opt.Workers, len(set), opt.Log, func(_, i int) error {
@@ -110,6 +113,40 @@ func EvaluateSet(ctx context.Context, set []SetSeries, season int, cfg Config, o
 		r.Rows[i].Chosen = name
 		r.Chosen[name]++
 	}
+	return r, nil
+}
+
+// Global is the name, for EvaluateSet alone, of one network for the whole set
+// (GlobalLSTM).
+const Global = "lstm-global"
+
+// evaluateGlobal fits one network on all training parts. It makes no bands.
+func evaluateGlobal(ctx context.Context, set []SetSeries, season int, cfg Config, opt model.FitOptions) (*SetScore, error) {
+	train, horizon := make([]frame.Series, len(set)), 0
+	for i, s := range set {
+		train[i] = s.Train
+		horizon = max(horizon, len(s.Test))
+	}
+	g, err := FitGlobalLSTM(ctx, train, horizon, cfg, opt)
+	if err != nil {
+		return nil, err
+	}
+	forecasts := make([][]float64, len(set))
+	err = model.Parallel(ctx, opt.Workers, len(set), nil, func(_, i int) error {
+		forecasts[i] = make([]float64, len(set[i].Test))
+		return g.Forecast(forecasts[i], train[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	r, err := ScoreSet(set, season, forecasts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.Rows {
+		r.Rows[i].Chosen = Global
+	}
+	r.Chosen[Global] = len(set)
 	return r, nil
 }
 

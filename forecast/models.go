@@ -95,13 +95,20 @@ func rules(step int64, p parts) (out []candidate, notes []string) {
 	return out, notes
 }
 
-// refits is how often a model is fitted in a backtest: before the first origin
-// and then after each equal share of the way to the end, but not more often than
-// once per horizon, and the less often the longer the series. Between two fits
-// only its state moves.
-func refits(p parts) int {
-	return max(5, min(250_000/p.n, (p.n-p.choice)/p.h, 10))
+// refits is how often a model is fitted in a backtest, at most times: before the
+// first origin and then after each equal share of the way to the end, but not more
+// often than once per horizon, and the less often the longer the series. Between
+// two fits only its state moves.
+func refits(p parts, most int) int {
+	return max(5, min(250_000/p.n, (p.n-p.choice)/p.h, most))
 }
+
+// The additive models have no state but the latest errors: their trend ages, so
+// they are fitted more often where that costs little.
+const (
+	refitsState    = 10
+	refitsAdditive = 40
+)
 
 // autoLSTM is the number of observed points with which the LSTM joins auto:
 // below, it has too little to learn from; above, its fit on the latest points
@@ -121,6 +128,7 @@ type fittedModel struct {
 func fittedModels() []fittedModel {
 	out := []fittedModel{
 		{name: "additive", least: minAdditive, auto: [2]int{0, math.MaxInt}, make: additiveCandidate},
+		{name: "additive-log", least: minAdditive, auto: [2]int{0, math.MaxInt}, quiet: true, make: additiveLogCandidate},
 		{name: "lstm", least: minLSTM, auto: autoLSTM, make: lstmCandidate},
 	}
 	for _, kind := range localKinds() {
@@ -131,8 +139,8 @@ func fittedModels() []fittedModel {
 
 // onSchedule is a candidate that is fitted before the first origin and then
 // after each equal share of the way to the end.
-func onSchedule[T predictor](ctx context.Context, name string, s frame.Series, p parts, floor float64, workers int, fit func(context.Context, frame.Series) (T, error)) (candidate, error) {
-	count := refits(p)
+func onSchedule[T predictor](ctx context.Context, name string, s frame.Series, p parts, floor float64, workers, most int, fit func(context.Context, frame.Series) (T, error)) (candidate, error) {
+	count := refits(p, most)
 	fits := make([]T, count)
 	var origins []int
 	for i := range count {
@@ -159,17 +167,17 @@ func onSchedule[T predictor](ctx context.Context, name string, s frame.Series, p
 }
 
 func additiveCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
-	return onSchedule(ctx, name, s, p, floor, opt.Workers, func(ctx context.Context, s frame.Series) (*additive, error) { return fitAdditive(ctx, s, cfg) })
+	return onSchedule(ctx, name, s, p, floor, opt.Workers, refitsAdditive, func(ctx context.Context, s frame.Series) (*additive, error) { return fitAdditive(ctx, s, cfg) })
 }
 
 func localCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, _ *Config, opt model.FitOptions) (candidate, error) {
-	return onSchedule(ctx, name, s, p, floor, opt.Workers, func(ctx context.Context, s frame.Series) (*local, error) { return fitLocal(ctx, name, s, p.h) })
+	return onSchedule(ctx, name, s, p, floor, opt.Workers, refitsState, func(ctx context.Context, s frame.Series) (*local, error) { return fitLocal(ctx, name, s, p.h) })
 }
 
 // lstmCandidate fits the network once, on what lies before the first origin;
 // from there on only its state moves.
 func lstmCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, cfg *Config, opt model.FitOptions) (candidate, error) {
-	m, err := fitLSTM(ctx, until(s, p.choice), p.h, cfg, opt)
+	m, err := fitLSTMBag(ctx, until(s, p.choice), p.h, cfg, opt)
 	return candidate{
 		name: name,
 		predict: func(dst []float64, hist frame.Series) {
@@ -177,7 +185,7 @@ func lstmCandidate(ctx context.Context, name string, s frame.Series, p parts, fl
 			atLeast(dst, floor)
 		},
 		finish: func(ctx context.Context) (predictor, error) {
-			m, err := fitLSTM(ctx, s, p.h, cfg, opt)
+			m, err := fitLSTMBag(ctx, s, p.h, cfg, opt)
 			if err != nil {
 				return nil, err
 			}

@@ -90,6 +90,7 @@ func hourly(s frame.Series) frame.Series {
 // the same definitions must give the same figures.
 func TestRealBars(t *testing.T) {
 	minutes := readSeries(t, "worldcup98_per_minute_requests_bytes.csv.gz")
+	in80, in95, points := 0.0, 0.0, 0.0
 	for _, c := range []struct {
 		s       frame.Series
 		horizon int
@@ -110,6 +111,9 @@ func TestRealBars(t *testing.T) {
 		got := map[string]float64{}
 		for _, b := range r.Backtest {
 			got[b.Model] = b.WAPE
+			if n := float64(r.Test.Points); b.Model == "auto" {
+				in80, in95, points = in80+n*b.Coverage80, in95+n*b.Coverage95, points+n
+			}
 			t.Logf("  %-14s wape %.4f mase %.3f smape %.2f coverage %.3f %.3f choice %.4f", b.Model, b.WAPE, b.MASE, b.SMAPE, b.Coverage80, b.Coverage95, b.WAPEChoice)
 		}
 		for name, want := range c.want {
@@ -126,6 +130,11 @@ func TestRealBars(t *testing.T) {
 				t.Errorf("%s: WAPE of %s is %.4f, the bar is %.3f", set, model, got[model], bar)
 			}
 		}
+	}
+	in80, in95 = in80/points, in95/points
+	t.Logf("pooled, %.0f points: auto covers %.3f %.3f", points, in80, in95)
+	if math.Abs(in80-.80) > .03 || math.Abs(in95-.95) > .03 {
+		t.Errorf("coverage of auto over all sets: %.3f and %.3f", in80, in95)
 	}
 }
 
@@ -157,14 +166,14 @@ func TestM4SeasonalNaive(t *testing.T) {
 	}
 }
 
-// M4 Hourly by auto, on 40 series that are spread evenly over the set; the whole
+// M4 Hourly by auto, on 20 series that are spread evenly over the set; the whole
 // set is scored by "make results". Bars: all of M4 Hourly has OWA 0.44 by ES-RNN
 // and 0.41 by the best entry; both bands within three points.
 func TestM4Auto(t *testing.T) {
 	set := readM4Set(t)
 	var part []SetSeries
-	for i := range 40 {
-		part = append(part, set[i*len(set)/40])
+	for i := range 20 {
+		part = append(part, set[i*len(set)/20])
 	}
 	r, err := EvaluateSet(t.Context(), part, 24, Default(), model.FitOptions{Seed: 1})
 	if err != nil {
@@ -372,4 +381,63 @@ func TestPeytonManning(t *testing.T) {
 			t.Errorf("%s: MAPE %.5f, RMSE %.4f; Prophet has 0.0584 and 0.5161", name, mape, rmse)
 		}
 	}
+}
+
+// auto on Peyton Manning by Prophet's protocol: the 11 cut-offs of its
+// cross-validation, up to 37 days, and three cut-offs with 30 days. It takes minutes:
+// docs/results-forecast.sh runs it.
+func TestPeytonAuto(t *testing.T) {
+	if os.Getenv("APIML_RESULTS") == "" {
+		t.Skip("APIML_RESULTS is not set")
+	}
+	s := readPeyton(t)
+	measure := func(cuts []int, h int) (rmse, mape, in80, in95 float64) {
+		n := 0.0
+		for _, cut := range cuts {
+			cfg := Default()
+			cfg.Horizon = h
+			f, err := Fit(t.Context(), until(s, cut), cfg, model.FitOptions{Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mean, lo80, hi80, lo95, hi95, err := f.Bands(until(s, cut), h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range s.Values[cut : cut+h] {
+				if math.IsNaN(v) {
+					continue
+				}
+				n++
+				rmse += (v - mean[i]) * (v - mean[i])
+				mape += math.Abs(v-mean[i]) / v
+				if v >= lo80[i] && v <= hi80[i] {
+					in80++
+				}
+				if v >= lo95[i] && v <= hi95[i] {
+					in95++
+				}
+			}
+		}
+		return math.Sqrt(rmse / n), mape / n, in80 / n, in95 / n
+	}
+	var cuts []int
+	for last := len(s.Values) - 1 - 365; last >= 730; last -= 180 {
+		cuts = append(cuts, last+1)
+	}
+	rmse, mape, in80, in95 := measure(cuts, 37)
+	t.Logf("Peyton Manning, auto, %d cut-offs, 37 days: RMSE %.4f, MAPE %.5f (Prophet at 37 days: 0.702, 0.0584), in the bands %.3f %.3f", len(cuts), rmse, mape, in80, in95)
+	if rmse >= 0.702 || mape >= 0.0584 {
+		t.Errorf("RMSE %.4f, MAPE %.5f; Prophet has 0.702 and 0.0584", rmse, mape)
+	}
+	cuts = nil
+	for _, d := range []string{"2013-02-15", "2013-08-15", "2014-02-15"} {
+		c, err := time.Parse(time.DateOnly, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cuts = append(cuts, int((c.UnixMicro()-s.Start)/day)+1)
+	}
+	rmse, mape, in80, in95 = measure(cuts, 30)
+	t.Logf("Peyton Manning, auto, three cut-offs, 30 days: RMSE %.4f (Prophet 0.5186, at its best 0.5161), MAPE %.5f, in the bands %.3f %.3f", rmse, mape, in80, in95)
 }

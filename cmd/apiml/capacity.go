@@ -117,7 +117,7 @@ func (a *app) adviseCapacity(o capacityOptions, learn bool) error {
 	var s frame.Series
 	var err error
 	if o.csv != "" {
-		s, err = a.csvSeries(o.forecastOptions)
+		s, _, err = a.csvSeries(o.forecastOptions)
 	} else {
 		if o.step == "" {
 			o.step = "10m"
@@ -137,7 +137,11 @@ func (a *app) adviseCapacity(o capacityOptions, learn bool) error {
 	if err != nil {
 		return err
 	}
-	res, err := a.runForecast(s, h, o.model)
+	cfg, err := a.forecastConfig(o.forecastOptions)
+	if err != nil {
+		return err
+	}
+	res, err := a.runForecast(s, h, cfg)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (a *app) evaluateM4(o evaluateOptions) error {
 	}
 	cfg := forecast.Default()
 	if len(o.model) > 1 {
-		return usagef("--model: one of %s", strings.Join(forecast.Models(), ", "))
+		return usagef("--model: one of %s, %s", strings.Join(forecast.Models(), ", "), forecast.Global)
 	}
 	if len(o.model) == 1 {
 		cfg.Model = o.model[0]

@@ -17,6 +17,8 @@ import (
 
 	"apiml/forecast"
 	"apiml/frame"
+	"apiml/model"
+	"apiml/model/catalog"
 	"apiml/store"
 	"apiml/traffic"
 )
@@ -28,6 +30,10 @@ type forecastOptions struct {
 	csv, timeCol, valueCol  string
 	format                  string
 	backtest                bool
+
+	regressors []string
+	cap, floor float64
+	logistic   bool // --cap was given
 
 	by        string
 	top       int
@@ -45,11 +51,16 @@ models are combined with weights from a rolling-origin backtest, whose table is
 always shown; the intervals are calibrated on the errors of earlier forecasts.
 
 The models are an additive model in the manner of Prophet (trend with changepoints,
-daily, weekly and yearly seasons), a small LSTM, the classical ones (ETS, Theta,
-STL with ETS or an autoregression, smoothing of several seasons, ridge regression
-on the past, the latter two also on logarithms), and the baselines that all must
+daily, weekly and yearly seasons; also on logarithms), a small LSTM, the classical
+ones (ETS, Theta, STL with ETS or an autoregression, smoothing of several seasons,
+ridge regression on the past, the latter two also on logarithms), medians of the
+latest days with a level (profile), boosted trees, and the baselines that all must
 beat: seasonal naive (day, week), the mean and the median of the last horizon, and
-the last value. auto leaves the LSTM out of very short and very long series.`,
+the last value. auto leaves the LSTM out of very short and very long series.
+
+Events and the parameters of the models come from models.params.forecast of the
+configuration (docs/forecasting.md). With --regressor the file's last rows, which
+have no value yet, say what the column will be.`,
 		Example: `  apiml forecast --step 1m --horizon 30m
   apiml forecast --endpoint /api/users --minutes 60 --json
   apiml forecast --by status --step 5m --horizon 1h --spike 2 --anomalies
@@ -62,6 +73,7 @@ the last value. auto leaves the LSTM out of very short and very long series.`,
 				}
 				o.horizon = strconv.Itoa(o.minutes) + "m"
 			}
+			o.logistic = cmd.Flags().Changed("cap")
 			return a.forecast(o)
 		},
 	}
@@ -75,6 +87,9 @@ the last value. auto leaves the LSTM out of very short and very long series.`,
 	f.StringVar(&o.csv, "csv", "", "forecast a column of this CSV file instead of the store")
 	f.StringVar(&o.timeCol, "time", "", "its time column")
 	f.StringVar(&o.valueCol, "value", "", "its value column")
+	f.StringArrayVar(&o.regressors, "regressor", nil, "with --csv: a column whose values are known ahead, an input of the additive models (repeatable); rows behind the last value hold its future")
+	f.Float64Var(&o.cap, "cap", 0, "logistic growth of the additive models up to this value")
+	f.Float64Var(&o.floor, "floor", 0, "with --cap: and from this one")
 	f.StringVar(&o.by, "by", "", "a forecast for each of the most frequent values of endpoint, status or principal")
 	f.IntVar(&o.top, "top", 5, "with --by: how many")
 	f.Float64Var(&o.spike, "spike", 0, "warn where the next 30 minutes (one step at least) exceed this many times the median of the last day; with precision and recall of such warnings in the backtest")
@@ -105,19 +120,22 @@ func (a *app) forecast(o forecastOptions) error {
 	if o.spike != 0 && !(o.spike > 1) {
 		return usagef("--spike %v: want a factor above 1", o.spike)
 	}
+	cfg, err := a.forecastConfig(o)
+	if err != nil {
+		return err
+	}
 	var series []frame.Series
-	var err error
 	switch {
 	case o.csv != "" && o.by != "":
 		return usagef("--by goes with the store, not with --csv")
 	case o.csv != "":
 		var s frame.Series
-		if s, err = a.csvSeries(o); err != nil {
+		if s, cfg.Regressors, err = a.csvSeries(o); err != nil {
 			return err
 		}
 		series = []frame.Series{s}
-	case o.timeCol != "" || o.valueCol != "":
-		return usagef("--time and --value go with --csv")
+	case o.timeCol != "" || o.valueCol != "" || len(o.regressors) > 0:
+		return usagef("--time, --value and --regressor go with --csv")
 	case o.by != "":
 		series, err = a.groupSeries(o)
 	default:
@@ -134,7 +152,7 @@ func (a *app) forecast(o forecastOptions) error {
 	}
 	var results []forecastResult
 	for _, s := range series {
-		res, err := a.runForecast(s, h, o.model)
+		res, err := a.runForecast(s, h, cfg)
 		if err != nil && o.by != "" && codeOf(err) == exitInput {
 			a.warnf("no forecast of %s %q: %v", o.by, s.Name, err)
 			continue
@@ -218,22 +236,73 @@ func extended(res *forecast.Result, s frame.Series, o forecastOptions) forecastR
 	return r
 }
 
-// csvSeries reads --csv.
-func (a *app) csvSeries(o forecastOptions) (frame.Series, error) {
+// forecastConfig is models.params.forecast with the flags over it. A model that the
+// parameters name holds while --model is not given.
+func (a *app) forecastConfig(o forecastOptions) (*forecast.Config, error) {
+	specs, err := catalog.Resolve([]string{"forecast"})
+	if err != nil {
+		return nil, err
+	}
+	params, err := a.trainParams("", specs)
+	if err != nil {
+		return nil, err
+	}
+	cfg := forecast.Default()
+	if p := params["forecast"]; p != nil {
+		if err := model.MergeConfig("forecast", p, &cfg); err != nil {
+			return nil, withCode(exitUsage, err)
+		}
+	}
+	if o.model != "auto" && o.model != "" {
+		cfg.Model = o.model
+	}
+	if o.logistic {
+		cfg.Growth, cfg.Cap, cfg.Floor = "logistic", o.cap, o.floor
+		if !(o.cap > o.floor) {
+			return nil, usagef("--cap %v must lie above --floor %v", o.cap, o.floor)
+		}
+	} else if o.floor != 0 {
+		return nil, usagef("--floor goes with --cap")
+	}
+	if err := cfg.Check(); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	return &cfg, nil
+}
+
+// csvSeries reads --csv. With regressors the missing values at the end are what is
+// to be forecast.
+func (a *app) csvSeries(o forecastOptions) (frame.Series, []forecast.Regressor, error) {
 	s, notes, err := readSeries(o.csv, o.timeCol, o.valueCol)
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	for _, n := range notes {
 		a.warnf("%s: %s", o.csv, n)
 	}
+	var regressors []forecast.Regressor
+	for _, name := range o.regressors {
+		r, _, err := readSeries(o.csv, o.timeCol, name)
+		if err != nil {
+			return s, nil, err
+		}
+		if math.IsNaN(r.Values[len(r.Values)-1]) {
+			return s, nil, inputf("%s: column %q has no value in the last row: it must be known as far as the forecast goes", o.csv, name)
+		}
+		regressors = append(regressors, forecast.Regressor{Name: name, Series: r})
+	}
+	if len(regressors) > 0 {
+		for len(s.Values) > 0 && math.IsNaN(s.Values[len(s.Values)-1]) {
+			s.Values = s.Values[:len(s.Values)-1]
+		}
+	}
 	if o.step != "" {
 		step, err := time.ParseDuration(o.step)
 		if err != nil || step.Microseconds() != s.Step {
-			return s, usagef("--step %q: the rows of %s are %s apart", o.step, o.csv, time.Duration(s.Step)*time.Microsecond)
+			return s, nil, usagef("--step %q: the rows of %s are %s apart", o.step, o.csv, time.Duration(s.Step)*time.Microsecond)
 		}
 	}
-	return s, nil
+	return s, regressors, nil
 }
 
 // groupSeries counts the store's requests by --by.
@@ -270,8 +339,8 @@ func (a *app) groupSeries(o forecastOptions) ([]frame.Series, error) {
 }
 
 // runForecast maps the errors of the forecaster to exit codes.
-func (a *app) runForecast(s frame.Series, horizon int, name string) (*forecast.Result, error) {
-	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: horizon, Model: name, Seed: a.cfg.Seed})
+func (a *app) runForecast(s frame.Series, horizon int, cfg *forecast.Config) (*forecast.Result, error) {
+	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: horizon, Model: cfg.Model, Config: cfg, Seed: a.cfg.Seed})
 	if err != nil {
 		return nil, forecastError(err)
 	}

@@ -465,7 +465,11 @@ func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*repo
 	if err != nil {
 		return nil, err
 	}
-	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: h, Seed: a.cfg.Seed})
+	cfg, err := a.forecastConfig(forecastOptions{})
+	if err != nil {
+		return nil, err
+	}
+	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: h, Model: cfg.Model, Config: cfg, Seed: a.cfg.Seed})
 	var short *forecast.ShortError
 	if errors.As(err, &short) {
 		a.warnf("no forecast in the report: %v", err)

@@ -1,0 +1,27 @@
+#!/bin/bash
+# The additive model beside R's prophet (apt install r-cran-prophet), the same
+# series and the same model: CPU seconds, negative log-posterior (lower is
+# better), peak memory. With APIML_DATASETS also Prophet's cross-validation of
+# Peyton Manning. Without R's prophet it prints the own half.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+${GO:-go} test -c -o "$work/forecast.test" ./forecast
+own() { (cd forecast && APIML_PEER_DIR=$work /usr/bin/env time -f 'memory %M' "$work/forecast.test" -test.run '^TestPeer$' 2>&1 | grep -E '^(minutes|peyton|memory)'); }
+ours=$(own)
+echo "apiml's additive model:"
+echo "$ours"
+if ! command -v Rscript >/dev/null || ! Rscript -e 'suppressWarnings(library(prophet))' >/dev/null 2>&1; then
+	echo "R's prophet: not installed, skipped"
+	exit
+fi
+peer=$(/usr/bin/env time -f 'memory %M' Rscript docs/peers-forecast.R "$work" 2>&1 | grep -E '^(minutes|peyton|memory)')
+echo "R's prophet:"
+echo "$peer"
+field() { awk -v row="$2" -v name="$3" '$1 == row { for (i = 2; i < NF; i++) if ($i == name) print $(i + 1) }' <<<"$1"; }
+for row in minutes peyton; do
+	a=$(field "$ours" $row cpu) b=$(field "$peer" $row cpu)
+	[ -z "$b" ] || awk "BEGIN{printf \"$row: prophet takes %.0f times the CPU seconds\n\", $b / $a}"
+done
+awk "BEGIN{printf \"objective of prophet - ours: %.3f (ours is as good or better if not negative)\n\", $(field "$peer" minutes objective) - $(field "$ours" minutes objective)}"
