@@ -40,7 +40,7 @@ type campaigns struct {
 const (
 	maxEvidence    = 2.5 // ln of the odds over the reference that one request can bring
 	answered       = 1.5 // less for a login that was not refused: most are what they seem
-	abuseLimit     = 45
+	abuseLimit     = 60
 	leastScraped   = 200 // bytes of an answer that holds data
 	maxTrails      = 1 << 17
 	quantileFirst  = 30   // requests per client
@@ -107,9 +107,9 @@ func newCampaigns(labels []string) *campaigns {
 	const day = 24 * time.Hour
 	add(byClient, 4*time.Hour, 0.6, 0.10, 0.005, 15, traffic.CredentialStuffing)
 	add(byClient, day, 0.6, 0.10, 0.005, 20, traffic.Scanner)
-	add(byClient, day, 0.6, 0.12, 0.01, 16, traffic.DataScraping, traffic.BrokenAuth, traffic.APIAbuse)
+	add(byClient, day, 0.6, 0.12, 0.01, 20, traffic.DataScraping, traffic.BrokenAuth, traffic.APIAbuse)
 	add(byEndpoint, 12*time.Hour, 0.3, 0.10, 0.005, 15, traffic.CredentialStuffing)
-	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 0.005, 15, traffic.DDoS)
+	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 0.005, 22, traffic.DDoS)
 	return c
 }
 

@@ -80,13 +80,14 @@ func TestVerdicts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		byClient, byTarget := map[string]string{}, map[string]string{}
+		byClient, byClass, byTarget := map[string]string{}, map[string]string{}, map[string]string{}
 		for line, v := range verdicts[log] {
 			fields := strings.Fields(logLine(t, in, line))
 			if len(fields) < 7 {
 				t.Fatalf("%s:%d is no line of the log", log, line)
 			}
 			byClient[fields[0]] = v.verdict
+			byClass[fields[0]+" "+v.class] = v.verdict
 			if v.class == "credential_stuffing" || v.class == "ddos" {
 				path, _, _ := strings.Cut(fields[6], "?")
 				byTarget["target:"+path] = v.verdict
@@ -100,6 +101,9 @@ func TestVerdicts(t *testing.T) {
 				t.Fatal(err)
 			}
 			verdict := byTarget[in.Principal]
+			if verdict == "" {
+				verdict = byClass[in.Address+" "+in.Class]
+			}
 			if verdict == "" {
 				verdict = byClient[in.Address]
 			}
