@@ -17,6 +17,7 @@ type predictions struct {
 	proba   []float32 // nil for a detector
 	score   []float64 // nil for a classifier without a benign class
 	bound   []int     // fold f is rows bound[f] to bound[f+1]
+	repeat  []int     // of each fold, counted from 0; nil = all of one
 }
 
 // classified appends the rows of one fold, given their class probabilities.
@@ -163,7 +164,8 @@ func (q *predictions) measure(rate float64, causal bool) summary {
 		s.folds[f] = q.rowMetrics(lo, hi, labelled)
 		var cleanScores []float64
 		for g := range n {
-			if g < f || g > f && !causal {
+			// Another repeat holds the same rows.
+			if (g < f || g > f && !causal) && (q.repeat == nil || q.repeat[g] == q.repeat[f]) {
 				sc, pos := q.binary(q.bound[g], q.bound[g+1], labelled)
 				cleanScores = clean(cleanScores, sc, pos)
 			}

@@ -132,7 +132,10 @@ type Result struct {
 	// it cries wolf. nil without labels or threshold.
 	Detected   map[string]Share `json:"detected,omitempty"`
 	CPUSeconds float64          `json:"cpu_seconds"`
-	Findings   []Finding        `json:"findings"`
+	// Findings are the doubts of the leakage audit; Audit what its other checks
+	// gave.
+	Findings []Finding `json:"findings"`
+	Audit    []Finding `json:"audit,omitempty"`
 	// Threshold is suggested for the alert budget from out-of-fold scores of
 	// clean rows (CrossValidate), or the one that was applied (Evaluate); nil if
 	// there were no clean rows.
@@ -193,15 +196,30 @@ func Metrics() []MetricInfo {
 
 // Options of CrossValidate and Fit. The zero value is the default.
 type Options struct {
-	Folds     int             // 0 = 5
-	Split     Split           // "" = GroupTime
-	Seed      uint64          // of folds and models
-	Workers   int             // goroutines, 0 = GOMAXPROCS; never changes the result
-	Config    json.RawMessage // of the model, merged over its defaults
-	AlertRate float64         // alert budget: share of the benign rows that may be flagged; 0 = 0.001
-	// AuditRandom also cross-validates on a random split, on at most 20,000 rows,
-	// and reports how much better it looks.
+	Folds int // 0 = 5
+	// Repeats cross-validates that often on other folds (seeds Seed, Seed+1, …);
+	// 0 = once. Splits without anything random are never repeated.
+	Repeats int
+	// Honest is the split that a random one is compared with; "" = GroupTime.
+	Honest Split
+	// Load returns what Save was given for a fold (numbered over the repeats) in
+	// an earlier, interrupted run, nil = nothing. Save is called once per finished
+	// fold. Both may be nil. The caller keeps what they store apart by everything
+	// that the result depends on.
+	Load func(fold int) []byte
+	Save func(fold int, b []byte) error
+	// Acknowledged names what the audit is not to warn about: columns.
+	Acknowledged []string
+	Split        Split           // "" = GroupTime
+	Seed         uint64          // of folds and models
+	Workers      int             // goroutines, 0 = GOMAXPROCS; never changes the result
+	Config       json.RawMessage // of the model, merged over its defaults
+	AlertRate    float64         // alert budget: share of the benign rows that may be flagged; 0 = 0.001
+	// AuditRandom also cross-validates a sample of at most 10,000 rows on a random
+	// and on a grouped split, and with shuffled labels, and reports what looks too
+	// good.
 	AuditRandom bool
+	NoAudit     bool // look for no leak at all
 	// Threshold, for Fit: what the held-out rows are measured at, from
 	// CrossValidate. nil = the metrics at the budget are left out.
 	Threshold *evaluate.Budget
@@ -213,6 +231,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Repeats == 0 {
+		o.Repeats = 1
+	}
+	if o.Honest == "" {
+		o.Honest = GroupTime
+	}
 	if o.Folds == 0 {
 		o.Folds = 5
 	}

@@ -211,6 +211,8 @@ func crossValidated(lm *loadedModel) (*evaluatedModel, error) {
 type evalRows struct {
 	cols   [][]float32
 	labels []traffic.Label
+	class  []string // own labels of flows
+	at     origins
 	times  []int64
 	groups []uint64
 	ruled  []bool
@@ -248,7 +250,11 @@ func (e *evalRows) matrix(schema *frame.Schema) *frame.Matrix {
 	m := &frame.Matrix{Schema: schema, Cols: e.cols, N: len(e.labels), Time: e.times, Group: e.groups, Class: make([]int32, len(e.labels))}
 	var pr problem
 	pr.Problem = &train.Problem{}
-	pr.label(e.labels)
+	if e.class != nil {
+		pr.labelNames(e.class)
+	} else {
+		pr.label(e.labels)
+	}
 	m.Classes = pr.Classes
 	if pr.Labels != nil {
 		m.Class = pr.Labels
@@ -336,7 +342,7 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 	}
 	if stored != nil {
 		opt.Baselines = stored.Baselines
-		if stored.CV != nil {
+		if stored.CV != nil && stored.CV.Split != train.Random { // chosen on all rows
 			opt.Threshold = stored.CV.Threshold
 		}
 	}
@@ -427,6 +433,7 @@ func (a *app) collectRequests(src *source, lm *loadedModel, w *wanted, rows *eva
 			h := features.RowHash(r)
 			if w.has(h) && (r.Label != traffic.Unlabelled || classifier == nil) && !rows.again(r.Time, h) {
 				rows.take(x, i, r.Label, r.Time, groupOf(r), len(hits) > 0)
+				rows.at.add(r.File, r.Line)
 			}
 		}
 		a.flag(lm, x, flagged[:x.N])
@@ -476,6 +483,8 @@ func (a *app) collectFlows(src *source, w *wanted, rows *evalRows, schema *frame
 		for i, h := range features.FlowHashes(false, flows) {
 			if w.has(h) && flows[i].Label != traffic.Unlabelled && !rows.again(flows[i].Time, h) {
 				rows.take(x, i, flows[i].Label, flows[i].Time, h, false)
+				rows.class = append(rows.class, strings.Clone(flowClass(&flows[i])))
+				rows.at.add(flows[i].File, flows[i].Line)
 			}
 		}
 		return nil

@@ -36,6 +36,10 @@ type trainOptions struct {
 	truth   []string
 	cv      int
 	split   string
+	repeats int    // of the cross-validation, 0 = 1
+	folds   string // file for the folds
+	strict  bool
+	noAudit bool
 	params  string
 	final   bool
 	audit   bool
@@ -70,7 +74,8 @@ The default split, group-time, goes forward in time and never has a principal on
 both sides. It falls back to group where there are no times.`,
 		Example: `  apiml train --cv 5
   apiml train attack --data traffic.csv
-  apiml train --model security --split group --json
+  apiml train --model security --cv-scheme group --json
+  apiml train attack --data cicids.csv --cv 5 --cv-scheme random --folds-out folds.csv
   apiml train behavior --algorithm dbscan
   apiml train behavior --csv points.csv --eps 0.5 --min-samples 5 --labels labels.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,7 +99,16 @@ both sides. It falls back to group where there are no times.`,
 			if o.csv != "" {
 				return a.clusterTable(o)
 			}
-			_, err := a.train(o)
+			if o.repeats < 0 || o.repeats > 100 {
+				return usagef("--cv-repeats %d: want 1 to 100", o.repeats)
+			}
+			if o.repeats == 0 && o.folds != "" && o.split == string(train.Random) {
+				o.repeats = 5 // what other programs are measured on should not hang on one seed
+			}
+			res, err := a.train(o)
+			if err == nil && o.strict {
+				err = res.strict()
+			}
 			return err
 		},
 	}
@@ -111,11 +125,16 @@ both sides. It falls back to group where there are no times.`,
 	f.StringArrayVar(&o.data, "data", nil, "train on this file instead of the store, repeatable")
 	f.StringArrayVar(&o.truth, "truth", nil, "labels of the --data at the same place, by line: CSV as generate --truth writes it, or JSON lines with line and label")
 	f.IntVar(&o.cv, "cv", 0, "folds of the cross-validation, 0 = none (default from models.cv: 5)")
-	f.StringVar(&o.split, "split", "group-time", "group-time, group, random or time")
+	f.StringVar(&o.split, "cv-scheme", "group-time", "split of the cross-validation: group-time, group, time or random (optimistic, on all rows, for comparison with published figures)")
+	f.StringVar(&o.split, "split", "group-time", "the same as --cv-scheme")
+	f.IntVar(&o.repeats, "cv-repeats", 0, "cross-validate so often, on other folds each time (default 1; 5 with --cv-scheme random --folds-out)")
+	f.StringVar(&o.folds, "folds-out", "", "write the folds as CSV (file, line, class, fold per seed), so that others can be measured on them")
+	f.BoolVar(&o.strict, "strict", false, "exit 1 if the leakage audit finds anything")
+	f.BoolVar(&o.noAudit, "no-audit", false, "leave the leakage audit out")
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
 	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this, such as 24h")
 	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
-	f.BoolVar(&o.audit, "audit-random", true, "also cross-validate on a random split of at most 20,000 rows and report how much better it looks")
+	f.BoolVar(&o.audit, "audit-random", true, "part of the audit: also cross-validate a sample of at most 10,000 rows on a random and a grouped split, and with shuffled labels")
 	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
 	f.Float64Var(&o.rate, "target-fpr", 0.001, "share of benign requests that may be flagged: sets the threshold")
 	return cmd
@@ -178,6 +197,9 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		return nil, err
 	}
 	defer src.Close()
+	if specs, err = src.twins(specs, explicit); err != nil {
+		return nil, err
+	}
 	if src.st != nil && src.kinds[store.KindHTTP]+src.kinds[store.KindFlows] == 0 {
 		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
 	}
@@ -265,6 +287,39 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		return nil, err
 	}
 	return res, nil
+}
+
+// strict is an error if the audit of any model found something.
+func (r *trainResult) strict() error {
+	n := 0
+	var names []string
+	for _, m := range r.Models {
+		found := m.findings()
+		n += len(found)
+		for _, f := range found {
+			names = appendOnce(names, m.Model+": "+f.What)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return withCode(exitGate, fmt.Errorf("--strict: %s of the leakage audit (%s)", counted(n, "finding"), strings.Join(names, "; ")))
+}
+
+// findings are the warnings about a model, those on its held-out rows included.
+func (m *trainedModel) findings() []train.Finding {
+	var out []train.Finding
+	for _, r := range []*train.Result{m.Result, m.HeldOut} {
+		if r == nil {
+			continue
+		}
+		for _, f := range r.Findings {
+			if f.Level == "warning" && !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
 }
 
 func (r *trainResult) skip(a *app, explicit bool, spec model.Spec, why string) {
@@ -395,8 +450,8 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	defer p.done()
 	opt := train.Options{
 		Folds: o.cv, Split: split, Seed: a.cfg.Seed, Config: config, AlertRate: o.rate, AuditRandom: o.audit, CPU: cpuSeconds,
-		Importance: 2000,
-		Log:        func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
+		Importance: 2000, Repeats: max(o.repeats, 1), NoAudit: o.noAudit, Acknowledged: a.cfg.Acknowledge,
+		Log: func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
 	}
 	rows, held, rule := train.HoldOut(pr.Problem)
 	if o.final {
@@ -406,10 +461,36 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	tm := &trainedModel{}
 	var err error
 	if o.cv > 0 {
-		if tm.Result, err = train.CrossValidate(a.ctx, pr.Problem, rows, spec, opt); err != nil {
+		cvRows := rows
+		if split == train.Random {
+			// Published figures are of all rows. The threshold of the final model
+			// must not be chosen on its held-out rows, so it is left out below.
+			cvRows = allRows(pr.Rows)
+			a.warnf("%s: a random split puts like rows on both sides: its figures are optimistic, for comparison only", spec.Name)
+		}
+		if o.folds != "" {
+			if err := writeFolds(o.folds, pr, cvRows, opt); err != nil {
+				return nil, withCode(exitFailed, err)
+			}
+		}
+		keeper := a.newFoldKeeper(pr, cvRows, spec, opt, o.profile)
+		opt.Load, opt.Save = keeper.load, keeper.save
+		if tm.Result, err = train.CrossValidate(a.ctx, pr.Problem, cvRows, spec, opt); err != nil {
 			return nil, a.trainError(err)
 		}
-		opt.Threshold = tm.Threshold
+		if keeper.loaded > 0 {
+			a.sayf("%s: %d folds come from an interrupted run", spec.Name, keeper.loaded)
+		}
+		keeper.done()
+		if split == train.Random && len(held) > 0 {
+			tm.Notes = append(tm.Notes, "random split over all rows, those set aside for the final model included")
+		}
+		if pr.Times == nil && split == train.Random && pr.dropped > 0 {
+			tm.Protocol += ", exact duplicates removed"
+		}
+		if split != train.Random || len(held) == 0 {
+			opt.Threshold = tm.Threshold
+		}
 	}
 	final, err := train.Fit(a.ctx, pr.Problem, rows, held, spec, opt)
 	if err != nil {
@@ -483,6 +564,9 @@ func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta 
 	h.HoldOut = model.HoldOut{Rule: meta.rule, Rows: meta.held, Protocol: tm.Protocol}
 	h.Thresholds = meta.thresholds
 	h.Warnings = slices.Clone(tm.Notes)
+	for _, f := range tm.findings() {
+		h.Warnings = append(h.Warnings, f.What+": "+f.Detail)
+	}
 	var err error
 	if h.Metrics, err = json.Marshal(meta.stored); err != nil {
 		return err
@@ -588,6 +672,9 @@ func (a *app) printFindings(r *train.Result) {
 		} else {
 			fmt.Fprintf(a.out, "  audit: %s: %s\n", clean(f.What), clean(f.Detail))
 		}
+	}
+	for _, f := range r.Audit {
+		fmt.Fprintf(a.out, "  audit: %s: %s\n", clean(f.What), clean(f.Detail))
 	}
 }
 
