@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -219,7 +218,7 @@ func TestResume(t *testing.T) {
 		if len(p.seen) != 1 {
 			t.Errorf("%s: %d folds were fitted again, want 1", spec.Name, len(p.seen))
 		}
-		if a, b := fmt.Sprintf("%s", mustJSON(t, want)), fmt.Sprintf("%s", mustJSON(t, got)); a != b {
+		if string(mustJSON(t, want)) != string(mustJSON(t, got)) {
 			t.Errorf("%s: another result after an interruption", spec.Name)
 		}
 	}
