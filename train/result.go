@@ -97,10 +97,24 @@ type Curves struct {
 
 // Importance is what a metric loses when a column is shuffled.
 type Importance struct {
-	Column string  `json:"column"`
-	Metric string  `json:"metric"`
-	Drop   float64 `json:"drop"` // mean over the repeats
-	SD     float64 `json:"sd"`
+	Column string   `json:"column"`         // of a group the first
+	With   []string `json:"with,omitempty"` // columns that say nearly the same (|rank correlation| ≥ 0.8), shuffled together with it
+	Metric string   `json:"metric"`
+	Drop   float64  `json:"drop"` // mean over the repeats
+	SD     float64  `json:"sd"`
+}
+
+// BaseRate is a precision, by Bayes, where a share Rate of the rows are attacks.
+type BaseRate struct {
+	Rate      float64 `json:"rate"`
+	Precision float64 `json:"precision"`
+}
+
+// ClassIntervals are 95 % intervals by a bootstrap over groups.
+type ClassIntervals struct {
+	Precision evaluate.Interval `json:"precision"`
+	Recall    evaluate.Interval `json:"recall"`
+	F1        evaluate.Interval `json:"f1"`
 }
 
 // Result is how well a model did, with its baseline on the same rows. It
@@ -145,7 +159,14 @@ type Result struct {
 	Operating  *evaluate.Operating `json:"operating,omitempty"`
 	Curves     *Curves             `json:"curves,omitempty"`
 	Importance []Importance        `json:"importance,omitempty"`
-	Notes      []string            `json:"notes"` // footnotes: what was left out, what fell back, small classes
+	// BaseRates is the precision at the alert budget where attacks are as rare as
+	// in traffic; Lift what the highest scores hold.
+	BaseRates []BaseRate           `json:"base_rates,omitempty"`
+	Lift      []evaluate.LiftPoint `json:"lift,omitempty"`
+	// Intervals are 95 % bootstrap intervals over groups of the figures of each
+	// class, set on held-out rows.
+	Intervals map[string]ClassIntervals `json:"class_intervals,omitempty"`
+	Notes     []string                  `json:"notes"` // footnotes: what was left out, what fell back, small classes
 
 	// Predictions behind the pooled metrics, for whoever wants to set something
 	// beside them (rules, worst mistakes). Not stored.
@@ -176,6 +197,8 @@ type MetricInfo struct {
 func Metrics() []MetricInfo {
 	return []MetricInfo{
 		{"macro_f1", "macro-F1", true, "mean F1 over the classes that occur in truth or prediction"},
+		{"macro_precision", "macro precision", true, "mean precision over the classes that occur"},
+		{"macro_recall", "macro recall", true, "mean recall over the classes that occur"},
 		{"weighted_f1", "weighted F1", true, "mean F1 weighted by the rows of each class"},
 		{"balanced_accuracy", "balanced accuracy", true, "mean recall over the classes"},
 		{"mcc", "MCC", true, "Matthews correlation coefficient, multiclass"},
@@ -183,6 +206,9 @@ func Metrics() []MetricInfo {
 		{"roc_auc", "ROC-AUC", true, "attack against benign by score"},
 		{"pr_auc", "PR-AUC", true, "average precision, attack against benign; its baseline is the share of attacks"},
 		{"roc_auc_ovr", "ROC-AUC one-vs-rest", true, "mean over classes of each against all others"},
+		{"roc_auc_micro", "ROC-AUC micro", true, "over all one-against-rest decisions at once"},
+		{"pr_auc_micro", "PR-AUC micro", true, "average precision over all one-against-rest decisions at once"},
+		{"pr_auc_ovr", "PR-AUC one-vs-rest", true, "mean over classes of the average precision of each against all others"},
 		{"precision_at_budget", "precision at budget", true, "share of attacks among the rows flagged at the alert budget"},
 		{"recall_at_budget", "recall at budget", true, "share of the attacks flagged at the alert budget"},
 		{"fpr_at_budget", "false positives at budget", false, "share of the benign rows flagged at the alert budget"},
