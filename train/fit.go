@@ -18,6 +18,7 @@ type Final struct {
 	Model     model.Model
 	Baselines []*Baseline // fitted on the same rows; the headline first
 	HeldOut   *Result     // on the held-out rows; nil if there are none
+	Reference *Reference  // the held-out rows, or without enough of them the training rows
 	Notes     []string
 }
 
@@ -56,6 +57,11 @@ func fitFinal(ctx context.Context, p *Problem, rows, held []int, spec model.Spec
 		}
 		f.Baselines = append(f.Baselines, b)
 	}
+	if len(held) < evaluate.LeastShift {
+		if f.Reference, err = NewReference(ctx, f.Model, fit, "training rows", nil, opt.Workers); err != nil {
+			return nil, err
+		}
+	}
 	if len(held) == 0 {
 		return f, nil
 	}
@@ -82,6 +88,11 @@ func fitFinal(ctx context.Context, p *Problem, rows, held []int, spec model.Spec
 	})
 	if err != nil {
 		return nil, err
+	}
+	if f.Reference == nil {
+		if f.Reference, err = NewReference(ctx, f.Model, eval, "held-out rows", f.HeldOut.Metrics, opt.Workers); err != nil {
+			return nil, err
+		}
 	}
 	if p.Groups != nil {
 		if s := overlap(p.Groups, rows, held); s > 0 {

@@ -38,7 +38,7 @@ type evaluateOptions struct {
 	compare    string
 	drift      bool
 	reference  string
-	failOn     string
+	failOn     []string
 
 	period time.Duration // evaluate behavior: between two looks at who moved
 
@@ -61,6 +61,7 @@ Beside a model of requests stands the rule baseline on the same rows.`,
   apiml evaluate attack --plot confusion --plot roc --importance
   apiml evaluate --data labelled.csv --json
   apiml evaluate -o models.html
+  apiml evaluate attack --drift --data today.log --fail-on 'drift>0'
   apiml evaluate behavior --data access.log --period 24h
   apiml evaluate latency --csv requests.csv --time start --target seconds --features endpoint,method,bytes
   apiml evaluate forecast --m4-train Hourly-train.csv --m4-test Hourly-test.csv --json`,
@@ -81,6 +82,9 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 				if e := filepath.Ext(path); e != ".html" && e != ".json" && e != ".svg" {
 					return usagef("output %q: want .html, .svg or .json", path)
 				}
+			}
+			if o.drift || o.reference != "" || len(o.failOn) > 0 {
+				return a.drift(o)
 			}
 			if o.compare != "" {
 				return a.compareModels(o)
@@ -114,6 +118,9 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 	f.IntVar(&o.worst, "worst", 10, "worst mistakes of a classifier to list, with their lines")
 	f.StringSliceVar(&o.leaveOut, "leave-out", nil, "attack: fit without each attack class in turn and see whether it is found; file: without each --data file (day)")
 	f.StringArrayVar(&o.cross, "cross", nil, "measure on this other data set too, a row for each, repeatable")
+	f.BoolVar(&o.drift, "drift", false, "instead: how far the rows that the model has not seen have moved from those that it was judged on, without labels")
+	f.StringVar(&o.reference, "reference", "", "with --drift: compare with this file, or with the time FROM/TO of the store, instead of what the model file remembers")
+	f.StringArrayVar(&o.failOn, "fail-on", nil, "with --drift: exit 1 if it holds, such as 'drift>0' (columns and scores whose shift is large)")
 	f.StringVar(&o.compare, "compare", "", "evaluate --compare A B: two classifiers (files or names) on the rows that neither was fitted on, with a paired test")
 	f.BoolVar(&o.importance, "importance", false, "permutation importance of the features, those that say the same together")
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, FILE.svg or FILE.json, repeatable")
@@ -323,7 +330,12 @@ type wanted struct {
 	held, trained map[uint64]struct{}
 	onHeld        bool
 	leftOut       int
-	also          *wanted // what this one has seen is left out too
+	also          *wanted            // what this one has seen is left out too
+	any           bool               // rows without a label too
+	fresh         bool               // neither trained on nor held out
+	between       func(t int64) bool // nil = whenever
+	total         int
+	keep          int // most rows to take, by hash; 0 = all
 }
 
 func newWanted(f *model.File) (*wanted, error) {
@@ -345,6 +357,7 @@ func newWanted(f *model.File) (*wanted, error) {
 
 // look counts a row in the first pass.
 func (w *wanted) look(h uint64) {
+	w.total++
 	if _, ok := w.held[h]; ok {
 		w.onHeld = true
 	} else if _, ok := w.trained[h]; ok {
@@ -353,6 +366,14 @@ func (w *wanted) look(h uint64) {
 }
 
 func (w *wanted) has(h uint64) bool {
+	if w.keep > 0 && w.total > w.keep && (h*0x9e3779b97f4a7c15)>>32 >= uint64(w.keep)<<32/uint64(w.total) {
+		return false
+	}
+	if w.fresh {
+		_, a := w.trained[h]
+		_, b := w.held[h]
+		return !a && !b
+	}
 	if w.also != nil {
 		_, a := w.trained[h]
 		_, b := w.also.trained[h]
@@ -532,7 +553,7 @@ func (a *app) collectRequests(src *source, lm *loadedModel, w *wanted, rows *eva
 			r := &b.Requests[i]
 			hits, _ := rules.Check(r)
 			h := features.RowHash(r)
-			if w.has(h) && (r.Label != traffic.Unlabelled || classifier == nil) && !rows.again(r.Time, h) {
+			if w.has(h) && (w.between == nil || w.between(r.Time)) && (w.any || r.Label != traffic.Unlabelled || classifier == nil) && !rows.again(r.Time, h) {
 				rows.take(x, i, r.Label, r.Time, groupOf(r), len(hits) > 0)
 				rows.at.add(r.File, r.Line)
 			}
@@ -582,7 +603,7 @@ func (a *app) collectFlows(src *source, w *wanted, rows *evalRows, schema *frame
 		x := frame.NewMatrix(schema, len(flows))
 		features.ExtractFlows(x, flows)
 		for i, h := range features.FlowHashes(false, flows) {
-			if w.has(h) && flows[i].Label != traffic.Unlabelled && !rows.again(flows[i].Time, h) {
+			if w.has(h) && (w.between == nil || w.between(flows[i].Time)) && (w.any || flows[i].Label != traffic.Unlabelled) && !rows.again(flows[i].Time, h) {
 				rows.take(x, i, flows[i].Label, flows[i].Time, h, false)
 				rows.class = append(rows.class, strings.Clone(flowClass(&flows[i])))
 				rows.at.add(flows[i].File, flows[i].Line)

@@ -141,7 +141,7 @@ type modelRef struct {
 }
 
 func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
-	gates, err := parseGates(o.failOn)
+	gates, err := parseGates(o.failOn, false)
 	if err != nil {
 		return nil, err
 	}

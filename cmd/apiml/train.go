@@ -46,6 +46,7 @@ type trainOptions struct {
 	profile string
 	rate    float64
 	ifOlder string
+	ifDrift bool
 
 	csv, labels string // train behavior --csv
 	eps         float64
@@ -133,6 +134,7 @@ both sides. It falls back to group where there are no times.`,
 	f.BoolVar(&o.noAudit, "no-audit", false, "leave the leakage audit out")
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
 	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this, such as 24h")
+	f.BoolVar(&o.ifDrift, "if-drift", false, "leave models alone where the data have not moved from what the model file remembers (see evaluate --drift); models that remember nothing follow the others of the same kind of records")
 	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
 	f.BoolVar(&o.audit, "audit-random", true, "part of the audit: also cross-validate a sample of at most 10,000 rows on a random and a grouped split, and with shuffled labels")
 	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
@@ -154,6 +156,7 @@ type storedMetrics struct {
 	CV        *train.Result         `json:"cv,omitempty"`
 	HeldOut   *train.Result         `json:"held_out,omitempty"`
 	Baselines []*train.Baseline     `json:"baselines,omitempty"` // fitted on the same rows, for evaluate
+	Reference *train.Reference      `json:"reference,omitempty"` // what drift is measured against
 	Medians   *train.MedianBaseline `json:"medians,omitempty"`   // the same of a regressor
 }
 
@@ -187,6 +190,19 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 			return res, a.printJSON(res)
 		}
 		return res, nil
+	}
+	if o.ifDrift {
+		if specs, err = a.driftedModels(specs, o); err != nil {
+			return nil, err
+		}
+		if len(specs) == 0 {
+			a.sayf("no model has seen the data move: nothing to do")
+			res = &trainResult{jsonHead: a.head("train"), Models: []trainedModel{}, Skipped: []string{}}
+			if a.flags.json {
+				return res, a.printJSON(res)
+			}
+			return res, nil
+		}
 	}
 	overrides, err := a.trainParams(o.params, specs)
 	if err != nil {
@@ -515,7 +531,7 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	}
 	meta := fileMeta{
 		data: pr.data, rows: len(rows), held: len(held), rule: rule, thresholds: map[string]float64{},
-		stored: storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines},
+		stored: storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines, Reference: final.Reference},
 	}
 	switch t := tm.Threshold; {
 	case t == nil:
