@@ -25,8 +25,9 @@ const (
 	auditShuffle  = 6_000  // rows of the run with shuffled labels
 	auditChance   = 0.06   // AUC by which that run may miss 0.5, beyond what chance explains
 	auditFold     = 5_000  // rows on which a fold is made twice
-	auditLeast    = 200    // fewer rows, or fewer than 20 of one side, prove nothing
-	auditRepeated = 0.20   // share of rows that may repeat another of the same instant
+	auditLeast    = 150    // fewer rows, or fewer than auditSide of one side, prove nothing
+	auditSide     = 30
+	auditRepeated = 0.20 // share of rows that may repeat another of the same instant
 )
 
 // Audit looks at the columns of x, whose row i is row rows[i] of p, and at the
@@ -64,7 +65,7 @@ func Audit(p *Problem, rows []int, x *frame.Matrix, acknowledged []string) []Fin
 			}
 		}
 	})
-	if len(at) < auditLeast || min(sides[0], sides[1]) < 20 {
+	if len(at) < auditLeast || min(sides[0], sides[1]) < auditSide {
 		return found
 	}
 	score := make([]float64, len(at))

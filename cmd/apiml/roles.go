@@ -262,6 +262,7 @@ func (a *app) finishRole(src *source, spec model.Spec, f *roleFit, o trainOption
 		tm.Notes = append(tm.Notes, "built in: a configuration and a prior from generated traffic; `apiml train "+spec.Name+"` fits it on your own log")
 		f.meta.data.Inputs = nil // a temporary file
 	}
+	f.meta.cards = o.cards
 	f.meta.stored.CV, f.meta.stored.HeldOut = timeless(f.cv), timeless(f.heldOut)
 	if o.noRowHashes {
 		f.meta.trainHash, f.meta.stored.Medians = nil, nil

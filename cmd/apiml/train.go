@@ -47,6 +47,8 @@ type trainOptions struct {
 	rate    float64
 	ifOlder string
 	ifDrift bool
+	warm    bool
+	cards   string // folder for the cards
 
 	csv, labels string // train behavior --csv
 	eps         float64
@@ -135,6 +137,8 @@ both sides. It falls back to group where there are no times.`,
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
 	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this, such as 24h")
 	f.BoolVar(&o.ifDrift, "if-drift", false, "leave models alone where the data have not moved from what the model file remembers (see evaluate --drift); models that remember nothing follow the others of the same kind of records")
+	f.BoolVar(&o.warm, "warm-start", false, "with attack and --profile online: keep the trees of the built-in classifier and grow as many again on these rows")
+	f.StringVar(&o.cards, "cards", "", "also write the card of each model as Markdown into this folder")
 	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
 	f.BoolVar(&o.audit, "audit-random", true, "part of the audit: also cross-validate a sample of at most 10,000 rows on a random and a grouped split, and with shuffled labels")
 	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
@@ -177,6 +181,15 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	specs, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
 	if err != nil {
 		return nil, err
+	}
+	if o.warm {
+		if o.profile != string(features.OnlineProfile) {
+			return nil, usagef("--warm-start needs --profile online: the built-in trees split on features of a profile that is learned in the log, a frozen one gives others")
+		}
+		specs = slices.DeleteFunc(specs, func(s model.Spec) bool { return s.Name != "attack" })
+		if len(specs) == 0 {
+			return nil, usagef("--warm-start is for the attack classifier")
+		}
 	}
 	wanted := len(specs)
 	specs, err = a.olderModels(specs, o.ifOlder)
@@ -461,6 +474,21 @@ func namesModels(m map[string]any) bool {
 
 // trainOne cross-validates, fits, evaluates and writes one model.
 func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o trainOptions, split train.Split) (*trainedModel, error) {
+	if o.warm {
+		var known []string
+		var err error
+		if spec, known, err = warmStart(spec); err != nil {
+			return nil, err
+		}
+		wide := *pr.Problem
+		wide.Classes = slices.Clone(wide.Classes)
+		for _, c := range known { // its trees predict them all
+			wide.Classes = appendOnce(wide.Classes, c)
+		}
+		own := *pr
+		own.Problem = &wide
+		pr = &own
+	}
 	spec = withText(spec, pr.text)
 	p := a.progress(spec.Name, 0)
 	defer p.done()
@@ -543,6 +571,10 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	if o.cv > 0 {
 		meta.stored.CV = timeless(tm.Result)
 	}
+	meta.cards = o.cards
+	if o.warm {
+		tm.Notes = append(tm.Notes, "warm start: half of the trees are those of the built-in classifier, fitted on generated traffic")
+	}
 	if pr.state != nil {
 		if meta.state, err = pr.state().MarshalBinary(); err != nil {
 			return nil, err
@@ -566,6 +598,7 @@ type fileMeta struct {
 	state               []byte   // fitted state of the features, nil = none
 	thresholds          map[string]float64
 	stored              storedMetrics
+	cards               string // folder for the card, "" = none
 }
 
 // writeModel writes a model's file and fills File and SHA256 of tm.
@@ -603,6 +636,9 @@ func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta 
 		return err
 	}
 	tm.File, tm.SHA256 = path, lm.sha256
+	if meta.cards != "" {
+		return a.writeCard(meta.cards, lm)
+	}
 	return nil
 }
 
