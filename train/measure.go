@@ -263,7 +263,8 @@ func (q *predictions) curves() *Curves {
 		c.Calibration = q.calibration(0, n)
 	}
 	if q.proba != nil && len(q.classes) > 2 {
-		score, positive := evaluate.Flatten(q.proba, q.truth, len(q.classes))
+		n := q.firstRepeat()
+		score, positive := evaluate.Flatten(q.proba[:n*len(q.classes)], q.truth[:n], len(q.classes))
 		add(microCurve, score, positive, classCurvePoints)
 		var rocs []evaluate.Curve
 		for _, name := range q.classes {
@@ -419,8 +420,21 @@ func (q *predictions) fill(r *Result, s summary, hash []uint64, baseline *predic
 	r.Predictions.Proba, r.Predictions.Score = q.proba, q.score
 }
 
+// firstRepeat is the number of rows of the first repeat: the others hold the same
+// rows again, and what sorts every class of every row is not worth that.
+func (q *predictions) firstRepeat() int {
+	n := q.bound[len(q.bound)-1]
+	for f, r := range q.repeat {
+		if r > 0 {
+			return q.bound[f]
+		}
+	}
+	return n
+}
+
 // averages adds the areas over all one-against-rest decisions, and the mean of
-// the average precisions. They have no spread: they are for the whole.
+// the average precisions, of the first repeat. They have no spread: they are for the
+// whole.
 func (q *predictions) averages(into map[string]Stat) {
 	k := len(q.classes)
 	put := func(name string, v float64) {
@@ -428,7 +442,9 @@ func (q *predictions) averages(into map[string]Stat) {
 			into[name] = Stat{Pooled: v, Mean: v, SD: math.NaN()}
 		}
 	}
-	score, positive := evaluate.Flatten(q.proba, q.truth, k)
+	rows := q.firstRepeat()
+	truth := q.truth[:rows]
+	score, positive := evaluate.Flatten(q.proba[:rows*k], truth, k)
 	put("roc_auc_micro", evaluate.AUC(score, positive))
 	put("pr_auc_micro", evaluate.AveragePrecision(score, positive))
 	var sum float64
@@ -439,7 +455,7 @@ func (q *predictions) averages(into map[string]Stat) {
 		}
 		score = score[:0]
 		at := 0
-		for i, t := range q.truth {
+		for i, t := range truth {
 			if t >= 0 {
 				score = append(score, float64(q.proba[i*k+c]))
 				positive[at] = int(t) == c
