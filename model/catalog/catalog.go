@@ -89,7 +89,7 @@ func behavior() dbscan.Config {
 // bootstrap, and the trees differ by the benign flows that each of them sees.
 func flowForest() forest.Config {
 	c := forest.Default()
-	c.Trees, c.MaxFeatures, c.Bootstrap, c.MajorityShare, c.ClassWeight = 60, "25", false, 0.3, "none"
+	c.Trees, c.MaxFeatures, c.Bootstrap, c.MajorityShare, c.ClassWeight = 50, "25", false, 0.22, "none"
 	return c
 }
 
