@@ -85,7 +85,7 @@ fi
 if has flows-transfer; then
 	printf '\n## CIC-IDS2017 by day\n\nEach day left out, and each day by a model of the days before it. Days as in the meta file of the sample.\n'
 	meta=$(first "$data"/cicids2017/cicids2017_mlcsv_union154k.meta.csv*)
-	text() { case $1 in *.zst) zstd -dc "$1" ;; *) cat "$1" ;; esac; }
+	text() { case $1 in *.zst) zstd -dcf "$1" ;; *) cat "$1" ;; esac; }
 	if text "$meta" >meta.csv 2>/dev/null && text "$cic" >cic.csv 2>/dev/null; then
 		# Monday 1, Tuesday 2, …: the files are in the order of the days.
 		awk -F, 'NR==FNR{day[FNR]=$2; next} FNR==1{head=$0; next} {d=day[FNR]; sub(/-.*/, "", d); n=index("MonTueWedThuFri", substr(d,1,3)); f=sprintf("%d-%s.csv", (n+2)/3, d); if(!(f in seen)){seen[f]=1; print head > f} print > f}' meta.csv cic.csv

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -497,6 +498,13 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 		Importance: 2000, Repeats: max(o.repeats, 1), NoAudit: o.noAudit, Acknowledged: a.cfg.Acknowledge,
 		Log: func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
 	}
+	bigNote := ""
+	if spec.Role == model.RoleClassifier && spec.Input == store.KindHTTP && !o.noRowHashes {
+		var err error
+		if opt.Config, bigNote, err = sampleBenign(pr, opt.Config); err != nil {
+			return nil, err
+		}
+	}
 	rows, held, rule := train.HoldOut(pr.Problem)
 	if o.final {
 		rows, held, rule = allRows(pr.Rows), nil, "nothing: fitted on all rows (--final)"
@@ -542,6 +550,9 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	}
 	tm.HeldOut = final.HeldOut
 	var notes []string
+	if bigNote != "" {
+		notes = append(notes, bigNote)
+	}
 	if pr.dropped > 0 {
 		notes = append(notes, fmt.Sprintf("%s rows that repeat another word for word were left out (the rows have no time)", count(int64(pr.dropped))))
 	}
@@ -587,6 +598,37 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 		return nil, err
 	}
 	return tm, nil
+}
+
+// mostBenign is how many rows of the most frequent class a tree sees at most.
+const mostBenign = 100_000
+
+// sampleBenign lets each tree see a share of the benign requests where there are
+// very many, the others by weight; a share that the user has set stays.
+func sampleBenign(pr *problem, config json.RawMessage) (json.RawMessage, string, error) {
+	own := map[string]any{}
+	if config != nil {
+		if err := json.Unmarshal(config, &own); err != nil {
+			return nil, "", withCode(exitUsage, err)
+		}
+	}
+	if _, set := own["majority_share"]; set {
+		return config, "", nil
+	}
+	n := make([]int, len(pr.Classes))
+	for _, l := range pr.Labels {
+		if l >= 0 {
+			n[l]++
+		}
+	}
+	most := slices.Max(n)
+	if most <= 2*mostBenign {
+		return config, "", nil
+	}
+	share := math.Round(1000*mostBenign/float64(most)) / 1000
+	own["majority_share"] = share
+	b, err := json.Marshal(own)
+	return b, fmt.Sprintf("each tree sees %.1f %% of its benign rows, drawn anew for each tree, and they stand for the others by weight (majority_share)", 100*share), err
 }
 
 // fileMeta is what a model file carries besides the model itself.
