@@ -92,6 +92,8 @@ func (f *Figure) SVG(w io.Writer) error {
 		h = top + 130 + 34*len(f.Rows)
 	case f.Names != nil:
 		h = top + bottom + 20*len(f.Names)
+	default:
+		h += 14 * (len(f.Series) / 4) // rows of the legend
 	}
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" font-family="sans-serif" font-size="12">`, width, h, Escape(f.Title))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><text x="%d" y="20" font-size="14" font-weight="bold">%s</text>`, width, h, left, Escape(f.Title))
@@ -229,6 +231,9 @@ func (f *Figure) chart(b *strings.Builder) {
 	for n, s := range f.Series {
 		color := colors()[n%len(colors())]
 		dash := ""
+		if !s.Dash && n >= len(colors()) { // the colour is taken
+			dash = ` stroke-dasharray="2 2"`
+		}
 		if s.Dash {
 			dash = ` stroke-dasharray="5 4"`
 		}
@@ -265,7 +270,7 @@ func (f *Figure) chart(b *strings.Builder) {
 			}
 		}
 		if s.Name != "" {
-			x, y := left+10+(n%4)*138, height-18+12*(n/4%2)
+			x, y := left+10+(n%4)*138, height-10+14*(n/4)
 			fmt.Fprintf(b, `<rect x="%d" y="%d" width="10" height="10" fill="%s"/><text x="%d" y="%d" font-size="11">%s</text>`, x, y-9, color, x+14, y, Escape(short(s.Name, 20)))
 		}
 	}
