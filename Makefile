@@ -46,9 +46,16 @@ demo: build ## the whole chain on generated traffic, into demo/
 pretrained: build ## train the built-in models on generated traffic into score/builtin
 	$(BIN) models pretrain --pack score/builtin
 
-results: build ## cross-validated figures on the real data sets, printed
-	./docs/results.sh $(BIN)
-	GO="$(GO)" ./docs/results-forecast.sh $(BIN)
+results: build ## regenerate docs/results.md: figures on the real data sets (SECTIONS="csic flows …" for a part, printed)
+ifdef SECTIONS
+	./docs/results.sh $(BIN) $(SECTIONS)
+else
+	{ ./docs/results.sh $(BIN) && GO="$(GO)" ./docs/results-forecast.sh $(BIN); } > docs/results.md.new && mv docs/results.md.new docs/results.md
+endif
+
+.PHONY: bench-flows
+bench-flows: build ## the classifier of flows beside scikit-learn on the same 25 folds of CIC-IDS2017 (half an hour; SEEDS="1 2" for a part)
+	./docs/peers-flows.sh $(BIN) $(SEEDS)
 
 coverage: build ## coverage of every log and format sample under APIML_DATASETS
 	./docs/coverage.sh $(BIN)
@@ -75,11 +82,12 @@ bench: ## benchmarks of the hot paths
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest ./features ./model/... ./score ./store ./generate ./forecast
 	$(GO) test -run '^$$' -bench 'ParseAndStore|ScoreFile' ./cmd/apiml
 
-bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, R's prophet, CPU seconds
+bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million lines), scikit-learn's and R's DBSCAN, R's prophet, scikit-learn's forest on flows (one seed), CPU seconds
 	./docs/peers-ingest.sh $(BIN)
 	./docs/peers-score.sh $(BIN)
 	GO="$(GO)" ./examples/clusterbench/peers.sh
 	GO="$(GO)" ./docs/peers-forecast.sh
+	./docs/peers-flows.sh $(BIN) 1
 
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
 	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml

@@ -51,7 +51,7 @@ func cicids2017() Set {
 			{"FTP-Patator", "credential_stuffing"},
 			{"SSH-Patator", "credential_stuffing"},
 			{"Web Attack Brute Force", "credential_stuffing"},
-			{"PortScan", "scanner"},
+			{"PortScan", "other_attack"}, // of ports, not of paths: none of apiml's types
 			{"Web Attack XSS", "xss"},
 			{"Web Attack Sql Injection", "sql_injection"},
 			{"Bot", "other_attack"},
@@ -62,7 +62,7 @@ func cicids2017() Set {
 			{"Normal", "none"},
 			{"DoS", "ddos"},
 			{"Brute Force", "credential_stuffing"},
-			{"Port Scanning", "scanner"},
+			{"Port Scanning", "other_attack"},
 			{"Bots", "other_attack"},
 			{"Web Attack", "other_attack"},
 			{"Web Attacks", "other_attack"},

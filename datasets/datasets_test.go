@@ -53,7 +53,7 @@ func TestLabel(t *testing.T) {
 		"FTP-Patator":                 {"FTP-Patator", "credential_stuffing"},
 		"DoS Slowhttptest":            {"DoS Slowhttptest", "ddos"},
 		"DDoS":                        {"DDoS", "ddos"},
-		"PortScan":                    {"PortScan", "scanner"},
+		"PortScan":                    {"PortScan", "other_attack"},
 		"Heartbleed":                  {"Heartbleed", "other_attack"},
 		"BruteForce":                  {"Brute Force", "credential_stuffing"},
 		"WebAttack":                   {"Web Attack", "other_attack"},

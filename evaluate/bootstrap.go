@@ -64,6 +64,17 @@ func (r *Ranking) Areas(weight []int32) (auc, ap float64) {
 // 2006): replicate r draws from PCG(seed, r) in the order in which the groups
 // first occur. weight is reused between calls.
 func Bootstrap(groups []uint64, rows, replicates int, seed uint64, fn func(weight []int32) []float64) []float64 {
+	values := BootstrapValues(groups, rows, replicates, seed, fn)
+	sd := make([]float64, len(values))
+	for k, v := range values {
+		_, sd[k], _ = MeanSD(v)
+	}
+	return sd
+}
+
+// BootstrapValues is Bootstrap with all that fn returned: values[k][r] is value k
+// of replicate r. Spread makes an interval of them.
+func BootstrapValues(groups []uint64, rows, replicates int, seed uint64, fn func(weight []int32) []float64) (values [][]float64) {
 	mustMatch(groups == nil || len(groups) == rows)
 	id := make([]int32, rows)
 	n := int32(rows)
@@ -85,7 +96,6 @@ func Bootstrap(groups []uint64, rows, replicates int, seed uint64, fn func(weigh
 	}
 	draw := make([]int32, n)
 	weight := make([]int32, rows)
-	var values [][]float64
 	for r := range replicates {
 		rng := rand.New(rand.NewPCG(seed, uint64(r)))
 		for g := range draw {
@@ -101,11 +111,7 @@ func Bootstrap(groups []uint64, rows, replicates int, seed uint64, fn func(weigh
 			values[k] = append(values[k], v)
 		}
 	}
-	sd := make([]float64, len(values))
-	for k, v := range values {
-		_, sd[k], _ = MeanSD(v)
-	}
-	return sd
+	return values
 }
 
 // poisson1 is the quantile function of the Poisson distribution with mean 1.

@@ -123,6 +123,8 @@ type Spec struct {
 	// Default returns the default configuration, a struct that marshals to JSON
 	// with its field names; nil if this version cannot fit the model yet.
 	Default func() any
+	// Space is what a search tries; nil = nothing to search.
+	Space []Param
 	// Fit fits on x. config is JSON merged over Default (nil = all defaults);
 	// an unknown key is an error. Nil if this version cannot fit the model yet.
 	Fit func(ctx context.Context, x *frame.Matrix, config json.RawMessage, opt FitOptions) (Model, error)

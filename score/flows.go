@@ -17,10 +17,12 @@ type Flows struct {
 	anomaly   model.Detector
 	threshold float64
 	none      int
+	types     func(class string) string
 }
 
-// NewFlows checks that the models were fitted on flows. anomaly may be nil.
-func NewFlows(attack model.Classifier, anomaly model.Detector, threshold float64) (*Flows, error) {
+// NewFlows checks that the models were fitted on flows. anomaly may be nil. types
+// names the attack type of a class of the data set.
+func NewFlows(attack model.Classifier, anomaly model.Detector, threshold float64, types func(class string) string) (*Flows, error) {
 	schema := features.FlowSchema(false)
 	if err := frame.SameSchema(attack.Schema(), schema); err != nil {
 		return nil, fmt.Errorf("attack classifier for flows: %w", err)
@@ -33,7 +35,7 @@ func NewFlows(attack model.Classifier, anomaly model.Detector, threshold float64
 	if !(threshold > 0 && threshold <= 1) {
 		return nil, fmt.Errorf("score: threshold %v is outside (0,1]", threshold)
 	}
-	return &Flows{attack, anomaly, threshold, slices.Index(attack.Classes(), traffic.None.String())}, nil
+	return &Flows{attack, anomaly, threshold, slices.Index(attack.Classes(), traffic.None.String()), types}, nil
 }
 
 // Score returns one result per flow, in order.
@@ -57,6 +59,7 @@ func (s *Flows) Score(flows []traffic.Flow) []Result {
 		}
 		if attack >= 0 && probability >= s.threshold {
 			r.Class = s.attack.Classes()[attack]
+			r.AttackType = s.types(r.Class)
 		}
 		out[i] = r
 	}

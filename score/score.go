@@ -42,9 +42,10 @@ type Result struct {
 	Target      string   `json:"target"`
 	Body        *string  `json:"body,omitempty"`
 	Status      int32    `json:"status"`
-	Class       string   `json:"class"`       // attack type, "none" if not flagged
-	Probability float64  `json:"probability"` // 1 − P(none)
-	Anomaly     float64  `json:"anomaly"`     // [0,1], higher = odder; -1 without a detector
+	Class       string   `json:"class"`                 // attack type, "none" if not flagged; of a flow the data set's own label
+	AttackType  string   `json:"attack_type,omitempty"` // of a flagged flow: what its label is here; the label itself if it is none of ours
+	Probability float64  `json:"probability"`           // 1 − P(none)
+	Anomaly     float64  `json:"anomaly"`               // [0,1], higher = odder; -1 without a detector
 	Rules       []string `json:"rules"`
 	Reasons     []Reason `json:"reasons"`
 	// Where the payload stands, of a flagged request in which there is one.

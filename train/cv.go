@@ -1,7 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/gob"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -41,15 +44,19 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 	if opt.Split, err = ParseSplit(string(opt.Split)); err != nil {
 		return nil, err
 	}
-	folds, used, splitNotes := Splits(p, rows, opt.Split, opt.Folds, opt.Seed)
+	folds, used, repeat, splitNotes := repeatedSplits(p, rows, opt)
 	notes = append(notes, splitNotes...)
 	if len(folds) == 0 {
 		return nil, fmt.Errorf("%d rows in too few groups for a %s split; more traffic is needed", len(rows), used)
 	}
+	repeats := repeat[len(repeat)-1] + 1
 	r := &Result{
 		Model: spec.Name, Dataset: p.Name, Synthetic: p.Synthetic, Split: used,
 		Protocol: fmt.Sprintf("%s, %d folds, seed %d", used, len(folds), opt.Seed),
 		Findings: []Finding{}, Notes: append([]string{}, notes...), Predictions: &Predictions{},
+	}
+	if repeats > 1 {
+		r.Protocol = fmt.Sprintf("%s, %d times %d folds, seeds %d to %d", used, repeats, len(folds)/repeats, opt.Seed, opt.Seed+uint64(repeats-1))
 	}
 	if used == Random {
 		r.Protocol += " (optimistic: groups and times ignored)"
@@ -58,7 +65,7 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 	sets := make([]*predictions, 1+len(kinds)) // the model's, then the baselines'
 	benign := benignIndex(p.Classes, p.Benign)
 	for i := range sets {
-		sets[i] = &predictions{classes: p.Classes, benign: benign, bound: []int{0}}
+		sets[i] = &predictions{classes: p.Classes, benign: benign, bound: []int{0}, repeat: repeat}
 	}
 	for f, fold := range folds {
 		stage := fmt.Sprintf("%s fold %d/%d", spec.Name, f+1, len(folds))
@@ -66,9 +73,18 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		run, err := runFold(ctx, p, fold, spec, opt, stage, sets, kinds)
+		run, err := savedFold(opt, f, sets, len(fold.Test))
 		if err != nil {
 			return nil, fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
+		}
+		if run == nil {
+			audit := f == len(folds)-1 && !opt.NoAudit // the fold with the most rows to fit on, in every split
+			if run, err = runFold(ctx, p, fold, spec, opt, stage, sets, kinds, audit); err != nil {
+				return nil, fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
+			}
+			if err := run.save(opt, f, sets); err != nil {
+				return nil, err
+			}
 		}
 		for _, n := range run.notes {
 			r.Notes = append(r.Notes, fmt.Sprintf("fold %d: %s", f+1, n))
@@ -79,9 +95,7 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 			r.Predictions.Rows = append(r.Predictions.Rows, row)
 			r.Predictions.Fold = append(r.Predictions.Fold, f)
 		}
-		if f == len(folds)-1 { // the fold with the most rows to fit on, in every split
-			r.Findings = append(r.Findings, Audit(p, fold.Train, run.fit)...)
-		}
+		r.Findings, r.Audit = append(r.Findings, run.findings...), append(r.Audit, run.audit...)
 	}
 	if p.Labels != nil {
 		truth := make([]int32, r.Rows)
@@ -111,7 +125,7 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 		}
 	}
 	var hash []uint64
-	if p.Hash != nil {
+	if p.Hash != nil && repeats == 1 {
 		hash = make([]uint64, r.Rows)
 		for i, row := range r.Predictions.Rows {
 			hash[i] = p.Hash[row]
@@ -131,15 +145,20 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 			r.Notes = append(r.Notes, fmt.Sprintf("%d benign rows are too few to promise a false-positive rate of %g: all that is known (95 %%) is that it is below %.2g", b.Rows, b.Rate, b.Upper))
 		}
 	}
-	if used == Random || used == Time { // the others keep groups and duplicates apart by construction
+	if !opt.NoAudit && (used == Random || used == Time) { // the others keep groups and duplicates apart by construction
 		r.Findings = append(r.Findings, auditFolds(p, folds)...)
 	}
-	if opt.AuditRandom && used != Random && spec.Role == model.RoleClassifier {
-		found, err := auditRandom(ctx, p, rows, spec, opt, used)
-		if err != nil {
-			return nil, err
+	if !opt.NoAudit {
+		r.Findings = append(r.Findings, auditRepeats(p, rows)...)
+	}
+	if opt.AuditRandom && !opt.NoAudit && spec.Role == model.RoleClassifier {
+		for _, check := range []func(context.Context, *Problem, []int, model.Spec, Options, Split) ([]Finding, []Finding, error){auditRandom, auditLabels} {
+			found, checks, err := check(ctx, p, rows, spec, opt, used)
+			if err != nil {
+				return nil, err
+			}
+			r.Findings, r.Audit = append(r.Findings, found...), append(r.Audit, checks...)
 		}
-		r.Findings = append(r.Findings, found...)
 	}
 	return r, nil
 }
@@ -243,27 +262,128 @@ func attach(p *Problem, x *frame.Matrix, rows []int, role model.Role) (*frame.Ma
 	return y, y.Check()
 }
 
-// foldRun is what a fold leaves behind.
+// foldRun is what a fold leaves behind, besides its predictions.
 type foldRun struct {
-	fit   *frame.Matrix
-	notes []string
+	notes    []string
+	findings []Finding
+	audit    []Finding
+}
+
+// repeatedSplits makes the folds of all repeats, one after the other; repeat
+// holds the repeat of each fold, counted from 0.
+func repeatedSplits(p *Problem, rows []int, opt Options) (folds []Fold, used Split, repeat []int, notes []string) {
+	for r := range opt.Repeats {
+		f, u, n := Splits(p, rows, opt.Split, opt.Folds, opt.Seed+uint64(r))
+		if r == 0 {
+			used, notes = u, n
+		}
+		folds = append(folds, f...)
+		for range f {
+			repeat = append(repeat, r)
+		}
+		if opt.Repeats > 1 && (u == GroupTime || u == Time) {
+			notes = append(notes, fmt.Sprintf("%s split: it has nothing random, so it is not repeated", u))
+			break
+		}
+	}
+	return folds, used, repeat, notes
+}
+
+// foldState is a foldRun with the predictions of its fold, for Options.Save.
+type foldState struct {
+	Notes    []string
+	Findings []Finding
+	Audit    []Finding
+	Proba    [][]byte // per set, little-endian float32
+	Score    [][]byte // float64
+}
+
+// save hands what the last fold added to sets to opt.Save.
+func (run *foldRun) save(opt Options, fold int, sets []*predictions) error {
+	if opt.Save == nil {
+		return nil
+	}
+	s := foldState{Notes: run.notes, Findings: run.findings, Audit: run.audit}
+	for _, q := range sets {
+		lo, k := q.bound[fold], len(q.classes)
+		var proba, score []byte
+		var err error
+		if q.proba != nil {
+			proba, err = binary.Append(nil, binary.LittleEndian, q.proba[lo*k:])
+		} else {
+			score, err = binary.Append(nil, binary.LittleEndian, q.score[lo:])
+		}
+		if err != nil {
+			return fmt.Errorf("keep fold %d: %w", fold+1, err)
+		}
+		s.Proba, s.Score = append(s.Proba, proba), append(s.Score, score)
+	}
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(s); err != nil {
+		return fmt.Errorf("keep fold %d: %w", fold+1, err)
+	}
+	return opt.Save(fold, b.Bytes())
+}
+
+// savedFold appends to sets what an earlier run kept of a fold; nil if there is
+// nothing, or nothing that fits.
+func savedFold(opt Options, fold int, sets []*predictions, rows int) (*foldRun, error) {
+	if opt.Load == nil {
+		return nil, nil
+	}
+	b := opt.Load(fold)
+	if b == nil {
+		return nil, nil
+	}
+	var s foldState
+	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&s); err != nil || len(s.Proba) != len(sets) || len(s.Score) != len(sets) {
+		return nil, nil // half a file: the fold is run again
+	}
+	for i, q := range sets {
+		if len(s.Score[i]) != 8*rows && len(s.Proba[i]) != 4*rows*len(q.classes) {
+			return nil, nil
+		}
+	}
+	for i, q := range sets {
+		if len(s.Proba[i]) > 0 {
+			proba := make([]float32, rows*len(q.classes))
+			if _, err := binary.Decode(s.Proba[i], binary.LittleEndian, proba); err != nil {
+				return nil, nil
+			}
+			q.classified(proba)
+		} else {
+			score := make([]float64, rows)
+			if _, err := binary.Decode(s.Score[i], binary.LittleEndian, score); err != nil {
+				return nil, nil
+			}
+			q.scored(score)
+		}
+	}
+	return &foldRun{s.Notes, s.Findings, s.Audit}, nil
 }
 
 // runFold fits model and baselines on one fold and appends their predictions to
-// sets.
-func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Options, stage string, sets []*predictions, kinds []string) (foldRun, error) {
-	var run foldRun
+// sets; with audit it looks at the columns that it was fitted on.
+func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Options, stage string, sets []*predictions, kinds []string, audit bool) (*foldRun, error) {
+	run := &foldRun{}
 	fit, eval, err := p.Fold(ctx, fold.Train, fold.Test)
 	if err != nil {
-		return run, err
+		return nil, err
 	}
 	if fit, err = attach(p, fit, fold.Train, spec.Role); err != nil {
-		return run, err
+		return nil, err
 	}
 	if eval, err = attach(p, eval, fold.Test, spec.Role); err != nil {
-		return run, err
+		return nil, err
 	}
-	run.fit = fit
+	if audit {
+		run.findings, run.audit = Audit(p, fold.Train, fit, opt.Acknowledged), auditConstant(fit)
+		found, err := auditFit(ctx, p, fold)
+		if err != nil {
+			return nil, err
+		}
+		run.findings = append(run.findings, found...)
+	}
 	single := false
 	if spec.Role == model.RoleClassifier {
 		single, run.notes = classNotes(p, fit, eval)
@@ -271,13 +391,13 @@ func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Op
 	var m model.Model
 	if !single {
 		if m, err = spec.Fit(ctx, fit, opt.Config, opt.fitOptions(stage)); err != nil {
-			return run, err
+			return nil, err
 		}
 	}
 	baselines := make([]*Baseline, len(kinds))
 	for i, kind := range kinds {
 		if baselines[i], err = fitBaseline(ctx, kind, fit, opt.Workers); err != nil {
-			return run, err
+			return nil, err
 		}
 	}
 	for i, q := range sets {
@@ -288,7 +408,7 @@ func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Op
 			fitMajority(fit).predict(q, eval) // what any classifier would say
 		default:
 			if err := predict(ctx, q, m, eval, opt.Workers); err != nil {
-				return run, err
+				return nil, err
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -17,6 +18,7 @@ type Final struct {
 	Model     model.Model
 	Baselines []*Baseline // fitted on the same rows; the headline first
 	HeldOut   *Result     // on the held-out rows; nil if there are none
+	Reference *Reference  // the held-out rows, or without enough of them the training rows
 	Notes     []string
 }
 
@@ -55,6 +57,11 @@ func fitFinal(ctx context.Context, p *Problem, rows, held []int, spec model.Spec
 		}
 		f.Baselines = append(f.Baselines, b)
 	}
+	if len(held) < evaluate.LeastShift {
+		if f.Reference, err = NewReference(ctx, f.Model, fit, "training rows", nil, opt.Workers); err != nil {
+			return nil, err
+		}
+	}
 	if len(held) == 0 {
 		return f, nil
 	}
@@ -81,6 +88,11 @@ func fitFinal(ctx context.Context, p *Problem, rows, held []int, spec model.Spec
 	})
 	if err != nil {
 		return nil, err
+	}
+	if f.Reference == nil {
+		if f.Reference, err = NewReference(ctx, f.Model, eval, "held-out rows", f.HeldOut.Metrics, opt.Workers); err != nil {
+			return nil, err
+		}
 	}
 	if p.Groups != nil {
 		if s := overlap(p.Groups, rows, held); s > 0 {
@@ -210,11 +222,11 @@ func evaluateRows(ctx context.Context, m model.Model, x *frame.Matrix, opt EvalO
 	if err := predict(ctx, q, m, x, opt.Workers); err != nil {
 		return nil, err
 	}
-	stats, op, err := q.heldOut(ctx, x.Group, opt)
+	stats, op, intervals, err := q.heldOut(ctx, x.Group, opt)
 	if err != nil {
 		return nil, err
 	}
-	r.Metrics = stats
+	r.Metrics, r.Intervals = stats, intervals
 
 	baselines := opt.Baselines
 	if baselines == nil && isClassifier {
@@ -238,7 +250,7 @@ func evaluateRows(ctx context.Context, m model.Model, x *frame.Matrix, opt EvalO
 		// A threshold on the model's scores means nothing on the baseline's.
 		bopt := opt
 		bopt.Threshold = nil
-		if r.Baselines[b.Kind], _, err = bq.heldOut(ctx, x.Group, bopt); err != nil {
+		if r.Baselines[b.Kind], _, _, err = bq.heldOut(ctx, x.Group, bopt); err != nil {
 			return nil, err
 		}
 		if i == 0 {
@@ -261,7 +273,7 @@ func evaluateRows(ctx context.Context, m model.Model, x *frame.Matrix, opt EvalO
 
 // heldOut measures predictions that have no folds. Their spread is a bootstrap
 // over groups.
-func (q *predictions) heldOut(ctx context.Context, groups []uint64, opt EvalOptions) (map[string]Stat, evaluate.OperatingPoint, error) {
+func (q *predictions) heldOut(ctx context.Context, groups []uint64, opt EvalOptions) (map[string]Stat, evaluate.OperatingPoint, map[string]ClassIntervals, error) {
 	n := q.bound[1]
 	labelled := q.labelled()
 	values := q.rowMetrics(0, n, labelled)
@@ -276,7 +288,7 @@ func (q *predictions) heldOut(ctx context.Context, groups []uint64, opt EvalOpti
 		stats[name] = Stat{Pooled: v, Mean: v, SD: math.NaN()}
 	}
 	if ctx.Err() != nil {
-		return nil, op, context.Cause(ctx)
+		return nil, op, nil, context.Cause(ctx)
 	}
 
 	var ranking *evaluate.Ranking
@@ -303,8 +315,12 @@ func (q *predictions) heldOut(ctx context.Context, groups []uint64, opt EvalOpti
 		}
 	}
 	picked := make([]int32, len(rankRow))
-	sd := evaluate.Bootstrap(groups, n, replicates, opt.Seed, func(weight []int32) []float64 {
-		v := make([]float64, len(names))
+	perClass := 0
+	if q.proba != nil {
+		perClass = 3 * len(q.classes)
+	}
+	values2 := evaluate.BootstrapValues(groups, n, replicates, opt.Seed, func(weight []int32) []float64 {
+		v := make([]float64, len(names)+perClass)
 		for i := range v {
 			v[i] = math.NaN()
 		}
@@ -315,6 +331,11 @@ func (q *predictions) heldOut(ctx context.Context, groups []uint64, opt EvalOpti
 			c := evaluate.NewConfusion(q.classes)
 			c.AddWeighted(q.truth, q.pred, weight)
 			v[0], v[1], v[2], v[3], v[4] = c.Accuracy(), c.MacroF1(), c.WeightedF1(), c.BalancedAccuracy(), c.MCC()
+			for k, m := range c.PerClass() {
+				if at := len(names) + 3*k; m.Support > 0 {
+					v[at], v[at+1], v[at+2] = m.Precision, m.Recall, m.F1
+				}
+			}
 			var sum [2]float64
 			for i, w := range weight {
 				sum[0] += float64(loss[0][i] * float64(w))
@@ -352,24 +373,122 @@ func (q *predictions) heldOut(ctx context.Context, groups []uint64, opt EvalOpti
 		return v
 	})
 	if ctx.Err() != nil {
-		return nil, op, context.Cause(ctx)
+		return nil, op, nil, context.Cause(ctx)
 	}
 	for i, name := range names {
 		if s, ok := stats[name]; ok {
-			s.SD = sd[i]
+			_, s.SD, _ = evaluate.MeanSD(values2[i])
 			stats[name] = s
 		}
 	}
-	return stats, op, nil
+	var intervals map[string]ClassIntervals
+	for k := 0; 3*k < perClass; k++ {
+		at := len(names) + 3*k
+		ci := ClassIntervals{evaluate.Spread(values2[at]), evaluate.Spread(values2[at+1]), evaluate.Spread(values2[at+2])}
+		if !math.IsNaN(ci.F1.Lo) {
+			if intervals == nil {
+				intervals = map[string]ClassIntervals{}
+			}
+			intervals[q.classes[k]] = ci
+		}
+	}
+	return stats, op, intervals, nil
 }
 
 // importanceRepeats is how often each column is shuffled.
 const importanceRepeats = 3
 
+// alikeCorrelation is the rank correlation from which columns are shuffled
+// together, on at most alikeRows rows.
+const (
+	alikeCorrelation = 0.8
+	alikeRows        = 1000
+)
+
+// alikeColumns puts columns that say nearly the same into one group, directly or
+// over others: by rank correlation (Spearman), missing values lowest. Columns
+// that never vary are groups of their own. Each group is ascending, and so are
+// the groups by their first column.
+func alikeColumns(x *frame.Matrix) [][]int {
+	n := min(x.N, alikeRows)
+	ranks := make([][]float64, len(x.Cols))
+	for j, col := range x.Cols {
+		order := make([]int, n)
+		for i := range order {
+			order[i] = i
+		}
+		value := func(i int) float64 {
+			if v := col[i*x.N/n]; v == v {
+				return float64(v)
+			}
+			return math.Inf(-1)
+		}
+		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(value(a), value(b)) })
+		rank := make([]float64, n)
+		var sq float64
+		for lo := 0; lo < n; {
+			hi := lo + 1
+			for hi < n && value(order[hi]) == value(order[lo]) {
+				hi++
+			}
+			for _, i := range order[lo:hi] {
+				r := float64(lo+hi-1)/2 - float64(n-1)/2
+				rank[i] = r
+				sq += r * r
+			}
+			lo = hi
+		}
+		if sq == 0 {
+			continue
+		}
+		for i := range rank {
+			rank[i] /= math.Sqrt(sq)
+		}
+		ranks[j] = rank
+	}
+	root := make([]int, len(x.Cols))
+	for j := range root {
+		root[j] = j
+	}
+	find := func(j int) int {
+		for root[j] != j {
+			j = root[j]
+		}
+		return j
+	}
+	for a := range ranks {
+		for b := range a {
+			if ranks[a] == nil || ranks[b] == nil {
+				continue
+			}
+			var dot float64
+			for i, r := range ranks[a] {
+				dot += float64(r * ranks[b][i])
+			}
+			if math.Abs(dot) >= alikeCorrelation {
+				x, y := find(a), find(b)
+				root[max(x, y)] = min(x, y)
+			}
+		}
+	}
+	at := make([]int, len(x.Cols))
+	var out [][]int
+	for j := range root {
+		r := find(j)
+		if r == j {
+			at[j] = len(out)
+			out = append(out, nil)
+		}
+		out[at[r]] = append(out[at[r]], j)
+	}
+	return out
+}
+
 // importance shuffles each column in turn and notes what macro-F1 (classifier)
 // or ROC-AUC (detector) loses (Breiman 2001; Fisher, Rudin & Dominici 2019), on
-// at most opt.Importance rows, evenly spaced. Columns that say the same hide each
-// other: read it as "what this model leans on", no more. The largest drop first.
+// at most opt.Importance rows, evenly spaced. Columns that say
+// the same would hide each other, so they are shuffled as one. Read it as "what
+// this model leans on", no more. The largest drop first.
 func importance(ctx context.Context, m model.Model, x *frame.Matrix, q *predictions, opt EvalOptions) ([]Importance, error) {
 	name := "macro_f1"
 	if q.proba == nil {
@@ -405,17 +524,22 @@ func importance(ctx context.Context, m model.Model, x *frame.Matrix, q *predicti
 	if math.IsNaN(base) {
 		return nil, nil
 	}
-	out := make([]Importance, len(small.Cols))
+	alike := alikeColumns(small)
+	out := make([]Importance, len(alike))
 	log := func(done, total int) { opt.Log(opt.Model+" importance", done, total) }
 	err = model.Parallel(ctx, opt.Workers, len(out), log, func(_, j int) error {
 		shuffled := *small
 		shuffled.Cols = slices.Clone(small.Cols)
 		drops := make([]float64, importanceRepeats)
 		for rep := range drops {
-			col := slices.Clone(small.Cols[j])
-			rng := rand.New(rand.NewPCG(opt.Seed, uint64(j*importanceRepeats+rep)))
-			rng.Shuffle(len(col), func(a, b int) { col[a], col[b] = col[b], col[a] })
-			shuffled.Cols[j] = col
+			order := rand.New(rand.NewPCG(opt.Seed, uint64(j*importanceRepeats+rep))).Perm(small.N)
+			for _, c := range alike[j] {
+				col := make([]float32, small.N)
+				for i, from := range order {
+					col[i] = small.Cols[c][from]
+				}
+				shuffled.Cols[c] = col
+			}
 			v, err := value(&shuffled)
 			if err != nil {
 				return err
@@ -423,7 +547,10 @@ func importance(ctx context.Context, m model.Model, x *frame.Matrix, q *predicti
 			drops[rep] = base - v
 		}
 		mean, sd, _ := evaluate.MeanSD(drops)
-		out[j] = Importance{Column: x.Schema.Columns[j].Name, Metric: name, Drop: mean, SD: sd}
+		out[j] = Importance{Column: x.Schema.Columns[alike[j][0]].Name, Metric: name, Drop: mean, SD: sd}
+		for _, c := range alike[j][1:] {
+			out[j].With = append(out[j].With, x.Schema.Columns[c].Name)
+		}
 		return nil
 	})
 	if err != nil {

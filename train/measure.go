@@ -17,6 +17,7 @@ type predictions struct {
 	proba   []float32 // nil for a detector
 	score   []float64 // nil for a classifier without a benign class
 	bound   []int     // fold f is rows bound[f] to bound[f+1]
+	repeat  []int     // of each fold, counted from 0; nil = all of one
 }
 
 // classified appends the rows of one fold, given their class probabilities.
@@ -90,6 +91,8 @@ func (q *predictions) rowMetrics(lo, hi int, labelled bool) map[string]float64 {
 		c := evaluate.Confuse(q.classes, truth, pred)
 		put("accuracy", c.Accuracy())
 		put("macro_f1", c.MacroF1())
+		put("macro_precision", c.MacroPrecision())
+		put("macro_recall", c.MacroRecall())
 		put("weighted_f1", c.WeightedF1())
 		put("balanced_accuracy", c.BalancedAccuracy())
 		put("mcc", c.MCC())
@@ -163,7 +166,8 @@ func (q *predictions) measure(rate float64, causal bool) summary {
 		s.folds[f] = q.rowMetrics(lo, hi, labelled)
 		var cleanScores []float64
 		for g := range n {
-			if g < f || g > f && !causal {
+			// Another repeat holds the same rows.
+			if (g < f || g > f && !causal) && (q.repeat == nil || q.repeat[g] == q.repeat[f]) {
 				sc, pos := q.binary(q.bound[g], q.bound[g+1], labelled)
 				cleanScores = clean(cleanScores, sc, pos)
 			}
@@ -219,6 +223,9 @@ func (s *summary) summarise(pooled map[string]float64) {
 // curvePoints is how many points of a curve are stored: of attack against
 // benign, and of one class against all others.
 const (
+	microCurve = "micro average" // keys of Curves beside the classes
+	macroCurve = "macro average"
+
 	curvePoints      = 200
 	classCurvePoints = 60
 )
@@ -254,6 +261,20 @@ func (q *predictions) curves() *Curves {
 			add(name, score, positive, classCurvePoints)
 		}
 		c.Calibration = q.calibration(0, n)
+	}
+	if q.proba != nil && len(q.classes) > 2 {
+		n := q.firstRepeat()
+		score, positive := evaluate.Flatten(q.proba[:n*len(q.classes)], q.truth[:n], len(q.classes))
+		add(microCurve, score, positive, classCurvePoints)
+		var rocs []evaluate.Curve
+		for _, name := range q.classes {
+			if r, ok := c.ROC[name]; ok {
+				rocs = append(rocs, r)
+			}
+		}
+		if len(rocs) > 0 {
+			c.ROC[macroCurve] = evaluate.MacroROC(rocs, classCurvePoints)
+		}
 	}
 	if len(c.ROC) == 0 && c.Calibration == nil {
 		return nil
@@ -381,10 +402,72 @@ func (q *predictions) fill(r *Result, s summary, hash []uint64, baseline *predic
 			}
 		}
 	}
+	if op.Positives > 0 && op.Negatives > 0 {
+		for _, base := range []float64{0.1, 0.01, 0.001, 0.0001} {
+			r.BaseRates = append(r.BaseRates, BaseRate{base, evaluate.AtBaseRate(op.TPR(), op.FPR(), base)})
+		}
+	}
+	if q.labelled() {
+		score, positive := q.binary(0, q.bound[len(q.bound)-1], true)
+		r.Lift = evaluate.Lift(score, positive, []float64{0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1})
+	}
+	if q.proba != nil && q.truth != nil && len(q.classes) > 2 {
+		q.averages(r.Metrics)
+	}
 	r.Detected = q.detected(s.threshold)
 	r.Curves = q.curves()
 	r.Predictions.Classes, r.Predictions.Truth, r.Predictions.Pred = q.classes, q.truth, q.pred
 	r.Predictions.Proba, r.Predictions.Score = q.proba, q.score
+}
+
+// firstRepeat is the number of rows of the first repeat: the others hold the same
+// rows again, and what sorts every class of every row is not worth that.
+func (q *predictions) firstRepeat() int {
+	n := q.bound[len(q.bound)-1]
+	for f, r := range q.repeat {
+		if r > 0 {
+			return q.bound[f]
+		}
+	}
+	return n
+}
+
+// averages adds the areas over all one-against-rest decisions, and the mean of
+// the average precisions, of the first repeat. They have no spread: they are for the
+// whole.
+func (q *predictions) averages(into map[string]Stat) {
+	k := len(q.classes)
+	put := func(name string, v float64) {
+		if !math.IsNaN(v) {
+			into[name] = Stat{Pooled: v, Mean: v, SD: math.NaN()}
+		}
+	}
+	rows := q.firstRepeat()
+	truth := q.truth[:rows]
+	score, positive := evaluate.Flatten(q.proba[:rows*k], truth, k)
+	put("roc_auc_micro", evaluate.AUC(score, positive))
+	put("pr_auc_micro", evaluate.AveragePrecision(score, positive))
+	var sum float64
+	n := 0
+	for c := range k {
+		for i := range positive {
+			positive[i] = false
+		}
+		score = score[:0]
+		at := 0
+		for i, t := range truth {
+			if t >= 0 {
+				score = append(score, float64(q.proba[i*k+c]))
+				positive[at] = int(t) == c
+				at++
+			}
+		}
+		if ap := evaluate.AveragePrecision(score, positive[:at]); !math.IsNaN(ap) {
+			sum += ap
+			n++
+		}
+	}
+	put("pr_auc_ovr", sum/float64(n))
 }
 
 // thresholdRows are the out-of-fold scores of clean rows from which the

@@ -38,6 +38,24 @@ type Problem struct {
 	// whatever is fitted on data fitted on train alone. Labels are attached by
 	// this package. test may be empty.
 	Fold func(ctx context.Context, train, test []int) (fit, eval *frame.Matrix, err error)
+
+	// For the audit only; each may be nil.
+
+	// Fields are what the records say besides the features: an agent that spells
+	// the label makes every result too good, whether it is a feature or not.
+	Fields []Field
+	// Whole returns the columns over all rows as they are before anything is
+	// fitted.
+	Whole func() *frame.Matrix
+	// Prefix returns the columns that look at other rows for the first rows in
+	// event order: computed over all rows, and over these alone.
+	Prefix func(ctx context.Context) (whole, prefix *frame.Matrix, err error)
+}
+
+// Field is a raw field of the records: Code[i] numbers the value of row i.
+type Field struct {
+	Name string
+	Code []int32
 }
 
 // Check reports the first inconsistency of p.
@@ -57,6 +75,11 @@ func (p *Problem) Check() error {
 	for i, l := range p.Labels {
 		if l < -1 || int(l) >= len(p.Classes) {
 			return fmt.Errorf("problem %q: row %d has class %d of %d", p.Name, i, l, len(p.Classes))
+		}
+	}
+	for _, f := range p.Fields {
+		if len(f.Code) != p.Rows {
+			return fmt.Errorf("problem %q: %d values of field %q for %d rows", p.Name, len(f.Code), f.Name, p.Rows)
 		}
 	}
 	if p.Fold == nil {

@@ -97,10 +97,24 @@ type Curves struct {
 
 // Importance is what a metric loses when a column is shuffled.
 type Importance struct {
-	Column string  `json:"column"`
-	Metric string  `json:"metric"`
-	Drop   float64 `json:"drop"` // mean over the repeats
-	SD     float64 `json:"sd"`
+	Column string   `json:"column"`         // of a group the first
+	With   []string `json:"with,omitempty"` // columns that say nearly the same (|rank correlation| ≥ 0.8), shuffled together with it
+	Metric string   `json:"metric"`
+	Drop   float64  `json:"drop"` // mean over the repeats
+	SD     float64  `json:"sd"`
+}
+
+// BaseRate is a precision, by Bayes, where a share Rate of the rows are attacks.
+type BaseRate struct {
+	Rate      float64 `json:"rate"`
+	Precision float64 `json:"precision"`
+}
+
+// ClassIntervals are 95 % intervals by a bootstrap over groups.
+type ClassIntervals struct {
+	Precision evaluate.Interval `json:"precision"`
+	Recall    evaluate.Interval `json:"recall"`
+	F1        evaluate.Interval `json:"f1"`
 }
 
 // Result is how well a model did, with its baseline on the same rows. It
@@ -132,7 +146,10 @@ type Result struct {
 	// it cries wolf. nil without labels or threshold.
 	Detected   map[string]Share `json:"detected,omitempty"`
 	CPUSeconds float64          `json:"cpu_seconds"`
-	Findings   []Finding        `json:"findings"`
+	// Findings are the doubts of the leakage audit; Audit what its other checks
+	// gave.
+	Findings []Finding `json:"findings"`
+	Audit    []Finding `json:"audit,omitempty"`
 	// Threshold is suggested for the alert budget from out-of-fold scores of
 	// clean rows (CrossValidate), or the one that was applied (Evaluate); nil if
 	// there were no clean rows.
@@ -142,7 +159,14 @@ type Result struct {
 	Operating  *evaluate.Operating `json:"operating,omitempty"`
 	Curves     *Curves             `json:"curves,omitempty"`
 	Importance []Importance        `json:"importance,omitempty"`
-	Notes      []string            `json:"notes"` // footnotes: what was left out, what fell back, small classes
+	// BaseRates is the precision at the alert budget where attacks are as rare as
+	// in traffic; Lift what the highest scores hold.
+	BaseRates []BaseRate           `json:"base_rates,omitempty"`
+	Lift      []evaluate.LiftPoint `json:"lift,omitempty"`
+	// Intervals are 95 % bootstrap intervals over groups of the figures of each
+	// class, set on held-out rows.
+	Intervals map[string]ClassIntervals `json:"class_intervals,omitempty"`
+	Notes     []string                  `json:"notes"` // footnotes: what was left out, what fell back, small classes
 
 	// Predictions behind the pooled metrics, for whoever wants to set something
 	// beside them (rules, worst mistakes). Not stored.
@@ -173,6 +197,8 @@ type MetricInfo struct {
 func Metrics() []MetricInfo {
 	return []MetricInfo{
 		{"macro_f1", "macro-F1", true, "mean F1 over the classes that occur in truth or prediction"},
+		{"macro_precision", "macro precision", true, "mean precision over the classes that occur"},
+		{"macro_recall", "macro recall", true, "mean recall over the classes that occur"},
 		{"weighted_f1", "weighted F1", true, "mean F1 weighted by the rows of each class"},
 		{"balanced_accuracy", "balanced accuracy", true, "mean recall over the classes"},
 		{"mcc", "MCC", true, "Matthews correlation coefficient, multiclass"},
@@ -180,6 +206,9 @@ func Metrics() []MetricInfo {
 		{"roc_auc", "ROC-AUC", true, "attack against benign by score"},
 		{"pr_auc", "PR-AUC", true, "average precision, attack against benign; its baseline is the share of attacks"},
 		{"roc_auc_ovr", "ROC-AUC one-vs-rest", true, "mean over classes of each against all others"},
+		{"roc_auc_micro", "ROC-AUC micro", true, "over all one-against-rest decisions at once"},
+		{"pr_auc_micro", "PR-AUC micro", true, "average precision over all one-against-rest decisions at once"},
+		{"pr_auc_ovr", "PR-AUC one-vs-rest", true, "mean over classes of the average precision of each against all others"},
 		{"precision_at_budget", "precision at budget", true, "share of attacks among the rows flagged at the alert budget"},
 		{"recall_at_budget", "recall at budget", true, "share of the attacks flagged at the alert budget"},
 		{"fpr_at_budget", "false positives at budget", false, "share of the benign rows flagged at the alert budget"},
@@ -193,15 +222,30 @@ func Metrics() []MetricInfo {
 
 // Options of CrossValidate and Fit. The zero value is the default.
 type Options struct {
-	Folds     int             // 0 = 5
-	Split     Split           // "" = GroupTime
-	Seed      uint64          // of folds and models
-	Workers   int             // goroutines, 0 = GOMAXPROCS; never changes the result
-	Config    json.RawMessage // of the model, merged over its defaults
-	AlertRate float64         // alert budget: share of the benign rows that may be flagged; 0 = 0.001
-	// AuditRandom also cross-validates on a random split, on at most 20,000 rows,
-	// and reports how much better it looks.
+	Folds int // 0 = 5
+	// Repeats cross-validates that often on other folds (seeds Seed, Seed+1, …);
+	// 0 = once. Splits without anything random are never repeated.
+	Repeats int
+	// Honest is the split that a random one is compared with; "" = GroupTime.
+	Honest Split
+	// Load returns what Save was given for a fold (numbered over the repeats) in
+	// an earlier, interrupted run, nil = nothing. Save is called once per finished
+	// fold. Both may be nil. The caller keeps what they store apart by everything
+	// that the result depends on.
+	Load func(fold int) []byte
+	Save func(fold int, b []byte) error
+	// Acknowledged names what the audit is not to warn about: columns.
+	Acknowledged []string
+	Split        Split           // "" = GroupTime
+	Seed         uint64          // of folds and models
+	Workers      int             // goroutines, 0 = GOMAXPROCS; never changes the result
+	Config       json.RawMessage // of the model, merged over its defaults
+	AlertRate    float64         // alert budget: share of the benign rows that may be flagged; 0 = 0.001
+	// AuditRandom also cross-validates a sample of at most 10,000 rows on a random
+	// and on a grouped split, and with shuffled labels, and reports what looks too
+	// good.
 	AuditRandom bool
+	NoAudit     bool // look for no leak at all
 	// Threshold, for Fit: what the held-out rows are measured at, from
 	// CrossValidate. nil = the metrics at the budget are left out.
 	Threshold *evaluate.Budget
@@ -213,6 +257,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Repeats == 0 {
+		o.Repeats = 1
+	}
+	if o.Honest == "" {
+		o.Honest = GroupTime
+	}
 	if o.Folds == 0 {
 		o.Folds = 5
 	}

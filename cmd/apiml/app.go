@@ -182,7 +182,7 @@ Exit codes: 0 done, 1 a gate tripped, 2 usage or configuration, 3 input,
 			root.AddCommand(c)
 		}
 	}
-	add("main", a.nightlyCommand(), a.demoCommand(), a.generateCommand(), a.ingestCommand(), a.trainCommand(), a.evaluateCommand(),
+	add("main", a.nightlyCommand(), a.demoCommand(), a.generateCommand(), a.ingestCommand(), a.trainCommand(), a.tuneCommand(), a.evaluateCommand(),
 		a.scoreCommand(), a.analyzeCommand(), a.forecastCommand(), a.reportCommand())
 	add("advise", a.adviseCommand())
 	add("look", a.predictCommand(), a.queryCommand())

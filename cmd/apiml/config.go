@@ -43,6 +43,7 @@ type config struct {
 	ModelsDir             string
 	RetrainInterval       time.Duration
 	CV                    int
+	Acknowledge           []string
 	Params                map[string]map[string]any
 	Threshold             float64
 	AnomalyThreshold      float64
@@ -180,6 +181,7 @@ func settings() []setting {
 			return nil
 		}},
 		{"models.cv", "", "5", "integer", "folds of the cross-validation, 0 = none", whole(func(c *config) *int { return &c.CV }, 0)},
+		{"models.acknowledge", "", "", "array", "columns and fields that the leakage audit of `train` is not to warn about, as a list or separated by commas", list(func(c *config) *[]string { return &c.Acknowledge })},
 		{"security.threshold", "", "0", "number", "attack probability from which a request is flagged; 0 = the model's own, set on clean training traffic", share(func(c *config) *float64 { return &c.Threshold })},
 		{"security.anomaly_threshold", "ANOMALY_THRESHOLD", "0.7", "number", "anomaly score from which a request counts as unusual; while it is not set, the threshold in the model file goes first", share(func(c *config) *float64 { return &c.AnomalyThreshold })},
 		{"security.rate_limit", "RATE_LIMIT", "100/minute", "string", "limit per client address that the rule baseline uses, COUNT/UNIT", func(c *config, v string) error {

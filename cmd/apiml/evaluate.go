@@ -32,6 +32,13 @@ type evaluateOptions struct {
 	plots      []string
 	importance bool
 	outputs    []string
+	worst      int
+	leaveOut   []string
+	cross      []string
+	compare    string
+	drift      bool
+	reference  string
+	failOn     []string
 
 	period time.Duration // evaluate behavior: between two looks at who moved
 
@@ -54,15 +61,33 @@ Beside a model of requests stands the rule baseline on the same rows.`,
   apiml evaluate attack --plot confusion --plot roc --importance
   apiml evaluate --data labelled.csv --json
   apiml evaluate -o models.html
+  apiml evaluate attack --drift --data today.log --fail-on 'drift>0'
   apiml evaluate behavior --data access.log --period 24h
   apiml evaluate latency --csv requests.csv --time start --target seconds --features endpoint,method,bytes
   apiml evaluate forecast --m4-train Hourly-train.csv --m4-test Hourly-test.csv --json`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.names = args
 			for _, p := range o.plots {
-				if p != "confusion" && p != "roc" && p != "pr" {
-					return usagef("--plot %q: want confusion, roc or pr", p)
+				if !slices.Contains(plotKinds(), p) {
+					return usagef("--plot %q: want %s", p, strings.Join(plotKinds(), ", "))
 				}
+				o.importance = o.importance || p == "importance"
+			}
+			for _, l := range o.leaveOut {
+				if l != "attack" && l != "file" {
+					return usagef("--leave-out %q: want attack or file", l)
+				}
+			}
+			for _, path := range o.outputs {
+				if e := filepath.Ext(path); e != ".html" && e != ".json" && e != ".svg" {
+					return usagef("output %q: want .html, .svg or .json", path)
+				}
+			}
+			if o.drift || o.reference != "" || len(o.failOn) > 0 {
+				return a.drift(o)
+			}
+			if o.compare != "" {
+				return a.compareModels(o)
 			}
 			if o.csv != "" {
 				return a.evaluateTable(o)
@@ -89,9 +114,16 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 	f.BoolVar(&o.all, "all", false, "all six models")
 	f.StringArrayVar(&o.data, "data", nil, "evaluate on this file instead of the store, repeatable")
 	f.StringArrayVar(&o.truth, "truth", nil, "labels of the --data at the same place, by line: CSV as generate --truth writes it, or JSON lines with line and label")
-	f.StringArrayVar(&o.plots, "plot", nil, "confusion, roc or pr, repeatable (default confusion)")
-	f.BoolVar(&o.importance, "importance", false, "permutation importance of the features")
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html or FILE.json, repeatable")
+	f.StringSliceVar(&o.plots, "plot", nil, "confusion, roc, pr, calibration, importance, learning: as text, and drawn into -o FILE.html or FILE.svg (default confusion)")
+	f.IntVar(&o.worst, "worst", 10, "worst mistakes of a classifier to list, with their lines")
+	f.StringSliceVar(&o.leaveOut, "leave-out", nil, "attack: fit without each attack class in turn and see whether it is found; file: without each --data file (day)")
+	f.StringArrayVar(&o.cross, "cross", nil, "measure on this other data set too, a row for each, repeatable")
+	f.BoolVar(&o.drift, "drift", false, "instead: how far the rows that the model has not seen have moved from those that it was judged on, without labels")
+	f.StringVar(&o.reference, "reference", "", "with --drift: compare with this file, or with the time FROM/TO of the store, instead of what the model file remembers")
+	f.StringArrayVar(&o.failOn, "fail-on", nil, "with --drift: exit 1 if it holds, such as 'drift>0' (columns and scores whose shift is large)")
+	f.StringVar(&o.compare, "compare", "", "evaluate --compare A B: two classifiers (files or names) on the rows that neither was fitted on, with a paired test")
+	f.BoolVar(&o.importance, "importance", false, "permutation importance of the features, those that say the same together")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, FILE.svg or FILE.json, repeatable")
 	return cmd
 }
 
@@ -103,7 +135,15 @@ type evaluatedModel struct {
 	LeftOut  int           `json:"left_out"` // rows of other data that were seen in training
 	Rules    *ruleFigures  `json:"rules,omitempty"`
 	Behavior *behaviorView `json:"behavior,omitempty"`
-	file     *loadedModel
+
+	Worst       []mistake       `json:"worst,omitempty"`
+	Learning    *train.Learning `json:"learning,omitempty"`
+	LeftAttacks []train.LeftOut `json:"leave_attack_out,omitempty"`
+	LeftFiles   []train.LeftOut `json:"leave_file_out,omitempty"`
+	Ahead       []train.LeftOut `json:"files_ahead,omitempty"` // fitted on the files before only
+	Cross       []*train.Result `json:"cross,omitempty"`       // on other data
+
+	file *loadedModel
 }
 
 // ruleFigures are the rule baseline's on the rows on which the model was
@@ -121,7 +161,7 @@ type evaluateResult struct {
 	Skipped []string         `json:"skipped"`
 }
 
-func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
+func (a *app) evaluate(o evaluateOptions) (res *evaluateResult, err error) {
 	specs, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
 	if err != nil {
 		return nil, err
@@ -131,7 +171,17 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 		return nil, err
 	}
 	defer src.Close()
-	res := &evaluateResult{Models: []evaluatedModel{}, Skipped: []string{}}
+	if specs, err = src.twins(specs, explicit); err != nil {
+		return nil, err
+	}
+	var run *entry
+	if src.st != nil {
+		if run, err = a.ledger(src.st, "evaluate", nil); err != nil {
+			return nil, err
+		}
+		defer run.end(&err)
+	}
+	res = &evaluateResult{Models: []evaluatedModel{}, Skipped: []string{}}
 	for _, spec := range specs {
 		if src.st != nil && src.kinds[spec.Input] == 0 {
 			res.Skipped = append(res.Skipped, spec.Name+": the store holds no "+inputNoun(spec.Input))
@@ -178,9 +228,19 @@ func (a *app) evaluate(o evaluateOptions) (*evaluateResult, error) {
 			a.sayf("left out: %s", why)
 		}
 	}
+	if run != nil {
+		var trained []trainedModel
+		for _, m := range res.Models {
+			trained = append(trained, trainedModel{Result: m.Result})
+		}
+		if err := a.storeMetrics(src.st, run.run.ID, trained); err != nil {
+			return nil, err
+		}
+		run.counts = map[string]int64{"models": int64(len(trained))}
+	}
 	res.jsonHead = a.head("evaluate")
 	for _, path := range o.outputs {
-		if err := a.writeEvaluation(path, res); err != nil {
+		if err := a.writeEvaluation(path, res, o.plots); err != nil {
 			return nil, err
 		}
 	}
@@ -211,6 +271,8 @@ func crossValidated(lm *loadedModel) (*evaluatedModel, error) {
 type evalRows struct {
 	cols   [][]float32
 	labels []traffic.Label
+	class  []string // own labels of flows
+	at     origins
 	times  []int64
 	groups []uint64
 	ruled  []bool
@@ -248,7 +310,11 @@ func (e *evalRows) matrix(schema *frame.Schema) *frame.Matrix {
 	m := &frame.Matrix{Schema: schema, Cols: e.cols, N: len(e.labels), Time: e.times, Group: e.groups, Class: make([]int32, len(e.labels))}
 	var pr problem
 	pr.Problem = &train.Problem{}
-	pr.label(e.labels)
+	if e.class != nil {
+		pr.labelNames(e.class)
+	} else {
+		pr.label(e.labels)
+	}
 	m.Classes = pr.Classes
 	if pr.Labels != nil {
 		m.Class = pr.Labels
@@ -264,6 +330,12 @@ type wanted struct {
 	held, trained map[uint64]struct{}
 	onHeld        bool
 	leftOut       int
+	also          *wanted            // what this one has seen is left out too
+	any           bool               // rows without a label too
+	fresh         bool               // neither trained on nor held out
+	between       func(t int64) bool // nil = whenever
+	total         int
+	keep          int // most rows to take, by hash; 0 = all
 }
 
 func newWanted(f *model.File) (*wanted, error) {
@@ -285,6 +357,7 @@ func newWanted(f *model.File) (*wanted, error) {
 
 // look counts a row in the first pass.
 func (w *wanted) look(h uint64) {
+	w.total++
 	if _, ok := w.held[h]; ok {
 		w.onHeld = true
 	} else if _, ok := w.trained[h]; ok {
@@ -293,6 +366,19 @@ func (w *wanted) look(h uint64) {
 }
 
 func (w *wanted) has(h uint64) bool {
+	if w.keep > 0 && w.total > w.keep && (h*0x9e3779b97f4a7c15)>>32 >= uint64(w.keep)<<32/uint64(w.total) {
+		return false
+	}
+	if w.fresh {
+		_, a := w.trained[h]
+		_, b := w.held[h]
+		return !a && !b
+	}
+	if w.also != nil {
+		_, a := w.trained[h]
+		_, b := w.also.trained[h]
+		return !a && !b
+	}
 	if w.onHeld {
 		_, ok := w.held[h]
 		return ok
@@ -307,27 +393,69 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 	if err != nil {
 		return nil, withCode(exitState, err)
 	}
+	em, rows, err := a.evaluateOn(src, lm, w, o)
+	if err != nil || em == nil {
+		return nil, err
+	}
+	if o.worst > 0 {
+		em.Worst = worst(em.Result, &rows.at, o.worst)
+		if lm.spec.Input == store.KindHTTP {
+			if err := a.readTexts(src, em.Worst); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := a.refits(src, lm, o, em); err != nil {
+		return nil, err
+	}
+	for _, path := range o.cross {
+		other, err := a.openSource([]string{path}, nil)
+		if err != nil {
+			return nil, err
+		}
+		cw, err := newWanted(lm.file)
+		if err != nil {
+			return nil, withCode(exitState, err)
+		}
+		plain := o
+		plain.importance = false
+		cm, _, err := a.evaluateOn(other, lm, cw, plain)
+		if err != nil {
+			return nil, err
+		}
+		if cm == nil {
+			a.warnf("--cross %s: no labelled %s that %s was not fitted on", path, inputNoun(lm.spec.Input), lm.spec.Name)
+			continue
+		}
+		em.Cross = append(em.Cross, cm.Result)
+	}
+	return em, nil
+}
+
+// evaluateOn measures one model on the rows that w wants; nil if there is none.
+func (a *app) evaluateOn(src *source, lm *loadedModel, w *wanted, o evaluateOptions) (*evaluatedModel, *evalRows, error) {
 	if err := checkSchema(lm); err != nil {
-		return nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
+		return nil, nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
 	}
 	schema := lm.model.Schema()
 	rows := &evalRows{cols: make([][]float32, len(schema.Columns))}
 	p := a.progress("evaluating "+lm.spec.Name, 0)
 	defer p.done()
+	var err error
 	if lm.spec.Input == store.KindFlows {
 		err = a.collectFlows(src, w, rows, schema)
 	} else {
 		err = a.collectRequests(src, lm, w, rows, schema)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(rows.labels) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var stored *storedMetrics
 	if stored, err = rawMetrics[storedMetrics](lm); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	opt := train.EvalOptions{
 		Model: lm.spec.Name, Dataset: src.name(), Synthetic: src.synth[lm.spec.Input], Seed: a.cfg.Seed, CPU: cpuSeconds,
@@ -336,7 +464,7 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 	}
 	if stored != nil {
 		opt.Baselines = stored.Baselines
-		if stored.CV != nil {
+		if stored.CV != nil && stored.CV.Split != train.Random { // chosen on all rows
 			opt.Threshold = stored.CV.Threshold
 		}
 	}
@@ -352,7 +480,7 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 	x := rows.matrix(schema)
 	r, err := train.Evaluate(a.ctx, lm.model, x, opt)
 	if err != nil {
-		return nil, a.trainError(err)
+		return nil, nil, a.trainError(err)
 	}
 	em := &evaluatedModel{Result: r, Origin: lm.origin, SHA256: lm.sha256, LeftOut: w.leftOut, file: lm}
 	if w.onHeld {
@@ -361,7 +489,7 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 	if lm.spec.Input == store.KindHTTP && x.Class != nil {
 		em.Rules = rows.rules()
 	}
-	return em, nil
+	return em, rows, nil
 }
 
 // groupOf is the unit of the bootstrap: the principal, or the row itself where a
@@ -425,8 +553,9 @@ func (a *app) collectRequests(src *source, lm *loadedModel, w *wanted, rows *eva
 			r := &b.Requests[i]
 			hits, _ := rules.Check(r)
 			h := features.RowHash(r)
-			if w.has(h) && (r.Label != traffic.Unlabelled || classifier == nil) && !rows.again(r.Time, h) {
+			if w.has(h) && (w.between == nil || w.between(r.Time)) && (w.any || r.Label != traffic.Unlabelled || classifier == nil) && !rows.again(r.Time, h) {
 				rows.take(x, i, r.Label, r.Time, groupOf(r), len(hits) > 0)
+				rows.at.add(r.File, r.Line)
 			}
 		}
 		a.flag(lm, x, flagged[:x.N])
@@ -474,8 +603,10 @@ func (a *app) collectFlows(src *source, w *wanted, rows *evalRows, schema *frame
 		x := frame.NewMatrix(schema, len(flows))
 		features.ExtractFlows(x, flows)
 		for i, h := range features.FlowHashes(false, flows) {
-			if w.has(h) && flows[i].Label != traffic.Unlabelled && !rows.again(flows[i].Time, h) {
+			if w.has(h) && (w.between == nil || w.between(flows[i].Time)) && (w.any || flows[i].Label != traffic.Unlabelled) && !rows.again(flows[i].Time, h) {
 				rows.take(x, i, flows[i].Label, flows[i].Time, h, false)
+				rows.class = append(rows.class, strings.Clone(flowClass(&flows[i])))
+				rows.at.add(flows[i].File, flows[i].Line)
 			}
 		}
 		return nil
@@ -524,15 +655,21 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 		if err := printPerClass(a, m.Result); err != nil {
 			return err
 		}
+		for _, t := range extraTables(m) {
+			fmt.Fprintf(a.out, "\n%s\n", clean(t.Title))
+			if err := table(a.out, t.Header, t.Rows); err != nil {
+				return err
+			}
+		}
 		for _, p := range plots {
-			if err := a.plot(p, m.Result); err != nil {
+			if err := a.plot(p, m); err != nil {
 				return err
 			}
 		}
 		if o.importance {
 			var rows [][]string
 			for _, x := range m.Importance[:min(20, len(m.Importance))] {
-				rows = append(rows, []string{x.Column, ratio(x.Drop), "± " + ratio(x.SD)})
+				rows = append(rows, []string{importanceName(&x), ratio(x.Drop), "± " + ratio(x.SD)})
 			}
 			fmt.Fprintln(a.out)
 			if err := table(a.out, []string{"feature", ">drop when shuffled", ">sd"}, rows); err != nil {
@@ -548,74 +685,112 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 }
 
 func printPerClass(a *app, r *train.Result) error {
-	if len(r.PerClass) == 0 || r.Confusion == nil {
+	header, rows := perClassTable(r)
+	if rows == nil {
 		return nil
 	}
-	var rows [][]string
-	for _, c := range r.Confusion.Labels {
-		if x, ok := r.PerClass[c]; ok && x.Support+x.Predicted > 0 {
-			rows = append(rows, []string{c, count(x.Support), ratio(x.Precision), ratio(x.Recall), ratio(x.F1), fmt.Sprintf("%s–%s", ratio(x.F1CI.Lo), ratio(x.F1CI.Hi))})
-		}
-	}
 	fmt.Fprintln(a.out)
-	return table(a.out, []string{"class", ">rows", ">precision", ">recall", ">F1", ">95 % of F1"}, rows)
+	return table(a.out, header, rows)
 }
 
-// plot prints a confusion matrix, or a curve as a short table.
-func (a *app) plot(kind string, r *train.Result) error {
-	fmt.Fprintln(a.out)
-	if kind == "confusion" {
+// plotKinds are the values of --plot.
+func plotKinds() []string {
+	return []string{"confusion", "roc", "pr", "calibration", "importance", "learning"}
+}
+
+// plot prints a confusion matrix with counts and rates, or a curve as a short
+// table.
+func (a *app) plot(kind string, m *evaluatedModel) error {
+	r := m.Result
+	var header []string
+	var rows [][]string
+	switch kind {
+	case "confusion":
 		if r.Confusion == nil {
 			return nil
 		}
-		var keep []int
-		for i := range r.Confusion.Labels {
-			n := int64(0)
-			for j := range r.Confusion.Labels {
-				n += r.Confusion.Counts[i][j] + r.Confusion.Counts[j][i]
+		labels, keep := usedClasses(r)
+		header = []string{"true \\ predicted"}
+		for n, i := range keep {
+			header = append(header, ">"+labels[n])
+			row := []string{labels[n]}
+			var total int64
+			for _, v := range r.Confusion.Counts[i] {
+				total += v
 			}
-			if n > 0 {
-				keep = append(keep, i)
-			}
-		}
-		header := []string{"true \\ predicted"}
-		var rows [][]string
-		for _, i := range keep {
-			header = append(header, ">"+r.Confusion.Labels[i])
-			row := []string{r.Confusion.Labels[i]}
 			for _, j := range keep {
-				row = append(row, count(r.Confusion.Counts[i][j]))
+				cell := count(r.Confusion.Counts[i][j])
+				if v := r.Confusion.Counts[i][j]; v > 0 && total > 0 {
+					cell += fmt.Sprintf(" (%.1f %%)", 100*float64(v)/float64(total))
+				}
+				row = append(row, cell)
 			}
 			rows = append(rows, row)
 		}
-		return table(a.out, header, rows)
+	case "roc", "pr":
+		if r.Curves == nil {
+			return nil
+		}
+		curve, ok := r.Curves.ROC["attack"]
+		header = []string{">false-positive rate", ">true-positive rate"}
+		if kind == "pr" {
+			curve, ok = r.Curves.PR["attack"]
+			header = []string{">recall", ">precision"}
+		}
+		if !ok {
+			return nil
+		}
+		step := max(1, len(curve.X)/20)
+		for i := 0; i < len(curve.X); i += step {
+			rows = append(rows, []string{fmt.Sprintf("%.5f", curve.X[i]), fmt.Sprintf("%.5f", curve.Y[i])})
+		}
+	case "calibration":
+		if r.Curves == nil {
+			return nil
+		}
+		header = []string{">predicted", ">observed", ">rows"}
+		for _, b := range r.Curves.Calibration {
+			if b.Count > 0 {
+				rows = append(rows, []string{ratio(b.Predicted), ratio(b.Observed), count(b.Count)})
+			}
+		}
+	case "learning":
+		if m.Learning == nil {
+			return nil
+		}
+		header = []string{">share of the rows", ">rows", ">" + m.Learning.Metric + " on held-out rows", ">± sd"}
+		for _, p := range m.Learning.Points {
+			rows = append(rows, []string{percent(p.Share), count(int64(p.Rows)), ratio(p.Mean), ratio(p.SD)})
+		}
 	}
-	if r.Curves == nil {
+	if rows == nil {
 		return nil
 	}
-	curve, ok := r.Curves.ROC["attack"]
-	header := []string{">false-positive rate", ">true-positive rate"}
-	if kind == "pr" {
-		curve, ok = r.Curves.PR["attack"]
-		header = []string{">recall", ">precision"}
-	}
-	if !ok {
-		return nil
-	}
-	var rows [][]string
-	step := max(1, len(curve.X)/20)
-	for i := 0; i < len(curve.X); i += step {
-		rows = append(rows, []string{fmt.Sprintf("%.5f", curve.X[i]), fmt.Sprintf("%.5f", curve.Y[i])})
-	}
+	fmt.Fprintln(a.out)
 	return table(a.out, header, rows)
 }
 
 // writeEvaluation writes the result as JSON or as a page of its own.
-func (a *app) writeEvaluation(path string, res *evaluateResult) error {
+func (a *app) writeEvaluation(path string, res *evaluateResult, plots []string) error {
+	var figures []figure
+	var tables []pageTable
+	for i := range res.Models {
+		figures = append(figures, figuresOf(&res.Models[i], plots)...)
+		tables = append(tables, tablesOf(&res.Models[i])...)
+	}
 	switch filepath.Ext(path) {
+	case ".svg":
+		if len(plots) == 0 {
+			return usagef("-o %s: say what to draw with --plot", path)
+		}
+		_, err := writeFigures(path, figures)
+		return err
 	case ".json":
 		return withCode(exitFailed, atomicfile.Write(path, 0o600, func(w io.Writer) error { return writeJSON(w, res) }))
 	case ".html":
+		if len(plots) > 0 {
+			return writePage(path, "Evaluation of the models", "apiml "+toolVersion, figures, tables)
+		}
 		d := &report.Data{ToolVersion: toolVersion, Title: "Evaluation of the models", Source: a.cfg.DB}
 		for i := range res.Models {
 			m := reportModel(res.Models[i].file)

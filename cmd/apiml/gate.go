@@ -20,8 +20,9 @@ type gate struct {
 
 type gates []gate
 
-// parseGates reads the grammar of --fail-on: METRIC[TYPE] OP NUMBER.
-func parseGates(texts []string) (gates, error) {
+// parseGates reads the grammar of --fail-on: METRIC[TYPE] OP NUMBER. With drift
+// that is the only metric, else it is refused.
+func parseGates(texts []string, drift bool) (gates, error) {
 	re := regexp.MustCompile(`^\s*(p|anomaly|incidents|coverage|drift)(?:\[([a-z_]+)\])?\s*(>=|<=|>|<)\s*([0-9.eE+-]+)\s*$`)
 	var out gates
 	for _, t := range texts {
@@ -42,8 +43,8 @@ func parseGates(texts []string) (gates, error) {
 					return nil, usagef("--fail-on %q: %q is no attack type", part, m[2])
 				}
 			}
-			if m[1] == "drift" {
-				return nil, withCode(exitFailed, fmt.Errorf("--fail-on %q: drift is not available in this version", part))
+			if drift != (m[1] == "drift") {
+				return nil, usagef("--fail-on %q: drift is a gate of `apiml evaluate --drift`, and the only one there", part)
 			}
 			out = append(out, gate{strings.TrimSpace(part), m[1], m[2], m[3], v})
 		}
@@ -68,20 +69,28 @@ func (gs gates) check(s *scoreSummary) error {
 				have = float64(s.incidentsByClass[g.class])
 			}
 		}
-		tripped := false
-		switch g.op {
-		case ">":
-			tripped = have > g.value
-		case ">=":
-			tripped = have >= g.value
-		case "<":
-			tripped = have < g.value
-		case "<=":
-			tripped = have <= g.value
+		if err := g.check(have); err != nil {
+			return err
 		}
-		if tripped {
-			return withCode(exitGate, fmt.Errorf("--fail-on %s: it is %.6g", g.text, have))
-		}
+	}
+	return nil
+}
+
+// check returns an exit-1 error if the gate trips.
+func (g *gate) check(have float64) error {
+	tripped := false
+	switch g.op {
+	case ">":
+		tripped = have > g.value
+	case ">=":
+		tripped = have >= g.value
+	case "<":
+		tripped = have < g.value
+	case "<=":
+		tripped = have <= g.value
+	}
+	if tripped {
+		return withCode(exitGate, fmt.Errorf("--fail-on %s: it is %.6g", g.text, have))
 	}
 	return nil
 }

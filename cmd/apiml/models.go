@@ -36,6 +36,7 @@ func (a *app) modelsCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(_ *cobra.Command, args []string) error { return a.modelsInspect(args[0]) },
 	}
+	cmd.AddCommand(a.modelsCardCommand())
 	cmd.AddCommand(&cobra.Command{
 		Use:   "list",
 		Short: "The six models: algorithm, where each is loaded from, what it was fitted on",

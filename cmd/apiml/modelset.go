@@ -10,12 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"apiml/features"
 	"apiml/frame"
 	"apiml/model"
 	"apiml/model/catalog"
+	"apiml/model/forest"
 	"apiml/score"
 	"apiml/score/builtin"
 )
@@ -258,6 +260,51 @@ func withText(spec model.Spec, text *features.TextModel) model.Spec {
 		return score.WithText(m.(model.Classifier), text), nil
 	}
 	return spec
+}
+
+// warmStart makes fits of spec begin with the trees of the built-in classifier,
+// which has never seen the rows at hand, and returns the classes that they know.
+func warmStart(spec model.Spec) (model.Spec, []string, error) {
+	b, err := builtin.File(spec.FileName)
+	if err != nil {
+		return spec, nil, statef("--warm-start: there is no built-in %s", spec.Name)
+	}
+	f, err := model.ReadFile(b)
+	if err != nil {
+		return spec, nil, withCode(exitState, err)
+	}
+	m, err := catalog.Decode(f)
+	if err != nil {
+		return spec, nil, withCode(exitState, err)
+	}
+	old, ok := m.(*forest.Forest)
+	if !ok {
+		return spec, nil, statef("--warm-start: the built-in %s is no forest", spec.Name)
+	}
+	trees := old.Config().Trees
+	spec.Fit = func(ctx context.Context, x *frame.Matrix, _ json.RawMessage, opt model.FitOptions) (model.Model, error) {
+		if err := frame.SameSchema(old.Schema(), x.Schema); err != nil {
+			return nil, fmt.Errorf("warm start: %w", err)
+		}
+		y := *x
+		y.Classes = old.Classes()
+		at := make([]int32, len(x.Classes))
+		for i, name := range x.Classes {
+			at[i] = int32(slices.Index(y.Classes, name))
+		}
+		y.Class = make([]int32, len(x.Class))
+		for i, c := range x.Class {
+			if c >= 0 && at[c] < 0 {
+				return nil, fmt.Errorf("warm start: the built-in classifier knows no class %q (it knows %q)", x.Classes[c], y.Classes)
+			}
+			y.Class[i] = -1
+			if c >= 0 {
+				y.Class[i] = at[c]
+			}
+		}
+		return old.Grow(ctx, &y, 2*trees, opt)
+	}
+	return spec, old.Classes(), nil
 }
 
 // trainedOn returns a look-up of the rows that the model was fitted on; nil if

@@ -197,7 +197,7 @@ func (a *app) nightly(patterns []string, o nightlyOptions) (*nightlyResult, erro
 
 // prepare complains about what was asked for before anything is done.
 func (n *nightlyRun) prepare(patterns []string) (files, missing []string, err error) {
-	if n.gates, err = parseGates(n.o.failOn); err != nil {
+	if n.gates, err = parseGates(n.o.failOn, false); err != nil {
 		return nil, nil, err
 	}
 	if n.o.ifOlder != "" {

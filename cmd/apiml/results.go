@@ -293,6 +293,9 @@ func appendRest(b []byte, r *score.Result) []byte {
 	}
 	b = strconv.AppendInt(append(b, `,"status":`...), int64(r.Status), 10)
 	b = appendText(append(b, `,"class":`...), r.Class)
+	if r.AttackType != "" {
+		b = appendText(append(b, `,"attack_type":`...), r.AttackType)
+	}
 	b = appendFloat(append(b, `,"probability":`...), r.Probability)
 	b = appendFloat(append(b, `,"anomaly":`...), r.Anomaly)
 	b = append(b, `,"rules":[`...)

@@ -198,6 +198,10 @@ const (
 	leastLatencies  = 500
 )
 
+// mostLatencies is how many requests the latency predictor is fitted on at most:
+// more move its error by less than the folds differ, and cost minutes.
+const mostLatencies = 200_000
+
 // trainRole fits, measures and writes one of the four. Without anything to fit
 // on it returns nil and the reason.
 func (a *app) trainRole(src *source, spec model.Spec, config json.RawMessage, o trainOptions) (*trainedModel, string, error) {
@@ -262,6 +266,7 @@ func (a *app) finishRole(src *source, spec model.Spec, f *roleFit, o trainOption
 		tm.Notes = append(tm.Notes, "built in: a configuration and a prior from generated traffic; `apiml train "+spec.Name+"` fits it on your own log")
 		f.meta.data.Inputs = nil // a temporary file
 	}
+	f.meta.cards = o.cards
 	f.meta.stored.CV, f.meta.stored.HeldOut = timeless(f.cv), timeless(f.heldOut)
 	if o.noRowHashes {
 		f.meta.trainHash, f.meta.stored.Medians = nil, nil
@@ -285,6 +290,16 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 	if o.final {
 		rows, held, rule = allRows(p.Rows), nil, "nothing: fitted on all rows (--final)"
 	}
+	note := ""
+	if n := len(rows); n > mostLatencies {
+		step := (n + mostLatencies - 1) / mostLatencies
+		var some []int
+		for i := 0; i < n; i += step {
+			some = append(some, rows[i])
+		}
+		rows = some
+		note = fmt.Sprintf("cross-validated and fitted on every %d. of %s requests, spread over the whole time: %s", step, count(int64(n)), count(int64(len(rows))))
+	}
 	f := &roleFit{}
 	if o.cv > 0 {
 		if f.cv, err = train.CrossValidateRegressor(ctx, p, rows, spec, opt); err != nil {
@@ -296,6 +311,11 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 		return nil, "", err
 	}
 	f.model, f.heldOut = final.Model, final.HeldOut
+	for _, r := range []*train.Result{f.cv, f.heldOut} {
+		if r != nil && note != "" {
+			r.Notes = append(r.Notes, note)
+		}
+	}
 	f.meta = fileMeta{rows: len(rows), held: len(held), rule: rule, heldHash: pick(p.Hash, held), trainHash: pick(p.Hash, rows), stored: storedMetrics{Medians: final.Medians}}
 	if f.meta.state, err = state().MarshalBinary(); err != nil {
 		return nil, "", err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"apiml/datasets"
 	"apiml/evaluate"
 	"apiml/features"
 	"apiml/ingest"
@@ -141,7 +142,7 @@ type modelRef struct {
 }
 
 func (a *app) score(files []string, o scoreOptions) (*scoreSummary, error) {
-	gates, err := parseGates(o.failOn)
+	gates, err := parseGates(o.failOn, false)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +285,7 @@ func (r *scoreRun) flowScorer() (*score.Flows, error) {
 		det = anomaly.model.(model.Detector)
 		r.anomalyThreshold = r.a.anomalyThreshold(anomaly)
 	}
-	if r.flows, err = score.NewFlows(attack.model.(model.Classifier), det, r.sum.Threshold); err != nil {
+	if r.flows, err = score.NewFlows(attack.model.(model.Classifier), det, r.sum.Threshold, flowType); err != nil {
 		return nil, withCode(exitState, err)
 	}
 	return r.flows, nil
@@ -489,6 +490,20 @@ func (r *scoreRun) addFlows(flows []traffic.Flow) error {
 	return r.take(rs)
 }
 
+// flowType is the attack type that a label of CIC-IDS2017 maps to; a label that is
+// none of ours (PortScan, Bot, Infiltration) stays itself.
+func flowType(class string) string {
+	set, ok := datasets.Find("cicids2017")
+	if !ok {
+		return class
+	}
+	l, ok := set.Label(class)
+	if !ok || l.Type == traffic.OtherAttack.String() {
+		return class
+	}
+	return l.Type
+}
+
 // countFlow adds a flow's result to the summary that the Scorer keeps for
 // requests.
 func (r *scoreRun) countFlow(x *score.Result) {
@@ -665,7 +680,18 @@ func (a *app) printScore(s *scoreSummary, stored, stdoutUsed bool) error {
 				rows = append(rows, []string{l.String(), count(n), percent(float64(n) / float64(s.Requests))})
 			}
 		}
-		if err := table(w, []string{"attack type", ">requests", ">share"}, rows); err != nil {
+		header := []string{"attack type", ">requests", ">share"}
+		if s.flowsOnly { // the labels of the data set, with what they are here
+			header, rows = []string{"class", "attack type", ">flows", ">share"}, nil
+			for _, class := range sortedKeys(s.ByClass) {
+				kind := flowType(class)
+				if kind == class {
+					kind = "–"
+				}
+				rows = append(rows, []string{class, kind, count(s.ByClass[class]), percent(float64(s.ByClass[class]) / float64(s.Requests))})
+			}
+		}
+		if err := table(w, header, rows); err != nil {
 			return err
 		}
 	}

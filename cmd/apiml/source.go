@@ -6,12 +6,14 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"apiml/features"
 	"apiml/frame"
 	"apiml/ingest"
 	"apiml/model"
+	"apiml/model/catalog"
 	"apiml/store"
 	"apiml/traffic"
 	"apiml/train"
@@ -69,6 +71,44 @@ func (a *app) openSource(files, truth []string) (*source, error) {
 		s.names = appendOnce(s.names, sourceName(in.Name, in.Format))
 	}
 	return s, nil
+}
+
+// twins puts the models of network flows in the place of those of requests where
+// the data holds flows only: who asks for the attack classifier means the one
+// that this data can feed.
+func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) {
+	if !explicit {
+		return specs, nil
+	}
+	http, flows := s.kinds[store.KindHTTP] > 0, s.kinds[store.KindFlows] > 0
+	for _, path := range s.files {
+		if path == "-" {
+			return specs, nil
+		}
+		rd, err := s.a.openInput(path, "", false, ingest.Options{})
+		if err != nil {
+			return nil, err
+		}
+		b, err := rd.Next()
+		rd.Close()
+		if err == nil {
+			http, flows = http || len(b.Requests) > 0, flows || len(b.Flows) > 0
+		}
+	}
+	if http || !flows {
+		return specs, nil
+	}
+	var out []model.Spec
+	for _, spec := range specs {
+		if twin, err := catalog.Resolve([]string{spec.Name + "-flows"}); err == nil {
+			s.a.sayf("the data holds network flows only: %s stands for %s", spec.Name, twin[0].Name)
+			spec = twin[0]
+		}
+		if !slices.ContainsFunc(out, func(o model.Spec) bool { return o.Name == spec.Name }) {
+			out = append(out, spec)
+		}
+	}
+	return out, nil
 }
 
 func (s *source) Close() {
@@ -181,15 +221,86 @@ type problem struct {
 	// conduct is the file of the classifier of conduct, nil = the built-in one.
 	conduct []byte
 
-	dropped int // repeated rows without a time that were left out
+	files   []string
+	origin  []origin // of each row, into files; nil = not known
+	keep    []int    // what distinct kept of all rows; nil = all
+	dropped int      // repeated rows without a time that were left out
 }
+
+// origin is where a row stands.
+type origin struct {
+	file int32 // index into files
+	line int64
+}
+
+// origins collects where rows stand.
+type origins struct {
+	files []string
+	rows  []origin
+	at    map[string]int32
+}
+
+func (o *origins) add(file string, line int64) {
+	i, ok := o.at[file]
+	if !ok {
+		if o.at == nil {
+			o.at = map[string]int32{}
+		}
+		i = int32(len(o.files))
+		file = strings.Clone(file)
+		o.at[file] = i
+		o.files = append(o.files, file)
+	}
+	o.rows = append(o.rows, origin{i, line})
+}
+
+// coded numbers the values of a field.
+type coded struct {
+	name string
+	code []int32
+	at   map[string]int32
+}
+
+func (c *coded) add(v string) {
+	i, ok := c.at[v]
+	if !ok {
+		if c.at == nil {
+			c.at = map[string]int32{}
+		}
+		i = int32(len(c.at))
+		c.at[strings.Clone(v)] = i
+	}
+	c.code = append(c.code, i)
+}
+
+// prefixRows is how many requests the audit looks at twice, once without the
+// later ones.
+const prefixRows = 3000
 
 // httpProblem reads all requests into a training problem, nil if there are none.
 func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*problem, error) {
 	text := builtinText()
 	b := features.NewBuilder(features.Config{Profile: profile, Text: text})
+	first := features.NewBuilder(features.Config{Profile: profile, Text: text})
 	var order features.Reorder
-	add := func(block features.Block) error { b.Add(block.Requests); return nil }
+	var from origins
+	fields := []coded{{name: "user agent"}, {name: "referrer"}, {name: "protocol"}, {name: "host"}}
+	seen := 0
+	add := func(block features.Block) error {
+		b.Add(block.Requests)
+		if seen < prefixRows {
+			first.Add(block.Requests[:min(len(block.Requests), prefixRows-seen)])
+		}
+		seen += len(block.Requests)
+		for i := range block.Requests {
+			r := &block.Requests[i]
+			from.add(r.File, r.Line)
+			for j, v := range []string{r.Agent, r.Referrer, r.Protocol, r.Host} {
+				fields[j].add(v)
+			}
+		}
+		return nil
+	}
 	p := s.a.progress("reading requests", s.kinds[store.KindHTTP])
 	defer p.done()
 	var n int64
@@ -207,8 +318,34 @@ func (s *source) httpProblem(ctx context.Context, profile features.Profile) (*pr
 	if n == 0 {
 		return nil, nil
 	}
-	return datasetProblem(b, text, s.name(), s.synth[store.KindHTTP], s.inputs)
+	pr, err := datasetProblem(b, text, s.name(), s.synth[store.KindHTTP], s.inputs)
+	if err != nil {
+		return nil, err
+	}
+	pr.files, pr.origin = from.files, pr.kept(from.rows)
+	for _, f := range fields {
+		if len(f.at) > 1 {
+			pr.Fields = append(pr.Fields, train.Field{Name: f.name, Code: keptOf(pr, f.code)})
+		}
+	}
+	pre, err := first.Dataset()
+	if err != nil {
+		return nil, err
+	}
+	whole := pr.Whole
+	pr.Prefix = func(context.Context) (*frame.Matrix, *frame.Matrix, error) { return whole(), pre.X, nil }
+	return pr, nil
 }
+
+// keptOf picks what distinct kept of a column of all rows.
+func keptOf[T any](p *problem, all []T) []T {
+	if p.keep == nil {
+		return all
+	}
+	return pick(all, p.keep)
+}
+
+func (p *problem) kept(all []origin) []origin { return keptOf(p, all) }
 
 // datasetProblem makes the problem of what a builder has taken in.
 func datasetProblem(b *features.Builder, text *features.TextModel, name string, synthetic bool, inputs []model.InputRef) (*problem, error) {
@@ -228,6 +365,7 @@ func datasetProblem(b *features.Builder, text *features.TextModel, name string, 
 				last = f.State
 				return f.Fit, f.Eval, nil
 			},
+			Whole: func() *frame.Matrix { return ds.X },
 		},
 		state: func() *features.State { return last },
 		text:  text,
@@ -241,6 +379,9 @@ func datasetProblem(b *features.Builder, text *features.TextModel, name string, 
 // flowProblem reads all flows into a training problem, nil if there are none.
 func (s *source) flowProblem(ctx context.Context) (*problem, error) {
 	b := features.NewFlowBuilder(false)
+	var from origins
+	var class []string
+	names := map[string]string{}
 	p := s.a.progress("reading flows", s.kinds[store.KindFlows])
 	defer p.done()
 	var n int64
@@ -248,6 +389,14 @@ func (s *source) flowProblem(ctx context.Context) (*problem, error) {
 		n += int64(len(flows))
 		p.set(n)
 		b.Add(flows)
+		for i := range flows {
+			from.add(flows[i].File, flows[i].Line)
+			c := flowClass(&flows[i])
+			if _, ok := names[c]; !ok {
+				names[strings.Clone(c)] = strings.Clone(c)
+			}
+			class = append(class, names[c])
+		}
 		return nil
 	})
 	if err != nil {
@@ -266,9 +415,11 @@ func (s *source) flowProblem(ctx context.Context) (*problem, error) {
 			f, err := ds.Fold(ctx, trainRows, test)
 			return f.Fit, f.Eval, err
 		},
+		Whole: func() *frame.Matrix { return ds.X },
 	}}
-	pr.label(ds.Labels)
+	pr.labelNames(class)
 	pr.distinct()
+	pr.files, pr.origin = from.files, pr.kept(from.rows)
 	pr.data = provenance(pr.Problem, s.inputs)
 	return pr, nil
 }
@@ -305,6 +456,7 @@ func (p *problem) distinct() {
 	p.Fold = func(ctx context.Context, trainRows, test []int) (*frame.Matrix, *frame.Matrix, error) {
 		return full(ctx, at(trainRows), at(test))
 	}
+	p.keep = keep
 	p.Rows, p.Groups, p.Hash = len(keep), pick(p.Groups, keep), pick(p.Hash, keep)
 	if p.Labels != nil {
 		p.Labels = pick(p.Labels, keep)
@@ -332,6 +484,47 @@ func (p *problem) label(labels []traffic.Label) {
 	for i, l := range labels {
 		p.Labels[i] = -1
 		if l != traffic.Unlabelled {
+			p.Labels[i] = seen[l]
+		}
+	}
+}
+
+// flowClass is the data set's own label of a flow, "none" for benign, "" if it
+// has none.
+func flowClass(f *traffic.Flow) string {
+	if f.Label == traffic.None {
+		return traffic.None.String()
+	}
+	if f.Class == "" {
+		return f.Label.String()
+	}
+	return f.Class
+}
+
+// labelNames is label for a data set's own labels: benign first, the others in
+// alphabetical order, "" = unknown.
+func (p *problem) labelNames(labels []string) {
+	seen := map[string]int32{}
+	for _, l := range labels {
+		seen[l] = 0
+	}
+	delete(seen, "")
+	if len(seen) == 0 {
+		return
+	}
+	names := sortedKeys(seen)
+	none := traffic.None.String()
+	if _, ok := seen[none]; ok {
+		names = append([]string{none}, slices.DeleteFunc(names, func(n string) bool { return n == none })...)
+	}
+	p.Classes = names
+	for i, n := range names {
+		seen[n] = int32(i)
+	}
+	p.Labels = make([]int32, len(labels))
+	for i, l := range labels {
+		p.Labels[i] = -1
+		if l != "" {
 			p.Labels[i] = seen[l]
 		}
 	}

@@ -9,8 +9,10 @@ import (
 	"hash/fnv"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,12 +38,19 @@ type trainOptions struct {
 	truth   []string
 	cv      int
 	split   string
+	repeats int    // of the cross-validation, 0 = 1
+	folds   string // file for the folds
+	strict  bool
+	noAudit bool
 	params  string
 	final   bool
 	audit   bool
 	profile string
 	rate    float64
 	ifOlder string
+	ifDrift bool
+	warm    bool
+	cards   string // folder for the cards
 
 	csv, labels string // train behavior --csv
 	eps         float64
@@ -70,7 +79,8 @@ The default split, group-time, goes forward in time and never has a principal on
 both sides. It falls back to group where there are no times.`,
 		Example: `  apiml train --cv 5
   apiml train attack --data traffic.csv
-  apiml train --model security --split group --json
+  apiml train --model security --cv-scheme group --json
+  apiml train attack --data cicids.csv --cv 5 --cv-scheme random --folds-out folds.csv
   apiml train behavior --algorithm dbscan
   apiml train behavior --csv points.csv --eps 0.5 --min-samples 5 --labels labels.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,7 +104,16 @@ both sides. It falls back to group where there are no times.`,
 			if o.csv != "" {
 				return a.clusterTable(o)
 			}
-			_, err := a.train(o)
+			if o.repeats < 0 || o.repeats > 100 {
+				return usagef("--cv-repeats %d: want 1 to 100", o.repeats)
+			}
+			if o.repeats == 0 && o.folds != "" && o.split == string(train.Random) {
+				o.repeats = 5 // what other programs are measured on should not hang on one seed
+			}
+			res, err := a.train(o)
+			if err == nil && o.strict {
+				err = res.strict()
+			}
 			return err
 		},
 	}
@@ -111,11 +130,19 @@ both sides. It falls back to group where there are no times.`,
 	f.StringArrayVar(&o.data, "data", nil, "train on this file instead of the store, repeatable")
 	f.StringArrayVar(&o.truth, "truth", nil, "labels of the --data at the same place, by line: CSV as generate --truth writes it, or JSON lines with line and label")
 	f.IntVar(&o.cv, "cv", 0, "folds of the cross-validation, 0 = none (default from models.cv: 5)")
-	f.StringVar(&o.split, "split", "group-time", "group-time, group, random or time")
+	f.StringVar(&o.split, "cv-scheme", "group-time", "split of the cross-validation: group-time, group, time or random (optimistic, on all rows, for comparison with published figures)")
+	f.StringVar(&o.split, "split", "group-time", "the same as --cv-scheme")
+	f.IntVar(&o.repeats, "cv-repeats", 0, "cross-validate so often, on other folds each time (default 1; 5 with --cv-scheme random --folds-out)")
+	f.StringVar(&o.folds, "folds-out", "", "write the folds as CSV (file, line, class, fold per seed), so that others can be measured on them")
+	f.BoolVar(&o.strict, "strict", false, "exit 1 if the leakage audit finds anything")
+	f.BoolVar(&o.noAudit, "no-audit", false, "leave the leakage audit out")
 	f.StringVar(&o.params, "params", "", "YAML file with parameters: MODEL: {Name: value}, or the parameters of the one model")
 	f.StringVar(&o.ifOlder, "if-older", "", "leave models alone whose file is younger than this, such as 24h")
+	f.BoolVar(&o.ifDrift, "if-drift", false, "leave models alone where the data have not moved from what the model file remembers (see evaluate --drift); models that remember nothing follow the others of the same kind of records")
+	f.BoolVar(&o.warm, "warm-start", false, "with attack and --profile online: keep the trees of the built-in classifier and grow as many again on these rows")
+	f.StringVar(&o.cards, "cards", "", "also write the card of each model as Markdown into this folder")
 	f.BoolVar(&o.final, "final", false, "fit on all rows, holding nothing out")
-	f.BoolVar(&o.audit, "audit-random", true, "also cross-validate on a random split of at most 20,000 rows and report how much better it looks")
+	f.BoolVar(&o.audit, "audit-random", true, "part of the audit: also cross-validate a sample of at most 10,000 rows on a random and a grouped split, and with shuffled labels")
 	f.StringVar(&o.profile, "profile", "frozen", "frozen: learn the profile of the API here; online: learn it anew in every log that is scored")
 	f.Float64Var(&o.rate, "target-fpr", 0.001, "share of benign requests that may be flagged: sets the threshold")
 	return cmd
@@ -135,6 +162,7 @@ type storedMetrics struct {
 	CV        *train.Result         `json:"cv,omitempty"`
 	HeldOut   *train.Result         `json:"held_out,omitempty"`
 	Baselines []*train.Baseline     `json:"baselines,omitempty"` // fitted on the same rows, for evaluate
+	Reference *train.Reference      `json:"reference,omitempty"` // what drift is measured against
 	Medians   *train.MedianBaseline `json:"medians,omitempty"`   // the same of a regressor
 }
 
@@ -149,12 +177,26 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if err != nil {
 		return nil, withCode(exitUsage, err)
 	}
+	if _, set := a.getenv("GOGC"); !set {
+		// The heap is a few large arrays: collecting them sooner costs next to
+		// nothing and saves half of their size.
+		defer debug.SetGCPercent(debug.SetGCPercent(40))
+	}
 	if o.profile != string(features.Frozen) && o.profile != string(features.OnlineProfile) {
 		return nil, usagef("--profile %q: want frozen or online", o.profile)
 	}
 	specs, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
 	if err != nil {
 		return nil, err
+	}
+	if o.warm {
+		if o.profile != string(features.OnlineProfile) {
+			return nil, usagef("--warm-start needs --profile online: the built-in trees split on features of a profile that is learned in the log, a frozen one gives others")
+		}
+		specs = slices.DeleteFunc(specs, func(s model.Spec) bool { return s.Name != "attack" })
+		if len(specs) == 0 {
+			return nil, usagef("--warm-start is for the attack classifier")
+		}
 	}
 	wanted := len(specs)
 	specs, err = a.olderModels(specs, o.ifOlder)
@@ -169,6 +211,19 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		}
 		return res, nil
 	}
+	if o.ifDrift {
+		if specs, err = a.driftedModels(specs, o); err != nil {
+			return nil, err
+		}
+		if len(specs) == 0 {
+			a.sayf("no model has seen the data move: nothing to do")
+			res = &trainResult{jsonHead: a.head("train"), Models: []trainedModel{}, Skipped: []string{}}
+			if a.flags.json {
+				return res, a.printJSON(res)
+			}
+			return res, nil
+		}
+	}
 	overrides, err := a.trainParams(o.params, specs)
 	if err != nil {
 		return nil, err
@@ -178,6 +233,9 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		return nil, err
 	}
 	defer src.Close()
+	if specs, err = src.twins(specs, explicit); err != nil {
+		return nil, err
+	}
 	if src.st != nil && src.kinds[store.KindHTTP]+src.kinds[store.KindFlows] == 0 {
 		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
 	}
@@ -265,6 +323,39 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		return nil, err
 	}
 	return res, nil
+}
+
+// strict is an error if the audit of any model found something.
+func (r *trainResult) strict() error {
+	n := 0
+	var names []string
+	for _, m := range r.Models {
+		found := m.findings()
+		n += len(found)
+		for _, f := range found {
+			names = appendOnce(names, m.Model+": "+f.What)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return withCode(exitGate, fmt.Errorf("--strict: %s of the leakage audit (%s)", counted(n, "finding"), strings.Join(names, "; ")))
+}
+
+// findings are the warnings about a model, those on its held-out rows included.
+func (m *trainedModel) findings() []train.Finding {
+	var out []train.Finding
+	for _, r := range []*train.Result{m.Result, m.HeldOut} {
+		if r == nil {
+			continue
+		}
+		for _, f := range r.Findings {
+			if f.Level == "warning" && !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
 }
 
 func (r *trainResult) skip(a *app, explicit bool, spec model.Spec, why string) {
@@ -390,13 +481,35 @@ func namesModels(m map[string]any) bool {
 
 // trainOne cross-validates, fits, evaluates and writes one model.
 func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o trainOptions, split train.Split) (*trainedModel, error) {
+	if o.warm {
+		var known []string
+		var err error
+		if spec, known, err = warmStart(spec); err != nil {
+			return nil, err
+		}
+		wide := *pr.Problem
+		wide.Classes = slices.Clone(wide.Classes)
+		for _, c := range known { // its trees predict them all
+			wide.Classes = appendOnce(wide.Classes, c)
+		}
+		own := *pr
+		own.Problem = &wide
+		pr = &own
+	}
 	spec = withText(spec, pr.text)
 	p := a.progress(spec.Name, 0)
 	defer p.done()
 	opt := train.Options{
 		Folds: o.cv, Split: split, Seed: a.cfg.Seed, Config: config, AlertRate: o.rate, AuditRandom: o.audit, CPU: cpuSeconds,
-		Importance: 2000,
-		Log:        func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
+		Importance: 2000, Repeats: max(o.repeats, 1), NoAudit: o.noAudit, Acknowledged: a.cfg.Acknowledge,
+		Log: func(stage string, done, total int) { p.stage(stage, int64(done), int64(total)) },
+	}
+	bigNote := ""
+	if spec.Role == model.RoleClassifier && spec.Input == store.KindHTTP && !o.noRowHashes {
+		var err error
+		if opt.Config, bigNote, err = sampleBenign(pr, opt.Config); err != nil {
+			return nil, err
+		}
 	}
 	rows, held, rule := train.HoldOut(pr.Problem)
 	if o.final {
@@ -406,10 +519,36 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	tm := &trainedModel{}
 	var err error
 	if o.cv > 0 {
-		if tm.Result, err = train.CrossValidate(a.ctx, pr.Problem, rows, spec, opt); err != nil {
+		cvRows := rows
+		if split == train.Random {
+			// Published figures are of all rows. The threshold of the final model
+			// must not be chosen on its held-out rows, so it is left out below.
+			cvRows = allRows(pr.Rows)
+			a.warnf("%s: a random split puts like rows on both sides: its figures are optimistic, for comparison only", spec.Name)
+		}
+		if o.folds != "" {
+			if err := writeFolds(o.folds, pr, cvRows, opt); err != nil {
+				return nil, withCode(exitFailed, err)
+			}
+		}
+		keeper := a.newFoldKeeper(pr, cvRows, spec, opt, o.profile)
+		opt.Load, opt.Save = keeper.load, keeper.save
+		if tm.Result, err = train.CrossValidate(a.ctx, pr.Problem, cvRows, spec, opt); err != nil {
 			return nil, a.trainError(err)
 		}
-		opt.Threshold = tm.Threshold
+		if keeper.loaded > 0 {
+			a.sayf("%s: %d folds come from an interrupted run", spec.Name, keeper.loaded)
+		}
+		keeper.done()
+		if split == train.Random && len(held) > 0 {
+			tm.Notes = append(tm.Notes, "random split over all rows, those set aside for the final model included")
+		}
+		if pr.Times == nil && split == train.Random && pr.dropped > 0 {
+			tm.Protocol += ", exact duplicates removed"
+		}
+		if split != train.Random || len(held) == 0 {
+			opt.Threshold = tm.Threshold
+		}
 	}
 	final, err := train.Fit(a.ctx, pr.Problem, rows, held, spec, opt)
 	if err != nil {
@@ -417,6 +556,9 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	}
 	tm.HeldOut = final.HeldOut
 	var notes []string
+	if bigNote != "" {
+		notes = append(notes, bigNote)
+	}
 	if pr.dropped > 0 {
 		notes = append(notes, fmt.Sprintf("%s rows that repeat another word for word were left out (the rows have no time)", count(int64(pr.dropped))))
 	}
@@ -434,7 +576,7 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	}
 	meta := fileMeta{
 		data: pr.data, rows: len(rows), held: len(held), rule: rule, thresholds: map[string]float64{},
-		stored: storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines},
+		stored: storedMetrics{HeldOut: timeless(tm.HeldOut), Baselines: final.Baselines, Reference: final.Reference},
 	}
 	switch t := tm.Threshold; {
 	case t == nil:
@@ -445,6 +587,10 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	}
 	if o.cv > 0 {
 		meta.stored.CV = timeless(tm.Result)
+	}
+	meta.cards = o.cards
+	if o.warm {
+		tm.Notes = append(tm.Notes, "warm start: half of the trees are those of the built-in classifier, fitted on generated traffic")
 	}
 	if pr.state != nil {
 		if meta.state, err = pr.state().MarshalBinary(); err != nil {
@@ -465,6 +611,37 @@ func (a *app) trainOne(pr *problem, spec model.Spec, config json.RawMessage, o t
 	return tm, nil
 }
 
+// mostBenign is how many rows of the most frequent class a tree sees at most.
+const mostBenign = 100_000
+
+// sampleBenign lets each tree see a share of the benign requests where there are
+// very many, the others by weight; a share that the user has set stays.
+func sampleBenign(pr *problem, config json.RawMessage) (json.RawMessage, string, error) {
+	own := map[string]any{}
+	if config != nil {
+		if err := json.Unmarshal(config, &own); err != nil {
+			return nil, "", withCode(exitUsage, err)
+		}
+	}
+	if _, set := own["majority_share"]; set {
+		return config, "", nil
+	}
+	n := make([]int, len(pr.Classes))
+	for _, l := range pr.Labels {
+		if l >= 0 {
+			n[l]++
+		}
+	}
+	most := slices.Max(n)
+	if most <= 2*mostBenign {
+		return config, "", nil
+	}
+	share := math.Round(1000*mostBenign/float64(most)) / 1000
+	own["majority_share"] = share
+	b, err := json.Marshal(own)
+	return b, fmt.Sprintf("each tree sees %.1f %% of its benign rows, drawn anew for each tree, and they stand for the others by weight (majority_share)", 100*share), err
+}
+
 // fileMeta is what a model file carries besides the model itself.
 type fileMeta struct {
 	data                model.Provenance
@@ -475,6 +652,7 @@ type fileMeta struct {
 	conduct             []byte   // file of the classifier of conduct, nil = none
 	thresholds          map[string]float64
 	stored              storedMetrics
+	cards               string // folder for the card, "" = none
 }
 
 // writeModel writes a model's file and fills File and SHA256 of tm.
@@ -489,6 +667,9 @@ func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta 
 	h.HoldOut = model.HoldOut{Rule: meta.rule, Rows: meta.held, Protocol: tm.Protocol}
 	h.Thresholds = meta.thresholds
 	h.Warnings = slices.Clone(tm.Notes)
+	for _, f := range tm.findings() {
+		h.Warnings = append(h.Warnings, f.What+": "+f.Detail)
+	}
 	var err error
 	if h.Metrics, err = json.Marshal(meta.stored); err != nil {
 		return err
@@ -512,6 +693,9 @@ func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta 
 		return err
 	}
 	tm.File, tm.SHA256 = path, lm.sha256
+	if meta.cards != "" {
+		return a.writeCard(meta.cards, lm)
+	}
 	return nil
 }
 
@@ -597,6 +781,9 @@ func (a *app) printFindings(r *train.Result) {
 		} else {
 			fmt.Fprintf(a.out, "  audit: %s: %s\n", clean(f.What), clean(f.Detail))
 		}
+	}
+	for _, f := range r.Audit {
+		fmt.Fprintf(a.out, "  audit: %s: %s\n", clean(f.What), clean(f.Detail))
 	}
 }
 

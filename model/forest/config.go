@@ -25,6 +25,7 @@ type Config struct {
 	ClassWeight         string      `json:"class_weight"`          // "balanced_subsample" (per tree), "balanced" or "none"; default "balanced_subsample", of a Regressor "none"
 	Bootstrap           bool        `json:"bootstrap"`             // draw each tree's rows with replacement; default true
 	MaxSamples          float64     `json:"max_samples"`           // rows drawn per tree: a share up to 1, or a count; default 1 = as many as there are
+	MajorityShare       float64     `json:"majority_share"`        // share of its drawn rows of the most frequent class that a tree sees, in (0,1]; they stand for the others by weight (Chen, Liaw & Breiman 2004, with weights); default 1, of a Regressor always 1
 	Bins                int         `json:"bins"`                  // bins per column, 2 to 255; default 255
 	Categorical         []string    `json:"categorical"`           // names of columns whose values are codes of categories, in no order; default none
 	OOB                 bool        `json:"oob"`                   // predict the rows from the trees that did not see them; default false
@@ -35,7 +36,7 @@ type Config struct {
 // weighted classes, because attacks are rare.
 func Default() Config {
 	return Config{Trees: 100, Criterion: "gini", Splitter: "best", MinSamplesLeaf: 1, MaxFeatures: "sqrt", ClassWeight: "balanced_subsample",
-		Bootstrap: true, MaxSamples: 1, Bins: tree.MaxBins, Calibration: "none"}
+		Bootstrap: true, MaxSamples: 1, MajorityShare: 1, Bins: tree.MaxBins, Calibration: "none"}
 }
 
 // DefaultRegressor is the default configuration of a Regressor, as in
@@ -107,6 +108,8 @@ func (c *Config) check(regression bool) error {
 		return fmt.Errorf("forest: max_leaves must be 0 (no limit) or 2 and more, not %d", c.MaxLeaves)
 	case !(c.MaxSamples > 0) || math.IsInf(c.MaxSamples, 0):
 		return fmt.Errorf("forest: max_samples must be a share up to 1 or a count, not %v", c.MaxSamples)
+	case !(c.MajorityShare > 0 && c.MajorityShare <= 1) || regression && c.MajorityShare != 1:
+		return fmt.Errorf("forest: majority_share must be above 0 and at most 1, of a regressor 1, not %v", c.MajorityShare)
 	case c.Bins < 2 || c.Bins > tree.MaxBins:
 		return fmt.Errorf("forest: bins must be 2 to %d, not %d", tree.MaxBins, c.Bins)
 	case (c.OOB || c.calibrated()) && !c.Bootstrap && c.MaxSamples >= 1:

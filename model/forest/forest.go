@@ -225,6 +225,7 @@ type growth struct {
 	seed    uint64
 	classes int       // 0 = regression
 	weights []float64 // of classes; nil = per tree
+	major   int       // the most frequent class
 	target  []float64 // less mean
 	mean    float64
 	bags    [][]uint64 // per tree: the set of rows drawn; nil if nobody asks
@@ -271,8 +272,17 @@ func (g *growth) grow(ctx context.Context, x *frame.Matrix, c Config, opt model.
 	if g.rows, err = tree.BinRows(ctx, g.x, c.Bins, opt.Workers); err != nil {
 		return nil, err
 	}
-	if c.ClassWeight == "balanced" {
-		g.weights = balanced(count(x.Class, g.classes))
+	if g.classes > 0 {
+		n := count(x.Class, g.classes)
+		for k := range n {
+			if n[k] > n[g.major] {
+				g.major = k
+			}
+		}
+		if c.ClassWeight == "balanced" {
+			g.weights = balanced(n)
+			g.weights[g.major] /= c.MajorityShare
+		}
 	}
 	if c.OOB || c.calibrated() {
 		g.bags = make([][]uint64, c.Trees)
@@ -364,6 +374,7 @@ func (w *worker) plant(rng *rand.Rand, i int) planted {
 		weights = balanced(n)
 	default:
 		weights = slices.Repeat([]float64{1}, w.classes)
+		weights[w.major] /= w.config.MajorityShare
 	}
 	grown := w.grower.Grow(w.samples, weights, rng)
 	p := planted{tree: grown.Tree, gain: grown.Gain, cover: make([]uint8, 0, len(grown.Counts)/w.classes)}
@@ -441,6 +452,13 @@ func (w *worker) draw(rng *rand.Rand) {
 			if rng.IntN(rows-r) < n {
 				w.drawn[r] = 1
 				n--
+			}
+		}
+	}
+	if share := w.config.MajorityShare; share > 0 && share < 1 {
+		for r, k := range w.drawn {
+			if k > 0 && int(w.x.Class[r]) == w.major && rng.Float64() >= share {
+				w.drawn[r] = 0
 			}
 		}
 	}

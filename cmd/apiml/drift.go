@@ -1,0 +1,350 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"apiml/frame"
+	"apiml/internal/atomicfile"
+	"apiml/internal/plot"
+	"apiml/model"
+	"apiml/model/catalog"
+	"apiml/store"
+	"apiml/traffic"
+	"apiml/train"
+)
+
+// driftRows is how many rows of the present are compared at most, chosen by hash.
+const driftRows = 100_000
+
+// driftedModel is an element of models[] of `evaluate --drift --json`.
+type driftedModel struct {
+	Model   string `json:"model"`
+	Origin  string `json:"origin"`
+	Dataset string `json:"dataset"`
+	*train.Drift
+}
+
+type driftResult struct {
+	jsonHead
+	Drift   int            `json:"drift"` // columns and scores of all models whose shift is large
+	Models  []driftedModel `json:"models"`
+	Skipped []string       `json:"skipped"`
+}
+
+// drift compares the present with what the models were judged on.
+func (a *app) drift(o evaluateOptions) error {
+	gs, err := parseGates(o.failOn, true)
+	if err != nil {
+		return err
+	}
+	specs, explicit, err := a.chooseModels(append(o.names, o.model...), o.all)
+	if err != nil {
+		return err
+	}
+	src, err := a.openSource(o.data, o.truth)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if specs, err = src.twins(specs, explicit); err != nil {
+		return err
+	}
+	res := &driftResult{Models: []driftedModel{}, Skipped: []string{}}
+	for _, spec := range specs {
+		if src.st != nil && src.kinds[spec.Input] == 0 {
+			continue
+		}
+		lm, err := a.loadModel(spec, true)
+		if err != nil {
+			res.Skipped = append(res.Skipped, spec.Name+": "+err.Error())
+			continue
+		}
+		d, err := a.driftOf(src, lm, o.reference)
+		var e *exitError
+		if errors.As(err, &e) && e.code == exitInput && len(specs) > 1 {
+			res.Skipped = append(res.Skipped, spec.Name+": "+err.Error())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		res.Models = append(res.Models, driftedModel{spec.Name, lm.origin, src.name(), d})
+		res.Drift += d.Large
+	}
+	if len(res.Models) == 0 {
+		return inputf("no drift could be measured: %s", strings.Join(res.Skipped, "; "))
+	}
+	res.jsonHead = a.head("evaluate-drift")
+	for _, path := range o.outputs {
+		if err := a.writeDrift(path, res); err != nil {
+			return err
+		}
+	}
+	if a.flags.json {
+		err = a.printJSON(res)
+	} else {
+		err = a.printDrift(res)
+	}
+	if err != nil {
+		return err
+	}
+	for i := range gs {
+		if err := gs[i].check(float64(res.Drift)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// presentRows are the rows of the source that the model has not seen, as its own
+// features.
+func (a *app) presentRows(src *source, lm *loadedModel, w *wanted) (*frame.Matrix, error) {
+	if err := checkSchema(lm); err != nil {
+		return nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
+	}
+	schema := lm.model.Schema()
+	rows := &evalRows{cols: make([][]float32, len(schema.Columns))}
+	p := a.progress("reading for "+lm.spec.Name, 0)
+	defer p.done()
+	var err error
+	if lm.spec.Input == store.KindFlows {
+		err = a.collectFlows(src, w, rows, schema)
+	} else {
+		err = a.collectRequests(src, lm, w, rows, schema)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &frame.Matrix{Schema: schema, Cols: rows.cols, N: len(rows.labels)}, nil
+}
+
+func (a *app) driftOf(src *source, lm *loadedModel, reference string) (*train.Drift, error) {
+	if lm.spec.Role != model.RoleClassifier && lm.spec.Role != model.RoleDetector {
+		return nil, inputf("%s: drift is measured for classifiers and detectors, whose features are those of single rows", lm.spec.Name)
+	}
+	w, err := newWanted(lm.file)
+	if err != nil {
+		return nil, withCode(exitState, err)
+	}
+	w.any, w.fresh, w.keep = true, true, driftRows
+	var ref *train.Reference
+	switch {
+	case reference == "":
+		stored, err := rawMetrics[storedMetrics](lm)
+		if err != nil {
+			return nil, err
+		}
+		if stored == nil || stored.Reference == nil {
+			return nil, inputf("%s remembers nothing of its rows: train it again, or give --reference", lm.origin)
+		}
+		ref = stored.Reference
+	default:
+		rw, err := newWanted(lm.file)
+		if err != nil {
+			return nil, withCode(exitState, err)
+		}
+		rw.any, rw.fresh, rw.keep = true, true, driftRows
+		rw.trained, rw.held = nil, nil // a reference may be what it was fitted on
+		from, to, isWindow := strings.Cut(reference, "/")
+		other := src
+		if window, werr := a.timeSpan(from, to); isWindow && werr == nil && src.st != nil {
+			rw.between = func(t int64) bool { return t >= window[0] && t < window[1] }
+			w.between = func(t int64) bool { return t >= window[1] }
+			w.trained, w.held = nil, nil // the time tells them apart
+		} else {
+			if other, err = a.openSource([]string{reference}, nil); err != nil {
+				return nil, err
+			}
+			defer other.Close()
+			w.trained, w.held = nil, nil
+		}
+		x, err := a.presentRows(other, lm, rw)
+		if err != nil {
+			return nil, err
+		}
+		if x.N == 0 {
+			return nil, inputf("--reference %s: no rows", reference)
+		}
+		if ref, err = train.NewReference(a.ctx, lm.model, x, reference, nil, 0); err != nil {
+			return nil, a.trainError(err)
+		}
+	}
+	x, err := a.presentRows(src, lm, w)
+	if err != nil {
+		return nil, err
+	}
+	if x.N == 0 {
+		return nil, inputf("%s: every row here was in its training or set aside then: there is nothing new to compare", lm.spec.Name)
+	}
+	d, err := ref.Compare(a.ctx, lm.model, x, 0)
+	if err != nil {
+		return nil, a.trainError(err)
+	}
+	if w.total > driftRows {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s of %s rows, chosen by hash", count(int64(x.N)), count(int64(w.total))))
+	}
+	return d, nil
+}
+
+// timeSpan reads two times, microseconds UTC.
+func (a *app) timeSpan(from, to string) ([2]int64, error) {
+	var out [2]int64
+	for i, s := range []string{from, to} {
+		t, err := windowTime("--reference", s, traffic.NoTime)
+		if err != nil {
+			return out, err
+		}
+		out[i] = t
+	}
+	return out, nil
+}
+
+// driftedModels leaves out the models whose data have not moved. Models that
+// remember no rows are trained if one of the others of the same records has
+// drifted, or if there is no file of theirs.
+func (a *app) driftedModels(specs []model.Spec, o trainOptions) ([]model.Spec, error) {
+	src, err := a.openSource(o.data, o.truth)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	moved := map[string]bool{}   // input → some model saw it move
+	keep := map[string]bool{}    // model → train it
+	follows := map[string]bool{} // model → as the others of its input
+	check := func(spec model.Spec) error {
+		if src.st != nil && src.kinds[spec.Input] == 0 {
+			follows[spec.Name] = true
+			return nil
+		}
+		lm, err := a.loadModel(spec, false)
+		if errors.Is(err, errNoModel) {
+			keep[spec.Name] = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		d, err := a.driftOf(src, lm, "")
+		var e *exitError
+		if errors.As(err, &e) && e.code == exitInput {
+			follows[spec.Name] = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if d.Large > 0 {
+			a.sayf("%s: the shift of %s is large (%s first)", spec.Name, counted(d.Large, "column"), d.Columns[0].Name)
+			moved[spec.Input], keep[spec.Name] = true, true
+		} else {
+			a.sayf("%s: no large shift in %s rows: left alone", spec.Name, count(int64(d.Rows)))
+		}
+		return nil
+	}
+	asked := map[string]bool{}
+	for _, spec := range specs {
+		asked[spec.Name] = true
+		if err := check(spec); err != nil {
+			return nil, err
+		}
+	}
+	// What others say, for those that cannot tell by themselves.
+	for _, spec := range catalog.All() {
+		if len(follows) > 0 && !asked[spec.Name] && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
+			if err := check(spec); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var out []model.Spec
+	for _, spec := range specs {
+		if keep[spec.Name] || follows[spec.Name] && moved[spec.Input] {
+			out = append(out, spec)
+		}
+	}
+	return out, nil
+}
+
+func driftTable(d *train.Drift, most int) ([]string, [][]string) {
+	var rows [][]string
+	add := func(c *train.ColumnDrift) {
+		rows = append(rows, []string{c.Name, c.Level, ratio(c.PSI), ratio(c.Noise), ratio(c.JS), fmt.Sprintf("%+.3f", c.Effect), ratio(c.KS), fmt.Sprintf("%+.4f", c.Missing)})
+	}
+	if d.Scores != nil {
+		add(d.Scores)
+	}
+	for i := range d.Columns[:min(most, len(d.Columns))] {
+		add(&d.Columns[i])
+	}
+	return []string{"column", "shift", ">PSI", ">PSI by chance", ">Jensen-Shannon", ">effect (sd)", ">KS", ">missing"}, rows
+}
+
+// driftWords are the lines under a table of drift.
+func driftWords(d *train.Drift) []string {
+	out := []string{fmt.Sprintf("%d large and %d moderate shifts among %d columns and the scores", d.Large, d.Moderate, len(d.Columns))}
+	for _, name := range []string{"accuracy", "macro_f1"} {
+		v, ok := d.Expected[name]
+		if !ok {
+			continue
+		}
+		s := fmt.Sprintf("%s expected here, from the probabilities alone: %s", name, ratio(v))
+		if m, ok := d.Measured[name]; ok {
+			s += fmt.Sprintf(" (measured on the reference: %s)", ratio(m))
+		}
+		out = append(out, s+"; blind to attacks of a new kind")
+	}
+	return append(out, d.Notes...)
+}
+
+func (a *app) printDrift(res *driftResult) error {
+	for i := range res.Models {
+		m := &res.Models[i]
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		fmt.Fprintf(a.out, "%s (%s): %s rows of %s against %s rows (%s)\n", m.Model, m.Origin, count(int64(m.Rows)), clean(m.Dataset), count(int64(m.Baseline)), clean(m.Reference))
+		header, rows := driftTable(m.Drift, 15)
+		if err := table(a.out, header, rows); err != nil {
+			return err
+		}
+		for _, s := range driftWords(m.Drift) {
+			fmt.Fprintf(a.out, "  %s\n", clean(s))
+		}
+	}
+	for _, s := range res.Skipped {
+		a.debugf("left out: %s", s)
+	}
+	return nil
+}
+
+func (a *app) writeDrift(path string, res *driftResult) error {
+	var figures []figure
+	var tables []pageTable
+	for i := range res.Models {
+		m := &res.Models[i]
+		f := plot.Figure{Title: m.Model + ": population stability index", XLabel: "PSI (0.1 moderate, 0.25 large)", Series: make([]plot.Series, 1)}
+		for _, c := range m.Columns[:min(25, len(m.Columns))] {
+			if c.PSI == c.PSI {
+				f.Names = append(f.Names, c.Name)
+				f.Series[0].Y = append(f.Series[0].Y, c.PSI)
+			}
+		}
+		if f.Names != nil {
+			figures = append(figures, figure{m.Model + "-drift", f})
+		}
+		header, rows := driftTable(m.Drift, len(m.Columns))
+		tables = append(tables, pageTable{m.Model + ": " + strings.Join(driftWords(m.Drift), "; "), header, rows})
+	}
+	switch filepath.Ext(path) {
+	case ".html":
+		return writePage(path, "Drift", "", figures, tables)
+	case ".svg":
+		_, err := writeFigures(path, figures)
+		return err
+	}
+	return withCode(exitFailed, atomicfile.Write(path, 0o600, func(w io.Writer) error { return writeJSON(w, res) }))
+}

@@ -1,0 +1,194 @@
+package train
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"apiml/evaluate"
+	"apiml/frame"
+	"apiml/model"
+)
+
+// Reference is how the rows were that a model was judged on: what later rows are
+// compared with. It is stored in the model file.
+type Reference struct {
+	Rows    int                  `json:"rows"`
+	From    string               `json:"from"` // "held-out rows", "training rows"
+	Columns []string             `json:"columns"`
+	Values  []evaluate.Histogram `json:"values"` // per column
+	Scores  *evaluate.Histogram  `json:"scores,omitempty"`
+	Shares  map[string]float64   `json:"shares,omitempty"`   // of the predicted classes
+	Own     *evaluate.Estimate   `json:"estimate,omitempty"` // what the probabilities say of these rows …
+	Metrics map[string]float64   `json:"metrics,omitempty"`  // … and what the labels said: accuracy, macro_f1
+}
+
+// referenceRows bounds the rows behind a reference, evenly spaced; referenceBins
+// is the number of bins per column.
+const (
+	referenceRows = 50_000
+	referenceBins = 10
+)
+
+// NewReference describes the rows of x and what m says of them. measured are
+// metrics on the same rows with labels; nil = none.
+func NewReference(ctx context.Context, m model.Model, x *frame.Matrix, from string, measured map[string]Stat, workers int) (*Reference, error) {
+	var rows []int
+	sampled(x.N, referenceRows, func(i int) { rows = append(rows, i) })
+	if len(rows) < x.N {
+		x = x.Select(rows)
+	}
+	r := &Reference{Rows: x.N, From: from}
+	for j, col := range x.Cols {
+		r.Columns = append(r.Columns, x.Schema.Columns[j].Name)
+		r.Values = append(r.Values, evaluate.NewHistogram(col, referenceBins))
+	}
+	scores, shares, estimate, err := scoresOf(ctx, m, x, workers)
+	if err != nil {
+		return nil, err
+	}
+	if scores != nil {
+		h := evaluate.NewHistogram(scores, referenceBins)
+		r.Scores = &h
+	}
+	r.Shares, r.Own = shares, estimate
+	if estimate != nil {
+		estimate.Expected = nil
+		for _, name := range []string{"accuracy", "macro_f1"} {
+			if s, ok := measured[name]; ok && !math.IsNaN(s.Pooled) {
+				if r.Metrics == nil {
+					r.Metrics = map[string]float64{}
+				}
+				r.Metrics[name] = s.Pooled
+			}
+		}
+	}
+	return r, nil
+}
+
+// scoresOf is what a classifier (1 − P(benign), else the largest probability) or
+// a detector says of x.
+func scoresOf(ctx context.Context, m model.Model, x *frame.Matrix, workers int) (scores []float32, shares map[string]float64, estimate *evaluate.Estimate, err error) {
+	q := &predictions{bound: []int{0}, benign: -1}
+	c, isClassifier := m.(model.Classifier)
+	if isClassifier {
+		q.classes = c.Classes()
+		q.benign = benignIndex(q.classes, "")
+	} else if _, ok := m.(model.Detector); !ok {
+		return nil, nil, nil, nil
+	}
+	if err := predict(ctx, q, m, x, workers); err != nil {
+		return nil, nil, nil, err
+	}
+	scores = make([]float32, x.N)
+	if q.score != nil {
+		for i, s := range q.score {
+			scores[i] = float32(s)
+		}
+	} else {
+		k := len(q.classes)
+		for i := range scores {
+			scores[i] = slices.Max(q.proba[i*k : (i+1)*k])
+		}
+	}
+	if isClassifier {
+		shares = map[string]float64{}
+		for _, p := range q.pred {
+			shares[q.classes[p]] += 1 / float64(len(q.pred))
+		}
+		e := evaluate.EstimatePerformance(q.proba, len(q.classes))
+		estimate = &e
+	}
+	return scores, shares, estimate, nil
+}
+
+// ColumnDrift is the shift of one column.
+type ColumnDrift struct {
+	Name  string `json:"name"`
+	Level string `json:"level"` // stable, moderate, large, unknown
+	evaluate.Shift
+}
+
+// Drift is what has moved between a reference and the present.
+type Drift struct {
+	Reference string        `json:"reference"`
+	Baseline  int           `json:"baseline_rows"`
+	Rows      int           `json:"rows"`
+	Columns   []ColumnDrift `json:"columns"` // the largest PSI first
+	Scores    *ColumnDrift  `json:"scores"`
+	// Large counts columns, and the scores, whose shift is large; Moderate those
+	// whose is moderate.
+	Large    int `json:"large"`
+	Moderate int `json:"moderate"`
+	// Expected is what accuracy and macro-F1 are likely to be: the measured value
+	// on the reference rows plus what the estimate from the probabilities has
+	// changed by. Estimates where the model was never measured stand as they are.
+	Expected map[string]float64 `json:"expected,omitempty"`
+	Measured map[string]float64 `json:"measured_on_reference,omitempty"`
+	Shares   map[string]float64 `json:"shares,omitempty"` // of the predicted classes
+	Before   map[string]float64 `json:"shares_before,omitempty"`
+	Notes    []string           `json:"notes"`
+}
+
+// Compare measures the rows of x, which have the columns of the reference, and
+// what m says of them.
+func (r *Reference) Compare(ctx context.Context, m model.Model, x *frame.Matrix, workers int) (*Drift, error) {
+	d := &Drift{Reference: r.From, Baseline: r.Rows, Rows: x.N, Notes: []string{}}
+	add := func(name string, h *evaluate.Histogram, v []float32) ColumnDrift {
+		s := h.Compare(v)
+		c := ColumnDrift{Name: name, Level: s.Level(), Shift: s}
+		switch c.Level {
+		case "large":
+			d.Large++
+		case "moderate":
+			d.Moderate++
+		}
+		return c
+	}
+	for j, name := range r.Columns {
+		if k := x.Schema.Index(name); k >= 0 {
+			d.Columns = append(d.Columns, add(name, &r.Values[j], x.Cols[k]))
+		}
+	}
+	slices.SortStableFunc(d.Columns, func(a, b ColumnDrift) int {
+		switch {
+		case a.PSI > b.PSI || math.IsNaN(b.PSI) && !math.IsNaN(a.PSI):
+			return -1
+		case a.PSI < b.PSI || math.IsNaN(a.PSI) && !math.IsNaN(b.PSI):
+			return 1
+		}
+		return 0
+	})
+	if x.N < evaluate.LeastShift || r.Rows < evaluate.LeastShift {
+		d.Notes = append(d.Notes, "fewer than 200 rows on a side: no shift is told")
+	}
+	if x.N == 0 {
+		return d, nil
+	}
+	scores, shares, estimate, err := scoresOf(ctx, m, x, workers)
+	if err != nil {
+		return nil, err
+	}
+	if scores != nil && r.Scores != nil {
+		c := add("scores", r.Scores, scores)
+		d.Scores = &c
+	}
+	d.Shares, d.Before = shares, r.Shares
+	if estimate != nil && r.Own != nil {
+		d.Expected, d.Measured = map[string]float64{}, r.Metrics
+		for name, now := range map[string]float64{"accuracy": estimate.Accuracy, "macro_f1": estimate.MacroF1} {
+			before := r.Own.Accuracy
+			if name == "macro_f1" {
+				before = r.Own.MacroF1
+			}
+			if math.IsNaN(now) {
+				continue
+			}
+			if m, ok := r.Metrics[name]; ok {
+				now = min(max(m+now-before, 0), 1)
+			}
+			d.Expected[name] = now
+		}
+	}
+	return d, nil
+}
