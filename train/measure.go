@@ -264,7 +264,12 @@ func (q *predictions) curves() *Curves {
 	}
 	if q.proba != nil && len(q.classes) > 2 {
 		n := q.firstRepeat()
-		score, positive := evaluate.Flatten(q.proba[:n*len(q.classes)], q.truth[:n], len(q.classes))
+		// For drawing some rows are enough: a point per row and class would take more
+		// memory than the rows themselves.
+		var some []int
+		sampled(n, baselineRows/2, func(i int) { some = append(some, i) })
+		part := q.pick(some)
+		score, positive := evaluate.Flatten(part.proba, part.truth, len(q.classes))
 		add(microCurve, score, positive, classCurvePoints)
 		var rocs []evaluate.Curve
 		for _, name := range q.classes {

@@ -180,7 +180,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if _, set := a.getenv("GOGC"); !set {
 		// The heap is a few large arrays: collecting them sooner costs next to
 		// nothing and saves half of their size.
-		defer debug.SetGCPercent(debug.SetGCPercent(40))
+		defer debug.SetGCPercent(debug.SetGCPercent(25))
 	}
 	if o.profile != string(features.Frozen) && o.profile != string(features.OnlineProfile) {
 		return nil, usagef("--profile %q: want frozen or online", o.profile)
