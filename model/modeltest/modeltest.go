@@ -690,7 +690,9 @@ func (s *suite) allocations(t *testing.T) {
 	dst := make([]float32, x.Rows()*width(m))
 	few := testing.AllocsPerRun(5, func() { predict(m, dst, x, 0, 200) })
 	many := testing.AllocsPerRun(5, func() { predict(m, dst, x, 0, 1000) })
-	if many > few || few > 10 {
+	// Scratch that is pooled may be dropped at any time (by the race detector it
+	// is on purpose): a handful, not one per row.
+	if many > few+8 || few > 10 {
 		t.Errorf("%v allocations for 200 rows, %v for 1000", few, many)
 	}
 }
