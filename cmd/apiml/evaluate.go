@@ -78,6 +78,12 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 					return usagef("--leave-out %q: want attack or file", l)
 				}
 			}
+			if o.csv != "" {
+				return a.evaluateTable(o)
+			}
+			if o.m4Train != "" || o.m4Test != "" {
+				return a.evaluateM4(o)
+			}
 			for _, path := range o.outputs {
 				if e := filepath.Ext(path); e != ".html" && e != ".json" && e != ".svg" {
 					return usagef("output %q: want .html, .svg or .json", path)
@@ -88,12 +94,6 @@ Beside a model of requests stands the rule baseline on the same rows.`,
 			}
 			if o.compare != "" {
 				return a.compareModels(o)
-			}
-			if o.csv != "" {
-				return a.evaluateTable(o)
-			}
-			if o.m4Train != "" || o.m4Test != "" {
-				return a.evaluateM4(o)
 			}
 			_, err := a.evaluate(o)
 			return err
