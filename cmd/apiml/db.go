@@ -64,9 +64,10 @@ func storeError(err error) error {
 func (a *app) dbCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "db",
-		Short:   "Inspect the database",
-		Example: "  apiml db info --db apiml.duckdb --json",
+		Short:   "Inspect the database, delete from it",
+		Example: "  apiml db info --db apiml.duckdb --json\n  apiml db prune --keep 90d\n  apiml db prune --principal user:ann",
 	}
+	cmd.AddCommand(a.pruneCommand())
 	cmd.AddCommand(&cobra.Command{
 		Use:   "info",
 		Short: "Schema version, tables, inputs, time range",
