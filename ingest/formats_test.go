@@ -380,7 +380,7 @@ func TestCICNames(t *testing.T) {
 	head := "Dst Port,Flow Duration,Tot Fwd Pkts,Tot Bwd Pkts,Fwd Pkt Len Max,Fwd Pkt Len Min,Fwd Pkt Len Mean,Fwd Pkt Len Std,Flow Byts/s,Flow Pkts/s," +
 		"Flow IAT Mean,Flow IAT Std,Flow IAT Max,Flow IAT Min,Fwd IAT Tot,Pkt Len Min,Pkt Len Max,Pkt Len Mean,Init Fwd Win Byts,Pkt Size Avg,Attack Type\n"
 	res := readString(t, head+"80,7,3,2,6,0,4,3,inf,Infinity,,NaN,1,2,3,4,5,6,-1,8,Port Scanning\n", Options{})
-	if len(res.flows) != 1 || res.flows[0].Label != traffic.Scanner || res.flows[0].Values[38] != 4 || !math.IsNaN(res.flows[0].Values[14]) ||
+	if len(res.flows) != 1 || res.flows[0].Label != traffic.OtherAttack || res.flows[0].Values[38] != 4 || !math.IsNaN(res.flows[0].Values[14]) ||
 		!math.IsNaN(res.flows[0].Values[76]) || !strings.Contains(res.reader.Reason(), "20 of the 77 feature columns of CIC-IDS2017; the other 57 are unknown") {
 		t.Errorf("%s %+v %+v", res.reader.Reason(), res.flows, res.rejects)
 	}
