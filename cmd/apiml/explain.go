@@ -21,7 +21,7 @@ type explainedLine struct {
 	Line     int64         `json:"line"`
 	Fields   []ingest.Part `json:"fields,omitempty"`
 	Rejected string        `json:"rejected,omitempty"`
-	Raw      string        `json:"raw"`
+	Raw      string        `json:"raw,omitempty"` // of a rejected line
 }
 
 // modelNeed says whether a log can feed a model.
@@ -105,7 +105,7 @@ func (t *tally) add(q *traffic.Request) {
 }
 
 func (a *app) explainFile(path string, o ingestOptions) (*explainedFile, error) {
-	rd, err := a.openInput(path, o.from, o.noRedact, ingest.Options{})
+	rd, err := a.openInput(path, o.from, o.noRedact, ingest.Options{NoRaw: true})
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (a *app) explainFile(path string, o ingestOptions) (*explainedFile, error) 
 				f.Lines = append(f.Lines, explainedLine{Line: b.Rejects[r].Line, Rejected: b.Rejects[r].Reason, Raw: b.Rejects[r].Raw})
 			}
 			if len(f.Lines) < explainLines {
-				f.Lines = append(f.Lines, explainedLine{Line: q.Line, Fields: ingest.Parts(q), Raw: q.Raw})
+				f.Lines = append(f.Lines, explainedLine{Line: q.Line, Fields: ingest.Parts(q)})
 			}
 		}
 		for ; r < len(b.Rejects) && len(f.Lines) < explainLines; r++ {
