@@ -42,6 +42,9 @@ func (s *Store) Prune(ctx context.Context, before int64, principal string, dry b
 		if principal != "" {
 			name := blob(principal)
 			_, bare, _ := strings.Cut(principal, ":")
+			if bare == "" {
+				return fmt.Errorf("prune: %q is no principal", principal) // every reject would match
+			}
 			const is = "(principal = decode(?) OR starts_with(principal, decode(?) || ' '))"
 			const its = "EXISTS (SELECT 1 FROM requests r WHERE r.input = request_rows.input AND r.line = request_rows.line AND (r.principal = decode(?) OR starts_with(r.principal, decode(?) || ' ')))"
 			parts = append(parts,

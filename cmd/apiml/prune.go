@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,9 @@ were written before (reports, score files, backups) are not touched.`,
 		RunE: func(*cobra.Command, []string) error {
 			if keep == "" && principal == "" {
 				return usagef("nothing to delete: want --keep 90d or --principal NAME")
+			}
+			if kind, name, _ := strings.Cut(principal, ":"); principal != "" && (name == "" || !slices.Contains([]string{"user", "session", "client"}, kind)) {
+				return usagef("--principal %q: want user:NAME, session:ID or client:ADDRESS", principal)
 			}
 			return a.prune(keep, principal, dry)
 		},
