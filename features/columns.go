@@ -99,6 +99,8 @@ const (
 	cTargetFailed
 	cTargetPrincipals
 	cTargetSurge
+	cTargetRecord
+	cTargetChain
 	cGlobalSurge
 	numWindow
 
@@ -233,6 +235,8 @@ func columns() [numColumns]frame.Column {
 		cTargetFailed:         {Name: "target_failed_principals", Unit: lnCount, Doc: "principals that failed to log in at this template in 10 to 20 min; distributed stuffing, one try each"},
 		cTargetPrincipals:     {Name: "target_principals", Unit: lnCount, Doc: "principals at this template in 10 to 20 min; floods come from many"},
 		cTargetSurge:          {Name: "target_surge", Unit: nats, Doc: "ln of this template's requests in 1 min over what its last hour makes expect; floods"},
+		cTargetRecord:         {Name: "target_record", Unit: nats, Doc: "ln of this template's requests in 1 min over the most of any minute before, from 10 min back and fading over a day; floods break records, popular hours come again; missing if the record is late by more than a minute"},
+		cTargetChain:          {Name: "target_chain", Unit: lnCount, Doc: "length of the run of rising numeric ids at this template that this request goes on with, whoever asks; enumeration from many addresses; missing without an id, and likewise"},
 		cGlobalSurge:          {Name: "global_surge", Unit: nats, Doc: "the same for all requests"},
 
 		cTemplateUnknown:   {Name: "template_unknown", Doc: "1 if the profile does not know the template; missing while it is new"},

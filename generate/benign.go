@@ -343,6 +343,7 @@ America/Argentina/Buenos_Aires`},
 1~P@ss;«nn»--«a3»
 1~<«a6»>«nn»
 1~«noun»&«noun»=«nn»
+3~«strongpw»
 1~«tok22»`},
 		{"phone", `
 +49 «nnn» «n6»
@@ -514,6 +515,8 @@ WHERE name LIKE '%«word»%' OR name IS NULL`},
 1~«report»
 1~«quoted» «sentence» «tricky»
 1~«tricky»
+2~«webtext»
+1~«sentence» «webtext»
 1~«sentence» «sentence» «tricky» «sentence»
 1~«chat»
 1~My email is «email» & phone «phone».
@@ -672,6 +675,7 @@ SAVE«nn»
 WELCOME
 SPRING26`},
 		{"mixed", `
+5~«webtext»
 9~«tricky»
 7~«q»
 2~«text»

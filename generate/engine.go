@@ -46,13 +46,15 @@ type generator struct {
 	walks   [numKinds]walk
 	kinds   [numKinds]kindSpec
 
-	roles     roles
-	agentRule [numKinds]int
-	ruleExt   int // "extref"
-	rulePname int // "pname"
-	ruleQ     int // "q"
-	webHost   string
-	apiHost   string
+	roles      roles
+	agentRule  [numKinds]int
+	ruleExt    int     // "extref"
+	rulePname  int     // "pname"
+	ruleQ      int     // "q"
+	ruleTricky int     // "tricky"
+	hard       float64 // Config.Hard
+	webHost    string
+	apiHost    string
 
 	clock      clock
 	now        int64
@@ -155,7 +157,7 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 	g.crand = rand.New(g.pcg)
 	g.pools = newPools(cfg.Seed)
 	var err error
-	if g.grammar, err = newGrammar(g.pools, valueBuiltins(), benignRules(), hardRules(), agentRules(), pathRules(), payloadRules(), moreRules()); err != nil {
+	if g.grammar, err = newGrammar(g.pools, valueBuiltins(), benignRules(), hardRules(), webRules(), agentRules(), pathRules(), payloadRules(), moreRules()); err != nil {
 		return nil, err
 	}
 	brand := string(appendSlug(nil, pick(g.rand, g.pools.noun)))
@@ -177,6 +179,10 @@ func newGenerator(ctx context.Context, cfg *Config, emit func([]traffic.Request,
 	if g.ruleQ, err = g.grammar.rule("q"); err != nil {
 		return nil, err
 	}
+	if g.ruleTricky, err = g.grammar.rule("tricky"); err != nil {
+		return nil, err
+	}
+	g.hard = cfg.Hard
 	if g.payload, err = newPayloads(g.grammar); err != nil {
 		return nil, err
 	}
@@ -718,7 +724,11 @@ func (s *session) step(g *generator) (int64, bool) {
 		g.target, g.bodyText = append(g.target[:0], s.again...), append(g.bodyText[:0], s.body...)
 		s.again = ""
 	} else {
-		g.build(r, o, c.enc, &g.none)
+		inj := &g.none
+		if g.hard > 0 && o.flags&(static|raw|assetFor|open) == 0 && r.Float64() < g.hard {
+			inj = g.hardValue(r, o, c.enc)
+		}
+		g.build(r, o, c.enc, inj)
 	}
 	q.built = true
 	if s.order > 0 && o.numbered && o.flags&auth != 0 {

@@ -38,7 +38,7 @@ const DefaultStart int64 = 1772409600 * 1e6
 
 // Version names the generator. It changes with what is generated, so that a
 // model says which traffic it was fitted on.
-const Version = "generator 4"
+const Version = "generator 5"
 
 // Config says what Run makes. The zero value is an empty log.
 type Config struct {
@@ -70,6 +70,11 @@ type Config struct {
 	// Vary renames the paths and parameters of a profile by the seed: the same
 	// kind of service at another company.
 	Vary bool
+
+	// Hard is the share of the benign requests, in [0,1], that carry honest text which
+	// looks like an attack: code, queries of consoles, passwords, markup. It stands
+	// where attacks stand. 0 leaves what the profile has of itself.
+	Hard float64
 
 	// Clients, if not nil, holds while emit runs what sent each of its requests:
 	// browser, app, partner, crawler, monitor, script, or attacker for all that has

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"apiml/traffic"
 )
@@ -397,10 +398,13 @@ func TestHardNegatives(t *testing.T) {
 func TestPlausible(t *testing.T) {
 	rows := collect(t, Config{Seed: 2, Normal: 40000, Attacks: 10000})
 	var hours [24]int
+	// Two weeks: a single crowd of a day does not hide the hours.
+	for _, r := range collect(t, Config{Seed: 2, Normal: 40000, Attacks: 10000, Duration: 14 * 24 * time.Hour}) {
+		hours[r.Time/3600e6%24]++
+	}
 	failed, tried := 0, 0
 	ok := 0
 	for _, r := range rows {
-		hours[r.Time/3600e6%24]++
 		if r.Label == traffic.CredentialStuffing {
 			tried++
 			if r.Status != 302 && (r.Status >= 400 || strings.HasPrefix(r.Target, "/login")) {
@@ -417,7 +421,7 @@ func TestPlausible(t *testing.T) {
 	if share := float64(ok) / 40000; share < .88 || share > .99 {
 		t.Errorf("%.3f of the benign requests succeed", share)
 	}
-	if hours[19] < 2*hours[3] {
+	if evening, night := hours[18]+hours[19]+hours[20]+hours[21], hours[2]+hours[3]+hours[4]; 3*evening < 2*4*night {
 		t.Errorf("no day: %v", hours)
 	}
 	span := rows[len(rows)-1].Time - rows[0].Time
@@ -449,4 +453,22 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(100000*b.N)/b.Elapsed().Seconds(), "requests/s")
+}
+
+// TestHard: honest requests carry code where they did not.
+func TestHard(t *testing.T) {
+	marks := func(hard float64) (n, all int) {
+		for _, r := range collect(t, Config{Seed: 5, Normal: 4000, Profile: "site", Hard: hard}) {
+			all++
+			if strings.ContainsAny(r.Target+r.Body, "<{;`") || strings.Contains(strings.ToLower(r.Target+r.Body), "%3c") {
+				n++
+			}
+		}
+		return n, all
+	}
+	easy, all := marks(0)
+	hard, again := marks(1)
+	if all != again || hard < 3*easy {
+		t.Errorf("%d of %d requests with code, %d of %d of hard ones", easy, all, hard, again)
+	}
 }

@@ -538,6 +538,7 @@ proc self «noun»`},
 		{"units", "«n»' «n»\"\n«nn»°«n»'«n»\"N «n»°«nn»'E\n«n»×«n» m²\n€«nn»,-\n$«nn»/mo\n<«nn»kg\n±«n»%\n«n»/«n»/2026\n1:«nn»\n«nn»%–«nn»%\n~«nn» km\n#«n»-«n»\nH₂O + CO₂\nCH3(CH2)«n»COOH\nx_{i} = «n»^{«n»}\n∑(x²)/«n»\n½ cup\n«n»h «nn»m\nISO/IEC 27001:2022\n§ «n» Abs. «n»\nNo. «nn»(«a1»)"},
 		{"alnumtext", "«tok» «tok»\n«hex8»-«x4»\n{«uuid»}\n«UPC»-«n4»/«nn»\n«x4»:«x4»::«x2»\n00:1A:«x2»:«x2»:«x2»:«x2»\nDE«nn» «n4» «n4» «n4»\n«nnn»-«nn»-«n4»\n«n».«n».«n».«n»/«nn»\n+«nn» («n») «nnn» «n4»\nsha256:«hex32»«hex32»\n«tok»==\n$2y$10$«tok22»\n$argon2id$v=19$m=65536,t=3,p=4$«tok22»\n0x«hex8»\n\\x«x2»\\x«x2»\\x«x2»\nA1:B«nn»\n=SUM(A1:A«nn»)\n=IF(B«n»>«nn»;\"«word»\";\"\")\n@«slugname»\n#«slugword»\n«n»;«n»;«n»\n«slugword»|«slugnoun»|«slugword»\n«slugword»,«slugnoun»,,«n»\n-«n»\n+«n»\n--\n;\n'\n\"\n.\n..\n...\n*\n%\n&\n?\n/\n//\n\\\n<\n>\n()\n[]\n{}\n<>\n:)\n$\n#\n!"},
 		{"tricky", `
+50~«webtext»
 14~«hardtext»
 14~«quoted»
 14~«searchops»

@@ -326,6 +326,19 @@ func (g *generator) build(r *rand.Rand, o *op, enc uint8, inj *injection) {
 	g.target = dst
 }
 
+// hardValue is honest text that looks like an attack, in a place that attacks use
+// as well: a parameter of the operation, one that it does not know, the path.
+func (g *generator) hardValue(r *rand.Rand, o *op, enc uint8) *injection {
+	inj := &injection{place: inExtra, enc: enc, text: g.grammar.expand(nil, r, g.ruleTricky)}
+	switch x := r.Float64(); {
+	case len(o.params) > 0 && x < .7:
+		inj.place, inj.param = inParam, r.IntN(len(o.params))
+	case x > .96:
+		inj.place = inPath
+	}
+	return inj
+}
+
 // parts writes the body as multipart/form-data.
 func (g *generator) parts(r *rand.Rand, o *op, inj *injection) {
 	var tail [16]byte

@@ -109,6 +109,7 @@ func newCampaigns(labels []string) *campaigns {
 	add(byClient, day, 0.6, 0.10, 0.005, 20, traffic.Scanner)
 	add(byClient, day, 0.6, 0.12, 0.01, 20, traffic.DataScraping, traffic.BrokenAuth, traffic.APIAbuse)
 	add(byEndpoint, 12*time.Hour, 0.3, 0.10, 0.005, 15, traffic.CredentialStuffing)
+	add(byEndpoint, 2*time.Hour, 0.3, 0.10, 0.005, 22, traffic.DataScraping)
 	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 0.005, 22, traffic.DDoS)
 	return c
 }

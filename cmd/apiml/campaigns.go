@@ -24,6 +24,7 @@ func (a *app) campaignsCommand() *cobra.Command {
 	var seeds, requests int
 	var share float64
 	var days int
+	var missed bool
 	cmd := &cobra.Command{
 		Use:   "campaigns",
 		Short: "Judge which campaigns of generated traffic are found (make campaigns)",
@@ -35,12 +36,13 @@ sorted by their hits of the day.`,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return a.campaigns(seeds, generate.Config{Seed: a.cfg.Seed + 70_000, Normal: requests - int(float64(requests)*share), Attacks: int(float64(requests) * share), Duration: time.Duration(days) * 24 * time.Hour})
+			return a.campaigns(seeds, missed, generate.Config{Seed: a.cfg.Seed + 70_000, Normal: requests - int(float64(requests)*share), Attacks: int(float64(requests) * share), Duration: time.Duration(days) * 24 * time.Hour})
 		},
 	}
 	cmd.Flags().IntVar(&seeds, "seeds", 5, "seeds of each profile")
 	cmd.Flags().IntVar(&requests, "requests", 200_000, "requests of each")
 	cmd.Flags().Float64Var(&share, "attacks", 0.03, "share of attack requests")
+	cmd.Flags().BoolVar(&missed, "missed", false, "list the campaigns of 50 requests or more that are not found")
 	cmd.Flags().IntVar(&days, "days", 7, "days that they take")
 	return cmd
 }
@@ -51,6 +53,16 @@ type campaignRun struct {
 	requests int
 	flagged  map[string]int // by class
 	byRule   map[string]int // hits by client and day
+
+	profile    string
+	target     string // of its middle, as a template
+	first, end int64
+	clients    map[string]bool
+}
+
+// pace is the mean time between two of its requests.
+func (c *campaignRun) pace() time.Duration {
+	return time.Duration(c.end-c.first) * time.Microsecond / time.Duration(max(1, c.requests-1))
 }
 
 func (c *campaignRun) enough() int { return min(5, (c.requests+1)/2) }
@@ -87,7 +99,7 @@ func (c *campaignRun) ruled(hits map[string]int, least int) bool {
 	return n >= c.enough()
 }
 
-func (a *app) campaigns(seeds int, cfg generate.Config) error {
+func (a *app) campaigns(seeds int, missed bool, cfg generate.Config) error {
 	var all []*campaignRun
 	wrong := map[string]int{} // incidents without an attack, by class
 	incidents := map[string]int{}
@@ -150,6 +162,7 @@ func (a *app) campaigns(seeds int, cfg generate.Config) error {
 				}
 			}
 			for _, r := range runs {
+				r.profile = profile
 				all = append(all, r)
 			}
 		}
@@ -217,7 +230,32 @@ func (a *app) campaigns(seeds int, cfg generate.Config) error {
 		}
 	}
 	fmt.Fprintln(a.out)
-	return table(a.out, head, rows)
+	if err := table(a.out, head, rows); err != nil {
+		return err
+	}
+	paces := []time.Duration{0, time.Second, 10 * time.Second, time.Minute, 10 * time.Minute, 1 << 62}
+	rows = nil
+	for _, l := range conductTypes() {
+		row := []string{l.String()}
+		for i := range len(paces) - 1 {
+			row = append(row, share(func(r *campaignRun) bool {
+				return r.label == l && r.requests >= 20 && r.pace() >= paces[i] && r.pace() < paces[i+1]
+			}, (*campaignRun).found))
+		}
+		rows = append(rows, row)
+	}
+	fmt.Fprintln(a.out)
+	if err := table(a.out, []string{"found, of 20 requests or more, by their mean distance", ">under 1 s", ">1–10 s", ">10–60 s", ">1–10 min", ">more"}, rows); err != nil || !missed {
+		return err
+	}
+	rows = nil
+	for _, r := range all {
+		if r.requests >= 50 && !r.found() {
+			rows = append(rows, []string{r.label.String(), r.profile, strconv.Itoa(r.requests), strconv.Itoa(len(r.clients)), time.Duration((r.end - r.first) * 1000).Round(time.Second).String(), shorten(r.target, 60)})
+		}
+	}
+	fmt.Fprintln(a.out)
+	return table(a.out, []string{"not found", "profile", ">requests", ">clients", ">in", "target"}, rows)
 }
 
 // campaignResult is what became of one request.
@@ -238,10 +276,14 @@ func (a *app) campaignTraffic(cfg generate.Config) (map[string]*campaignRun, []c
 			var run *campaignRun
 			if reqs[i].Label.Attack() {
 				if run = runs[campaigns[i]]; run == nil {
-					run = &campaignRun{label: reqs[i].Label, flagged: map[string]int{}, byRule: map[string]int{}}
+					run = &campaignRun{label: reqs[i].Label, flagged: map[string]int{}, byRule: map[string]int{}, clients: map[string]bool{}, first: reqs[i].Time}
 					runs[campaigns[i]] = run
 				}
 				run.requests++
+				run.clients[reqs[i].Client] = true
+				if run.end = reqs[i].Time; run.requests <= 10 {
+					run.target = reqs[i].Method + " " + traffic.Template(reqs[i].Method, reqs[i].Target)
+				}
 			}
 			of = append(of, run)
 		}

@@ -29,6 +29,7 @@ type generateOptions struct {
 	output, truth, format   string
 	start                   string
 	days, baseRate, rate    float64
+	hard                    float64
 	campaigns               int
 	profile, spec, preset   string
 	showSpec                bool
@@ -87,6 +88,7 @@ Presets: ` + presetHelp(),
 	f.Float64Var(&o.rate, "rate", 0, "mean requests per second, in place of --days")
 	f.Float64Var(&o.baseRate, "base-rate", 0, "share of attack requests, as in 1e-4, in place of --attacks")
 	f.IntVar(&o.campaigns, "campaigns", 0, "attack campaigns (default about one per 70 attack requests)")
+	f.Float64Var(&o.hard, "hard", 0, "share of the benign requests that carry honest text which looks like an attack: code, queries of consoles, passwords")
 	f.StringVar(&o.profile, "profile", "shop", "service: "+strings.Join(generate.Profiles(), ", "))
 	f.StringVar(&o.spec, "spec", "", "OpenAPI 3 file of a service of your own, in place of --profile")
 	f.BoolVar(&o.showSpec, "show-spec", false, "print the OpenAPI file of --profile and end")
@@ -229,6 +231,9 @@ func (o *generateOptions) config(changed func(string) bool) (generate.Config, er
 		return cfg, usagef("--profile %q: want one of %s", o.profile, strings.Join(generate.Profiles(), ", "))
 	}
 	cfg.Profile = o.profile
+	if cfg.Hard = o.hard; !(o.hard >= 0 && o.hard <= 1) {
+		return cfg, usagef("--hard %v: want a share from 0 to 1", o.hard)
+	}
 	if o.spec != "" {
 		doc, err := readBounded(o.spec, 16<<20)
 		if err != nil {

@@ -46,9 +46,9 @@ func (a *app) pretrainCommand() *cobra.Command {
 			return a.pack(args[0])
 		},
 	}
-	cmd.Flags().IntVar(&normal, "normal", 160_000, "benign requests")
+	cmd.Flags().IntVar(&normal, "normal", 200_000, "benign requests")
 	cmd.Flags().BoolVar(&pack, "pack", false, "compress the files, as package builtin embeds them")
-	cmd.Flags().IntVar(&attacks, "attacks", 40_000, "attack requests")
+	cmd.Flags().IntVar(&attacks, "attacks", 60_000, "attack requests")
 	return cmd
 }
 
@@ -287,6 +287,9 @@ func pretrainTraffic(cfg generate.Config, i int, service pretrainService) genera
 	n := len(pretrainServices())
 	cfg.Seed, cfg.Normal, cfg.Attacks, cfg.Duration = cfg.Seed+uint64(i), cfg.Normal/n, cfg.Attacks/n, service.span
 	cfg.Profile, cfg.Vary = service.profile, service.vary
+	if i%2 == 0 { // editors and consoles
+		cfg.Hard = 0.4
+	}
 	if service.proxied {
 		cfg.Types = payloadTypes()
 	}

@@ -16,7 +16,7 @@ var files embed.FS
 
 const (
 	// MaxBytes is the most that all built-in files together may take, packed.
-	MaxBytes = 2 << 20
+	MaxBytes = 3 << 20
 	// Extension is what a packed model file has behind its name.
 	Extension = ".zst"
 )
