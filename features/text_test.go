@@ -105,7 +105,7 @@ func TestTextState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := s.MarshalBinary(); !bytes.Equal(again, b) || s.ID() != Online(m).ID() || s.ID() == Online(nil).ID() {
+	if again := encodeState(s.profile, s.text); !bytes.Equal(again, b) || s.ID() != Online(m).ID() || s.ID() == Online(nil).ID() {
 		t.Error("the state came back changed")
 	}
 	r := textRequests(5)[10]

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apiml/evaluate"
+	"apiml/internal/jsonvalue"
 	"apiml/traffic"
 )
 
@@ -100,21 +101,19 @@ func few(v float64) string {
 
 // operatingOf is what the file says about the scores behind its threshold.
 func operatingOf(m *loadedModel) (*evaluate.Operating, error) {
-	var stored struct {
-		CV *struct {
-			Operating *evaluate.Operating `json:"operating"`
-		} `json:"cv"`
+	// Most of the metrics are curves, which nobody wants here.
+	text := string(m.file.Header.Metrics)
+	for _, key := range []string{"cv", "operating"} {
+		from, to := jsonvalue.Find(text, key)
+		if text = text[from:to]; text == "" {
+			return nil, nil
+		}
 	}
-	if len(m.file.Header.Metrics) == 0 {
-		return nil, nil
-	}
-	if err := json.Unmarshal(m.file.Header.Metrics, &stored); err != nil {
+	var op *evaluate.Operating
+	if err := json.Unmarshal([]byte(text), &op); err != nil {
 		return nil, withCode(exitState, fmt.Errorf("%s: metrics: %w", m.origin, err))
 	}
-	if stored.CV == nil {
-		return nil, nil
-	}
-	return stored.CV.Operating, nil
+	return op, nil
 }
 
 // threshold is the one asked for, by itself or as a budget, else that of the

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -296,8 +299,12 @@ func (r *scoreRun) use(models ...*loadedModel) {
 		if m == nil {
 			continue
 		}
-		r.sum.Models = append(r.sum.Models, modelRef{m.spec.Name, m.origin, m.sha256})
-		r.a.debugf("using %s from %s (%s)", m.spec.Name, m.origin, m.sha256[:12])
+		// Hashing megabytes takes as long as scoring a thousand lines.
+		if r.a.flags.json || r.a.debugs() {
+			sum := m.file.SHA256()
+			r.sum.Models = append(r.sum.Models, modelRef{m.spec.Name, m.origin, sum})
+			r.a.debugf("using %s from %s (%s)", m.spec.Name, m.origin, sum[:12])
+		}
 		if m.file.Header.Data.Synthetic {
 			r.sum.Warnings = appendOnce(r.sum.Warnings, "models were fitted on synthetic traffic; `apiml train` fits them on your own")
 		}
@@ -357,10 +364,13 @@ func (r *scoreRun) files(paths []string) error {
 	}
 	r.p = r.a.progress("scoring", 0)
 	defer r.p.done()
+	// Loading the models makes more garbage than scoring a short log does.
+	collect := fewerCollections()
+	defer collect()
 	var partial error
 	var scored int64
 	for _, path := range paths {
-		cov, err := r.file(path, &scored)
+		cov, err := r.file(path, &scored, collect)
 		if cov != nil {
 			r.sum.Files = append(r.sum.Files, *cov)
 		}
@@ -396,7 +406,18 @@ func (r *scoreRun) countPerDay(paths []string) error {
 	return nil
 }
 
-func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
+// fewerCollections lets the heap grow to 32 MiB before it is collected for the
+// first time, until what it returns is called. It leaves alone what GOGC asks for.
+func fewerCollections() (end func()) {
+	if _, given := os.LookupEnv("GOGC"); given {
+		return func() {}
+	}
+	before := debug.SetGCPercent(800) // of the least heap, 4 MiB
+	return sync.OnceFunc(func() { debug.SetGCPercent(before) })
+}
+
+// file scores one file; more is called when it has brought more than a batch.
+func (r *scoreRun) file(path string, scored *int64, more func()) (*fileCoverage, error) {
 	rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{NoRaw: true})
 	if err != nil {
 		return nil, err
@@ -422,6 +443,9 @@ func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if *scored > 0 {
+			more()
 		}
 		*scored += int64(b.Len())
 		r.p.set(*scored)
