@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,7 @@ type scoreOptions struct {
 	minParsed float64
 	failOn    []string
 	maxAlerts int64
+	wait      time.Duration // of standard input, 0 = results wait for the end
 	reasons   int
 	noRedact  bool
 	flagged   bool
@@ -53,11 +56,15 @@ func (a *app) scoreCommand() *cobra.Command {
 a summary; -o writes one line per request. It needs no database and no training:
 without models in --models it uses those built into the program.
 
+Results of standard input come while it lasts (-o -): with a block of 4,096
+requests, and within --wait if less than that comes.
+
 Without FILE it scores the requests in the store (--db) and keeps the results
 there, for the report.`,
 		Example: `  apiml score access.log
   apiml score access.log.gz -o scores.jsonl
   zcat access.log.*.gz | apiml score - -o - --format csv --flagged
+  tail -f access.log | apiml score - -o - --flagged
   apiml score --db apiml.duckdb
   apiml score access.log --alert-budget 5/day --by incident -o incidents.jsonl
   apiml score access.log -o apiml.sarif
@@ -69,6 +76,9 @@ there, for the report.`,
 			}
 			if err := o.check(cmd.Flags().Changed); err != nil {
 				return err
+			}
+			if o.wait < 0 {
+				return usagef("--wait %v: want a time, or 0 to wait for the end", o.wait)
 			}
 			if !cmd.Flags().Changed("max-alerts") {
 				o.maxAlerts = -1
@@ -103,6 +113,7 @@ there, for the report.`,
 	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
 	f.StringArrayVar(&o.failOn, "fail-on", nil, "exit 1 if it holds: p>0.9, anomaly>0.8, incidents>0, incidents[TYPE]>0, coverage<0.95")
 	f.Int64Var(&o.maxAlerts, "max-alerts", 0, "exit 1 if more requests are flagged")
+	f.DurationVar(&o.wait, "wait", 2*time.Second, "how long results of standard input wait for older lines while few come (0: to the end, results are then those of a file with the same lines)")
 	f.IntVar(&o.reasons, "reasons", 3, "features named per flagged request")
 	f.BoolVar(&o.flagged, "flagged", false, "write only flagged requests to -o")
 	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
@@ -423,22 +434,30 @@ func (r *scoreRun) file(path string, scored *int64, more func()) (*fileCoverage,
 		return nil, err
 	}
 	r.a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
-	next, stop := readAhead(rd)
-	defer stop()
+	in := startReading(rd)
+	defer in.stop()
+	var slow slowness
+	if path == "-" {
+		slow.wait = r.o.wait
+	}
 	for {
-		if err := r.a.ctx.Err(); err != nil {
-			return nil, err
-		}
-		b, err := next()
-		if err == io.EOF {
+		b, err := in.next(r.a.ctx, slow.timer())
+		switch {
+		case err == errNothing:
+			slow.reset()
+			if err := r.flush(); err != nil {
+				return nil, err
+			}
+			continue
+		case err == io.EOF:
 			return coverageOf(path, rd), nil
-		}
-		if err != nil {
+		case err != nil && r.a.ctx.Err() != nil:
+			return nil, err
+		case err != nil:
 			return coverageOf(path, rd), err
-		}
-		if len(b.Flows) > 0 {
+		case len(b.Flows) > 0:
 			err = r.addFlows(b.Flows)
-		} else {
+		default:
 			err = r.addRequests(b.Requests)
 		}
 		if err != nil {
@@ -449,27 +468,98 @@ func (r *scoreRun) file(path string, scored *int64, more func()) (*fileCoverage,
 		}
 		*scored += int64(b.Len())
 		r.p.set(*scored)
+		if slow.add(b.Len()) {
+			if err := r.flush(); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
 
-// readAhead reads the next batch while one is in use, and closes rd in the end.
-// next returns the batches in order, then the error that ended them, after which
-// rd may be asked what it has read. stop ends the reading before that: it does
-// not wait for an input that has nothing to say.
-func readAhead(rd *ingest.Reader) (next func() (*traffic.Batch, error), stop func()) {
-	type read struct {
-		b   *traffic.Batch
-		err error
+// flush scores what waits for older requests and shows what was written to
+// standard output.
+func (r *scoreRun) flush() error {
+	if r.http != nil {
+		if err := r.http.Flush(r.take); err != nil {
+			return err
+		}
 	}
-	reads, done, closed := make(chan read), make(chan struct{}), make(chan struct{})
+	for i := 0; i < len(r.ws); i++ {
+		err := r.ws[i].flush()
+		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 {
+			r.ws = slices.Delete(r.ws, i, i+1)
+			i--
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowness finds out when an input brings so little that what came should not
+// wait for what may come: nothing at all, or less than a block, for a while.
+type slowness struct {
+	wait  time.Duration // the while, 0 = for ever
+	since time.Time     // when the first came …
+	came  int           // … of this many records; 0: none waits
+}
+
+// timer fires if nothing comes for that long; nil if nothing waits.
+func (s *slowness) timer() <-chan time.Time {
+	if s.wait == 0 || s.came == 0 {
+		return nil
+	}
+	return time.After(s.wait)
+}
+
+// reset says that nothing waits any more.
+func (s *slowness) reset() { s.came = 0 }
+
+// add tells of n records that came. It reports whether what waits should go on,
+// and then takes it that it does.
+func (s *slowness) add(n int) (due bool) {
+	if s.came == 0 {
+		s.since = time.Now()
+	}
+	s.came += n
+	if s.wait == 0 || time.Since(s.since) < s.wait {
+		return false
+	}
+	due = s.came > 0 && s.came < features.BlockRows
+	s.since, s.came = time.Now(), 1 // of a fast input some always wait
+	if due {
+		s.reset()
+	}
+	return due
+}
+
+// errNothing says that nothing has come so far.
+var errNothing = errors.New("no input yet")
+
+// reading reads the next batch while one is in use.
+type reading struct {
+	reads        chan readBatch
+	done, closed chan struct{}
+}
+
+type readBatch struct {
+	b   *traffic.Batch
+	err error
+}
+
+// startReading begins to read; rd is closed in the end.
+func startReading(rd *ingest.Reader) *reading {
+	r := &reading{make(chan readBatch), make(chan struct{}), make(chan struct{})}
 	go func() {
-		defer close(closed)
+		defer close(r.closed)
 		defer rd.Close()
 		for {
 			b, err := rd.Next()
 			select {
-			case reads <- read{b, err}:
-			case <-done:
+			case r.reads <- readBatch{b, err}:
+			case <-r.done:
 				return
 			}
 			if err != nil {
@@ -477,15 +567,33 @@ func readAhead(rd *ingest.Reader) (next func() (*traffic.Batch, error), stop fun
 			}
 		}
 	}()
-	next = func() (*traffic.Batch, error) {
-		x := <-reads
-		if x.err != nil {
-			<-closed
-		}
-		return x.b, x.err
-	}
-	return next, func() { close(done) }
+	return r
 }
+
+// next returns the batches in order, then the error that ended them, after which
+// the reader may be asked what it has read; errNothing if the timer (nil = none)
+// fires before there is one, and the context's error if that ends.
+func (r *reading) next(ctx context.Context, timer <-chan time.Time) (*traffic.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var x readBatch
+	select {
+	case x = <-r.reads:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer:
+		return nil, errNothing
+	}
+	if x.err != nil {
+		<-r.closed
+	}
+	return x.b, x.err
+}
+
+// stop ends the reading before its end. It does not wait for an input that has
+// nothing to say.
+func (r *reading) stop() { close(r.done) }
 
 func (r *scoreRun) addRequests(reqs []traffic.Request) error {
 	if len(reqs) == 0 {
