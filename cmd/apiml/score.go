@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"runtime/debug"
@@ -29,22 +30,23 @@ import (
 )
 
 type scoreOptions struct {
-	logFormat string
-	outputs   []string
-	format    string
-	from      string
-	threshold float64
-	budget    string  // --alert-budget
-	targetFPR float64 // --target-fpr
-	by        string  // request or incident
-	minParsed float64
-	failOn    []string
-	maxAlerts int64
-	wait      time.Duration // of standard input, 0 = results wait for the end
-	reasons   int
-	noRedact  bool
-	flagged   bool
-	all       bool // reasons for what is not flagged too
+	logFormat  string
+	outputs    []string
+	format     string
+	from       string
+	threshold  float64
+	budget     string  // --alert-budget
+	budgetFrom string  // log, training, "" = by the model
+	targetFPR  float64 // --target-fpr
+	by         string  // request or incident
+	minParsed  float64
+	failOn     []string
+	maxAlerts  int64
+	wait       time.Duration // of standard input, 0 = results wait for the end
+	reasons    int
+	noRedact   bool
+	flagged    bool
+	all        bool // reasons for what is not flagged too
 }
 
 func (a *app) scoreCommand() *cobra.Command {
@@ -105,8 +107,9 @@ there, for the report.`,
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl, .csv, .parquet or .sarif, repeatable, - = standard output")
 	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl, csv or sarif")
 	f.StringVar(&o.by, "by", "request", "what a line of -o is: request or incident; or principal (who behaves like an attack, and in which cluster) or target (what is treated so), which look at behaviour alone")
-	f.StringVar(&o.budget, "alert-budget", "", "false alerts that are acceptable, such as 20/day: sets the threshold from clean traffic of the training")
+	f.StringVar(&o.budget, "alert-budget", "", "false alerts that are acceptable, such as 20/day: sets the threshold, see --budget-from")
 	f.Float64Var(&o.targetFPR, "target-fpr", 0, "share of clean requests that may be flagged, such as 1e-5: sets the threshold likewise")
+	f.StringVar(&o.budgetFrom, "budget-from", "", "by what these set the threshold: training (its clean traffic) or log (the tail of its own scores, of which up to 1 % may be attacks; read twice); default: log for models of generated traffic")
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
 	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
 	f.Float64Var(&o.threshold, "threshold", 0, "attack probability from which a request is flagged (default: the model's own)")
@@ -235,6 +238,8 @@ type scoreRun struct {
 	sum   scoreSummary
 	http  *score.Scorer
 	flows *score.Flows
+	// attack and anomaly are the models of requests once they are loaded.
+	attack, anomaly *loadedModel
 	// flowSeen says which rows the classifier of flows was fitted on, nil = none.
 	flowSeen         func(uint64) bool
 	anomalyThreshold float64
@@ -243,7 +248,29 @@ type scoreRun struct {
 	perDay           float64                    // requests a day in the input, 0 = not known
 	extrapolated     bool                       // the threshold lies beyond all clean scores
 	operating        *evaluate.Operating        // of the classifier, nil if its file has none
+	tail             *evaluate.LogTail          // of the log itself, nil if the threshold does not come from it
 	keep             func([]score.Result) error // extra receiver (the store)
+}
+
+// requestModels loads the models of requests on first use; anomaly may be nil.
+func (r *scoreRun) requestModels() (attack, anomaly *loadedModel, err error) {
+	if r.attack == nil {
+		r.attack, r.anomaly, err = r.a.scoringModels("")
+	}
+	return r.attack, r.anomaly, err
+}
+
+// config is what a Scorer of these models needs.
+func (r *scoreRun) config(attack, anomaly *loadedModel, threshold float64) score.Config {
+	cfg := score.Config{
+		State: attack.state, Attack: attack.model.(model.Classifier), Conduct: attack.conduct, Threshold: threshold,
+		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
+	}
+	if anomaly != nil {
+		cfg.Anomaly, cfg.AnomalyState = anomaly.model.(model.Detector), anomaly.state
+		cfg.AnomalyThreshold = r.a.anomalyThreshold(anomaly)
+	}
+	return cfg
 }
 
 // scorer makes the scorer for requests on first use.
@@ -251,7 +278,7 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 	if r.http != nil {
 		return r.http, nil
 	}
-	attack, anomaly, err := r.a.scoringModels("")
+	attack, anomaly, err := r.requestModels()
 	if err != nil {
 		return nil, err
 	}
@@ -260,15 +287,8 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := score.Config{
-		State: attack.state, Attack: attack.model.(model.Classifier), Conduct: attack.conduct, Threshold: threshold,
-		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
-	}
-	if anomaly != nil {
-		cfg.Anomaly, cfg.AnomalyState = anomaly.model.(model.Detector), anomaly.state
-		r.anomalyThreshold = r.a.anomalyThreshold(anomaly)
-		cfg.AnomalyThreshold = r.anomalyThreshold
-	}
+	cfg := r.config(attack, anomaly, threshold)
+	r.anomalyThreshold = cfg.AnomalyThreshold
 	if cfg.Seen, err = attack.trainedOn(); err != nil {
 		return nil, err
 	}
@@ -368,10 +388,21 @@ func (r *scoreRun) take(rs []score.Result) error {
 
 // files scores log files, one stream over all of them.
 func (r *scoreRun) files(paths []string) error {
+	twice := !slices.ContainsFunc(paths, oneTime)
 	if r.o.budget != "" {
+		if !twice {
+			return usagef("--alert-budget %s: how many requests a pipe or standard input brings a day is known at its end only: use --target-fpr", r.o.budget)
+		}
 		if err := r.countPerDay(paths); err != nil {
 			return err
 		}
+	}
+	if twice {
+		if err := r.logTail(func(add func([]traffic.Request) error) error { return r.eachBatch(paths, add) }); err != nil {
+			return err
+		}
+	} else if r.o.budgetFrom == "log" {
+		return usagef("--budget-from log: a pipe or standard input cannot be read twice")
 	}
 	r.p = r.a.progress("scoring", 0)
 	defer r.p.done()
@@ -404,11 +435,43 @@ func (r *scoreRun) files(paths []string) error {
 	return partial
 }
 
+// oneTime reports whether a path can be read once only.
+func oneTime(path string) bool {
+	if path == "-" {
+		return true
+	}
+	st, err := os.Stat(path)
+	return err == nil && st.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0
+}
+
+// eachBatch reads the requests of the files. What is wrong with a file is told
+// when it is scored.
+func (r *scoreRun) eachBatch(paths []string, add func([]traffic.Request) error) error {
+	for _, path := range paths {
+		rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{NoRaw: true})
+		if err != nil {
+			return err
+		}
+		in := startReading(rd)
+		for err == nil {
+			var b *traffic.Batch
+			if b, err = in.next(r.a.ctx, nil); err == nil {
+				if err = add(b.Requests); err != nil {
+					in.stop()
+					return err
+				}
+			}
+		}
+		in.stop()
+		if err != io.EOF && !isInputError(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // countPerDay reads the files once to see how many requests come a day.
 func (r *scoreRun) countPerDay(paths []string) error {
-	if slices.Contains(paths, "-") {
-		return usagef("--alert-budget %s: how many requests standard input brings a day is known at its end only: use --target-fpr", r.o.budget)
-	}
 	first, last, n, err := r.a.spanOf(paths, r.o.from)
 	if err != nil {
 		return err
@@ -726,6 +789,14 @@ func (r *scoreRun) store() (err error) {
 	if info.First != traffic.NoTime {
 		r.perDay = perDay(total, info.First, info.Last)
 	}
+	if err := r.a.setWindow(st); err != nil {
+		return err
+	}
+	if err := r.logTail(func(add func([]traffic.Request) error) error {
+		return st.ScanRequests(r.a.ctx, r.a.window, add)
+	}); err != nil {
+		return err
+	}
 	r.p = r.a.progress("scoring", total)
 	defer r.p.done()
 	run, err := r.a.ledger(st, "score", nil)
@@ -742,9 +813,6 @@ func (r *scoreRun) store() (err error) {
 		n += int64(len(rs))
 		r.p.set(n)
 		return nil
-	}
-	if err := r.a.setWindow(st); err != nil {
-		return err
 	}
 	err = st.ScanRequests(r.a.ctx, r.a.window, r.addRequests)
 	if err == nil {
