@@ -92,6 +92,10 @@ bench-peers: build ## apiml beside GoAccess, DuckDB's CSV reader (5 million line
 kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
 	APIML_KILLS=50 $(GO) test -count=1 -timeout 30m -run '^TestKill$$' -v ./cmd/apiml
 
+.PHONY: samebytes
+samebytes: ## score every log of APIML_DATASETS from the file and from the store, shuffled too, with 1 and 4 workers, compare bytes
+	APIML_SAMEBYTES=all $(GO) test -count=1 -timeout 60m -run '^TestSameBytes$$' -v ./cmd/apiml
+
 docs: build ## regenerate docs/ (command and configuration reference)
 	$(BIN) docs docs
 

@@ -45,6 +45,9 @@ row() { printf '%-40s %8.2f %12.2f %10d\n' "$1" "$2" "$(awk "BEGIN{print 1e6 * $
 printf '%-40s %8s %12s %10s\n' "" "CPU s" "µs per line" "peak MiB"
 cpu score "$bin" score -q "$work/access.log" -o "$work/scores.jsonl"
 row "apiml score (all evidence, JSON lines)" "$score" "$score_mib"
+head -1 "$work/access.log" >"$work/one.log"
+cpu start "$bin" score -q "$work/one.log" -o "$work/scores.jsonl"
+printf '%-40s %8.2f %12s %10d\n' "apiml score of the first line only" "$start" "" "$start_mib"
 if command -v goaccess >/dev/null; then
 	cpu goaccess goaccess "$work/access.log" --log-format=COMBINED --no-progress -o "$work/report.html"
 	row "$(goaccess --version | head -1 | tr -d -- '-') (report)" "$goaccess" "$goaccess_mib"

@@ -108,7 +108,8 @@ func (e *Extractor) begin(dst *frame.Matrix, reqs []traffic.Request) {
 }
 
 // Keys are hashes of the client (user, session or address) and of the endpoint
-// (method and template) of request i of the latest Extract, 0 if unknown.
+// (the template, whatever the method) of request i of the latest Extract, 0 if
+// unknown.
 func (e *Extractor) Keys(i int) (client, endpoint uint64) {
 	return e.last[i].client, e.last[i].shape.template
 }

@@ -3,6 +3,7 @@ package features
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
@@ -98,12 +99,23 @@ func newAnalyser(text *TextModel) *analyser {
 // analyse returns the analysis of r, from the memo if the same target and body
 // came before. The result is immutable.
 func (a *analyser) analyse(r *traffic.Request) *analysis {
-	a.key = append(a.key[:0], r.Target...)
-	if r.Method == "CONNECT" {
-		a.key = append(a.key, 0, 'C') // a CONNECT target is no path
+	// First what of the method matters to compute, and whether there is a body,
+	// whose place must not depend on bytes of the target: they are the client's.
+	kind := byte(0)
+	switch r.Method {
+	case "CONNECT": // its target is no path
+		kind = 1
+	case "": // junk
+		kind = 2
 	}
+	a.key = append(a.key[:0], kind)
 	if r.HasBody {
-		a.key = append(append(a.key, 0, 'B'), r.Body...)
+		a.key[0] |= 4
+		a.key = binary.AppendUvarint(a.key, uint64(len(r.Target)))
+	}
+	a.key = append(a.key, r.Target...)
+	if r.HasBody {
+		a.key = append(a.key, r.Body...)
 	}
 	if len(a.key) > maxMemoed {
 		return a.compute(r)

@@ -48,8 +48,11 @@ func Online(text *TextModel) *State { return newState(nil, text) }
 // Text is the text model of the state, nil if it has none.
 func (s *State) Text() *TextModel { return s.text }
 
-func newState(p *profile, text *TextModel) *State {
-	s := &State{profile: p, text: text, bytes: encodeState(p, text)}
+func newState(p *profile, text *TextModel) *State { return stateOf(p, text, encodeState(p, text)) }
+
+// stateOf is newState with the bytes that encodeState makes of the two.
+func stateOf(p *profile, text *TextModel, bytes []byte) *State {
+	s := &State{profile: p, text: text, bytes: bytes}
 	sum := sha256.Sum256(s.bytes)
 	s.id = hex.EncodeToString(sum[:8])
 	return s
@@ -212,7 +215,7 @@ func appendHashes(b []byte, set []seenHash) []byte {
 
 // ParseState is the inverse of MarshalBinary. It accepts exactly the bytes that
 // MarshalBinary can give, whatever their origin, and allocates in proportion to
-// len(b).
+// len(b). The state keeps b, which must not be changed afterwards.
 func ParseState(b []byte) (*State, error) {
 	r := &stateReader{b: b}
 	if string(r.take(len(stateMagic))) != stateMagic {
@@ -243,7 +246,7 @@ func ParseState(b []byte) (*State, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	return newState(p, text), nil
+	return stateOf(p, text, b), nil
 }
 
 // stateReader reads with one error at the end; after an error all reads give 0.

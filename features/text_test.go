@@ -3,6 +3,8 @@ package features
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,7 +107,7 @@ func TestTextState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, _ := s.MarshalBinary(); !bytes.Equal(again, b) || s.ID() != Online(m).ID() || s.ID() == Online(nil).ID() {
+	if again := encodeState(s.profile, s.text); !bytes.Equal(again, b) || s.ID() != Online(m).ID() || s.ID() == Online(nil).ID() {
 		t.Error("the state came back changed")
 	}
 	r := textRequests(5)[10]
@@ -188,5 +190,44 @@ func BenchmarkText(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		sc.Score(&reqs[i%len(reqs)])
+	}
+}
+
+// TestMemo: what a request looked like before another came changes nothing: same
+// target and other method or body, targets that hold the bytes between the parts
+// of a key.
+func TestMemo(t *testing.T) {
+	m, _ := fitText(t)
+	s := Online(m)
+	var reqs []traffic.Request
+	for _, target := range []string{"/a/7?q=1", "/<script>alert(1)</script>", "/a/7/../../../../etc/passwd?id=1' or 1=1-- ", "api.example:443", "*", ""} {
+		for _, method := range []string{"", "GET", "POST", "CONNECT", "OPTIONS"} {
+			r := request(method, target)
+			reqs = append(reqs, r)
+			r.HasBody = true
+			reqs = append(reqs, r)
+			r.Body = "id=<script>alert(1)</script>"
+			reqs = append(reqs, r)
+			for _, between := range []string{"\x00C", "\x00B", "\x00C\x00B"} {
+				r := request(method, target+between)
+				reqs = append(reqs, r)
+				r.Target += "id=<script>alert(1)</script>"
+				reqs = append(reqs, r)
+			}
+		}
+	}
+	forth, back := slices.Clone(reqs), slices.Clone(reqs)
+	slices.Reverse(back)
+	x, y := extract(s, append(forth, reqs...)), extract(s, back)
+	for i := range reqs {
+		alone := extract(s, reqs[i:i+1])
+		for j, c := range alone.Schema.Columns {
+			want := alone.Cols[j][0]
+			for what, got := range map[string]float32{"in order": x.Cols[j][i], "a second time": x.Cols[j][len(reqs)+i], "in reverse": y.Cols[j][len(reqs)-1-i]} {
+				if math.Float32bits(got) != math.Float32bits(want) {
+					t.Errorf("%s %q %q, %s: %s %g, alone %g", reqs[i].Method, reqs[i].Target, reqs[i].Body, what, c.Name, got, want)
+				}
+			}
+		}
 	}
 }

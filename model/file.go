@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"apiml/frame"
+	"apiml/internal/jsonvalue"
 )
 
 // The model file is a safetensors file with one string of ours in its
@@ -86,6 +87,7 @@ type HoldOut struct {
 type File struct {
 	Header Header
 	arrays map[string]array
+	raw    []byte // what it was read from, nil = from nothing
 }
 
 type array struct {
@@ -158,11 +160,25 @@ func (f *File) I64(name string) ([]int64, error) { return get[int64](f, name, "I
 // U8 is F32 for bytes.
 func (f *File) U8(name string) ([]uint8, error) { return get[uint8](f, name, "U8") }
 
+// View is U8 without the copy: the memory is that of the file and must not be
+// changed.
+func (f *File) View(name string) ([]byte, error) { return f.bytes(name, "U8") }
+
 // U16 is F32 for uint16.
 func (f *File) U16(name string) ([]uint16, error) { return get[uint16](f, name, "U16") }
 
 // U64 is F32 for uint64.
 func (f *File) U64(name string) ([]uint64, error) { return get[uint64](f, name, "U64") }
+
+// SHA256 is the hash, in hexadecimal, of the bytes that f was read from; "" if it
+// was not read.
+func (f *File) SHA256() string {
+	if f.raw == nil {
+		return ""
+	}
+	sum := sha256.Sum256(f.raw)
+	return hex.EncodeToString(sum[:])
+}
 
 // Has reports whether there is an array of that name.
 func (f *File) Has(name string) bool { _, ok := f.arrays[name]; return ok }
@@ -200,6 +216,19 @@ func put[T number](f *File, name, dtype string, v []T) {
 }
 
 func get[T number](f *File, name, dtype string) ([]T, error) {
+	data, err := f.bytes(name, dtype)
+	if err != nil {
+		return nil, err
+	}
+	v := make([]T, len(data)/dtypeSize(dtype))
+	if _, err := binary.Decode(data, binary.LittleEndian, v); err != nil {
+		return nil, fmt.Errorf("model file: array %q: %w", name, err)
+	}
+	return v, nil
+}
+
+// bytes is the little-endian data of an array of that type.
+func (f *File) bytes(name, dtype string) ([]byte, error) {
 	a, ok := f.arrays[name]
 	if !ok {
 		return nil, fmt.Errorf("model file: no array %q", name)
@@ -207,11 +236,7 @@ func get[T number](f *File, name, dtype string) ([]T, error) {
 	if a.dtype != dtype {
 		return nil, fmt.Errorf("model file: array %q is %s, not %s", name, a.dtype, dtype)
 	}
-	v := make([]T, len(a.data)/dtypeSize(dtype))
-	if _, err := binary.Decode(a.data, binary.LittleEndian, v); err != nil {
-		return nil, fmt.Errorf("model file: array %q: %w", name, err)
-	}
-	return v, nil
+	return a.data, nil
 }
 
 // dtypeSize is the size of an element in bytes, 0 for an unknown type.
@@ -390,8 +415,15 @@ func cause(err error) error {
 // bytes of b, it allocates no more than a multiple of the header's length,
 // which is at most MaxHeader. What it accepts, Write writes and ReadFile reads
 // back equal. The caller must not change b afterwards.
-func ReadFile(b []byte) (*File, error) {
-	f, err := parse(b)
+func ReadFile(b []byte) (*File, error) { return read(b, true) }
+
+// ReadTrusted is ReadFile for bytes that Write has written and that are known to
+// be whole, as those which are part of the program or of a file that was checked
+// already: neither the checksum nor the text of the metrics is looked at.
+func ReadTrusted(b []byte) (*File, error) { return read(b, false) }
+
+func read(b []byte, sum bool) (*File, error) {
+	f, err := parse(b, sum)
 	if err != nil {
 		if _, ok := err.(*NewerError); ok {
 			return nil, err
@@ -401,7 +433,7 @@ func ReadFile(b []byte) (*File, error) {
 	return f, nil
 }
 
-func parse(b []byte) (*File, error) {
+func parse(b []byte, sum bool) (*File, error) {
 	if len(b) == 0 {
 		return nil, fmt.Errorf("is empty")
 	}
@@ -439,7 +471,7 @@ func parse(b []byte) (*File, error) {
 			return nil, fmt.Errorf("damaged: header: format version %d", version.Format)
 		}
 	}
-	f := &File{arrays: make(map[string]array, len(entries))}
+	f := &File{arrays: make(map[string]array, len(entries)), raw: b}
 	end := uint64(0)
 	for _, e := range entries {
 		if err := e.check(end); err != nil {
@@ -453,13 +485,15 @@ func parse(b []byte) (*File, error) {
 	case uint64(len(data)) > end:
 		return nil, fmt.Errorf("damaged: %d bytes behind the last array", uint64(len(data))-end)
 	}
-	if sum := checksum(b); !bytes.Equal(sum[:], b[sumAt:sumAt+sumLen]) {
-		return nil, fmt.Errorf("damaged: the checksum does not fit the content")
+	if sum {
+		if sum := checksum(b); !bytes.Equal(sum[:], b[sumAt:sumAt+sumLen]) {
+			return nil, fmt.Errorf("damaged: the checksum does not fit the content")
+		}
 	}
 	for _, e := range entries {
 		f.arrays[e.name] = array{e.DType, data[e.Offsets[0]:e.Offsets[1]:e.Offsets[1]]}
 	}
-	if err := f.Header.parse(meta.Apiml); err != nil {
+	if err := f.Header.parse(meta.Apiml, !sum); err != nil {
 		return nil, fmt.Errorf("damaged: header: %w", err)
 	}
 	return f, nil
@@ -518,6 +552,12 @@ func parseHead(head []byte) (metadata, []entry, error) {
 	var meta metadata
 	var entries []entry
 	seen := make(map[string]bool)
+	// The metadata are nearly all of the head and have one form (Write's): they
+	// are taken out, so that the JSON reader sees the rest only.
+	if m, n := plainMetadata(head); n > 0 {
+		meta, head = m, append([]byte{'{'}, bytes.TrimPrefix(head[n:], []byte{','})...)
+		seen["__metadata__"] = true
+	}
 	dec := json.NewDecoder(bytes.NewReader(head))
 	dec.DisallowUnknownFields()
 	if _, err := dec.Token(); err != nil { // '{': headStart was checked
@@ -556,10 +596,76 @@ func parseHead(head []byte) (metadata, []entry, error) {
 	return meta, entries, nil
 }
 
-// parse decodes the header text and checks what every model relies on.
-func (h *Header) parse(text string) error {
-	if err := json.Unmarshal([]byte(text), h); err != nil {
+// plainMetadata reads the metadata of a head as Write makes it and returns how
+// many bytes it takes up to the value's end; 0 if it looks otherwise in any way.
+func plainMetadata(head []byte) (meta metadata, n int) {
+	const between = `","apiml":"`
+	at := len(headStart) + sumLen
+	if !bytes.HasPrefix(head, []byte(headStart)) || !bytes.HasPrefix(head[at:], []byte(between)) {
+		return meta, 0
+	}
+	for _, c := range head[len(headStart):at] {
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f') {
+			return meta, 0
+		}
+	}
+	text, end := unquote(head[at+len(between):])
+	end += at + len(between)
+	if text == "" || !bytes.HasPrefix(head[end:], []byte("}")) {
+		return meta, 0
+	}
+	end++
+	if !bytes.HasPrefix(head[end:], []byte(`,"`)) && !bytes.HasPrefix(head[end:], []byte("}")) {
+		return meta, 0
+	}
+	return metadata{string(head[len(headStart):at]), text}, end
+}
+
+// unquote undoes the escapes of a JSON string up to its closing quote and returns
+// where it goes on behind that; "" if there is none, or if it holds anything but
+// valid UTF-8 and escaped quotes and backslashes.
+func unquote(b []byte) (text string, n int) {
+	var out strings.Builder
+	out.Grow(len(b))
+	for n < len(b) {
+		from := n
+		for n < len(b) && b[n] != '"' && b[n] != '\\' && b[n] >= ' ' {
+			n++
+		}
+		out.Write(b[from:n])
+		if n == len(b) || b[n] < ' ' {
+			return "", 0
+		}
+		if b[n] == '"' {
+			if !utf8.ValidString(out.String()) {
+				return "", 0
+			}
+			return out.String(), n + 1
+		}
+		if n++; n == len(b) || b[n] != '"' && b[n] != '\\' {
+			return "", 0
+		}
+		out.WriteByte(b[n])
+		n++
+	}
+	return "", 0
+}
+
+// parse decodes the header text and checks what every model relies on. compact
+// says that the text is known to be as Write makes it.
+func (h *Header) parse(text string, compact bool) error {
+	// The metrics, mostly curves, are nearly all of the text: they are only
+	// checked (Compact), by whom they interest decoded.
+	from, to := jsonvalue.Find(text, "metrics")
+	rest := []byte(text)
+	if to > 0 {
+		rest = append(append([]byte(text[:from]), "null"...), text[to:]...)
+	}
+	if err := json.Unmarshal(rest, h); err != nil {
 		return err
+	}
+	if to > 0 && string(h.Metrics) == "null" {
+		h.Metrics = json.RawMessage(text[from:to])
 	}
 	if h.Format < 1 || h.Format > FormatVersion {
 		return fmt.Errorf("format version %d", h.Format)
@@ -580,8 +686,9 @@ func (h *Header) parse(text string) error {
 	// As Write would write them, so that what was read is equal to what is
 	// read again.
 	for _, raw := range []*json.RawMessage{&h.Config, &h.Metrics} {
-		var b bytes.Buffer
-		if len(*raw) > 0 {
+		if len(*raw) > 0 && !compact {
+			var b bytes.Buffer
+			b.Grow(len(*raw))
 			if err := json.Compact(&b, *raw); err != nil {
 				return err
 			}

@@ -3,13 +3,16 @@ package model
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -375,4 +378,55 @@ func FuzzReadFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHeadForms: a file whose head is JSON of another form than Write's reads as
+// the same, and ReadTrusted reads what ReadFile reads, but for the checksum.
+func TestHeadForms(t *testing.T) {
+	f := sample()
+	f.Header.Metrics = json.RawMessage(`{"a":{"metrics":[1,"}\\\"",{}]},"b":"Ω"}`)
+	f.Header.Warnings = []string{`"metrics":{"quoted"}`, "ü\n"}
+	b := encode(t, f)
+	want, err := ReadFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := binary.LittleEndian.Uint64(b)
+	head := string(b[8 : 8+n])
+	for name, other := range map[string]string{
+		"spaces behind the checksum": strings.Replace(head, `","apiml":"`, `" , "apiml" : "`, 1),
+		"an escape":                  strings.Replace(head, `\"kind\"`, `\"\u006bind\"`, 1),
+		"spaces in the header":       strings.Replace(head, `\"metrics\":{`, `\"metrics\": { `, 1),
+	} {
+		if other == head {
+			t.Fatal(name + ": nothing to replace")
+		}
+		for len(other)%8 != 0 {
+			other += " "
+		}
+		c := binary.LittleEndian.AppendUint64(nil, uint64(len(other)))
+		c = append(append(c, other...), b[8+n:]...)
+		got, err := ReadFile(reseal(c))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !reflect.DeepEqual(got.Header, want.Header) || !reflect.DeepEqual(got.arrays, want.arrays) {
+			t.Errorf("%s: %+v, want %+v", name, got.Header, want.Header)
+		}
+	}
+	bad := slices.Clone(b)
+	bad[sumAt] ^= 1
+	if bad[sumAt] > 'f' || bad[sumAt] > '9' && bad[sumAt] < 'a' {
+		bad[sumAt] = '0'
+	}
+	if _, err := ReadFile(bad); err == nil {
+		t.Error("a wrong checksum was accepted")
+	}
+	got, err := ReadTrusted(bad)
+	if err != nil || !reflect.DeepEqual(got.Header, want.Header) {
+		t.Errorf("ReadTrusted: %v", err)
+	}
+	if got.SHA256() == want.SHA256() || want.SHA256() != fmt.Sprintf("%x", sha256.Sum256(b)) || f.SHA256() != "" {
+		t.Error("SHA256 is not that of what was read")
+	}
 }

@@ -35,6 +35,8 @@ import (
 type campaigns struct {
 	families []*family
 	seen     map[uint64]uint8 // requests of each client that count for the quantile
+	// The latest log-odds of each family, and the probabilities that they are of.
+	asked, odds []float64
 }
 
 const (
@@ -67,6 +69,7 @@ type family struct {
 	base    float64 // reference probability
 	rare    float64 // share of the requests of a log that may lie beyond the reference
 	limit   float64 // of S
+	twin    int     // how many families before this one another of the same types stands, 0 = none
 
 	reference float64 // log-odds
 	histogram [256]int
@@ -101,7 +104,12 @@ func newCampaigns(labels []string) *campaigns {
 			}
 		}
 		if len(f.classes) > 0 {
+			at := slices.IndexFunc(c.families, func(g *family) bool { return slices.Equal(g.classes, f.classes) })
+			if at >= 0 {
+				f.twin = len(c.families) - at
+			}
 			c.families = append(c.families, f)
+			c.asked, c.odds = append(c.asked, math.NaN()), append(c.odds, 0)
 		}
 	}
 	const day = 24 * time.Hour
@@ -132,14 +140,24 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 			count = true
 		}
 	}
-	for _, f := range c.families {
+	for k, f := range c.families {
+		if !count && f.login && !login {
+			continue
+		}
 		q := 0.0
 		for i, k := range f.classes {
 			if f.labels[i] != traffic.DataScraping || carries {
 				q += float64(p[k])
 			}
 		}
-		odds := logOdds(min(q, 0.98))
+		// Logarithms are most of the work: families of the same types share one.
+		odds := 0.0
+		if of := k - f.twin; f.twin > 0 && c.asked[of] == q {
+			odds = c.odds[of]
+		} else {
+			odds = logOdds(min(q, 0.98))
+		}
+		c.asked[k], c.odds[k] = q, odds
 		if count {
 			f.observe(odds)
 		}

@@ -82,6 +82,9 @@ type Config struct {
 	Reasons int
 	// ExplainAll names them for requests that are not flagged too.
 	ExplainAll bool
+	// Observe, if not nil, is told of each request the hash of its client, 0 if
+	// unknown, and the probability that it has by itself, without a campaign.
+	Observe func(client uint64, probability float64)
 	// Seen reports whether the classifier was fitted on the row with this
 	// features.RowHash; nil = none. Such rows are scored like all others but
 	// left out of the figures against the truth, which would flatter the model.
@@ -264,6 +267,9 @@ func (s *Scorer) block(reqs []traffic.Request, late []bool, emit func([]Result) 
 		client, endpoint := s.ext.Keys(i)
 		v, part := s.campaigns.add(conduct[at*kc:(at+1)*kc], client, endpoint, s.login >= 0 && x.Cols[s.login][at] > 0, r.Status, r.BytesOut, r.Time)
 		alone := res.Probability
+		if s.cfg.Observe != nil {
+			s.cfg.Observe(client, alone)
+		}
 		if part && !s.flagged[i] {
 			s.flagged[i], class, campaign = true, v.label.String(), v.keyOf(r)
 			res.Probability = max(alone, v.probability(s.cfg.Threshold))

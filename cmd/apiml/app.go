@@ -260,6 +260,9 @@ func (a *app) warnf(format string, args ...any) {
 	}
 }
 
+// debugs reports whether debugf reaches anybody.
+func (a *app) debugs() bool { return a.flags.verbose || a.cfg.level() <= slog.LevelDebug }
+
 // debugf talks only with -v or log.level debug.
 func (a *app) debugf(format string, args ...any) {
 	msg := clean(fmt.Sprintf(format, args...))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,4 +57,46 @@ func BenchmarkScoreFile(b *testing.B) {
 	}
 	b.ReportMetric(lines*float64(n)/b.Elapsed().Seconds(), "lines/s")
 	b.ReportMetric(1e6*(cpuSeconds()-before)/lines/float64(n), "CPU-µs/line")
+}
+
+// BenchmarkStart scores one line with the built-in models: what a run costs
+// besides its lines.
+func BenchmarkStart(b *testing.B) {
+	log := oneLine(b)
+	before := cpuSeconds()
+	n := 0
+	for b.Loop() {
+		if code, said := runApiml(b, nil, "score", "-q", log, "-o", log+".jsonl"); code != 0 {
+			b.Fatal(code, said)
+		}
+		n++
+	}
+	b.ReportMetric(1e3*(cpuSeconds()-before)/float64(n), "CPU-ms")
+}
+
+// TestStart: scoring one line with the built-in models takes less than 50 ms of
+// the processor. The least of many runs counts: other programs slow down the rest.
+func TestStart(t *testing.T) {
+	log := oneLine(t)
+	least := math.Inf(1)
+	for i := 0; i < 20 && least > 0.025; i++ {
+		before := cpuSeconds()
+		if code, said := runApiml(t, nil, "score", "-q", log, "-o", log+".jsonl"); code != 0 {
+			t.Fatal(code, said)
+		}
+		least = min(least, cpuSeconds()-before)
+	}
+	if least > 0.050 {
+		t.Errorf("%.0f ms", 1e3*least)
+	}
+}
+
+// oneLine is the path of a log of one line.
+func oneLine(tb testing.TB) string {
+	log := filepath.Join(tb.TempDir(), "access.log")
+	line := `10.0.0.1 - - [05/May/2025:10:00:00 +0000] "GET /api/v1/orders/7 HTTP/1.1" 200 512 "-" "curl/8.5"` + "\n"
+	if err := os.WriteFile(log, []byte(line), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return log
 }

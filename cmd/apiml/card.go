@@ -109,7 +109,7 @@ func writeCardTo(w io.Writer, lm *loadedModel) error {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("# %s (`%s`)\n", md(lm.spec.Title), lm.spec.Name)
-	p("%s, %s. Kind `%s`, written by %s, seed %d, file %s, sha256 `%s`.\n", md(lm.spec.Algorithm), md(lm.spec.Paper), code(h.Kind), md(h.Tool), h.Seed, md(lm.origin), lm.sha256)
+	p("%s, %s. Kind `%s`, written by %s, seed %d, file %s, sha256 `%s`.\n", md(lm.spec.Algorithm), md(lm.spec.Paper), code(h.Kind), md(h.Tool), h.Seed, md(lm.origin), lm.file.SHA256())
 	p("## Data\n")
 	synth := ""
 	if h.Data.Synthetic {

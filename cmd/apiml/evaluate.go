@@ -264,7 +264,7 @@ func crossValidated(lm *loadedModel) (*evaluatedModel, error) {
 	}
 	r := *stored.CV
 	r.Protocol += "; the cross-validated figures: the model was fitted on all rows (--final)"
-	return &evaluatedModel{Result: &r, Origin: lm.origin, SHA256: lm.sha256, file: lm}, nil
+	return &evaluatedModel{Result: &r, Origin: lm.origin, SHA256: lm.file.SHA256(), file: lm}, nil
 }
 
 // evalRows collects the rows on which a model is measured.
@@ -482,7 +482,7 @@ func (a *app) evaluateOn(src *source, lm *loadedModel, w *wanted, o evaluateOpti
 	if err != nil {
 		return nil, nil, a.trainError(err)
 	}
-	em := &evaluatedModel{Result: r, Origin: lm.origin, SHA256: lm.sha256, LeftOut: w.leftOut, file: lm}
+	em := &evaluatedModel{Result: r, Origin: lm.origin, SHA256: lm.file.SHA256(), LeftOut: w.leftOut, file: lm}
 	if w.onHeld {
 		em.LeftOut = 0
 	}

@@ -82,7 +82,7 @@ func (a *app) modelRows() []modelRow {
 			r.Status, r.Error = "damaged", err.Error()
 		default:
 			h := lm.file.Header
-			r.Status, r.Origin, r.SHA256 = "trained", lm.origin, lm.sha256
+			r.Status, r.Origin, r.SHA256 = "trained", lm.origin, lm.file.SHA256()
 			if lm.origin == "built-in" {
 				r.Status = "built-in"
 			}
@@ -134,13 +134,13 @@ func (a *app) modelsInspect(what string) error {
 			SHA256 string            `json:"sha256"`
 			Header model.Header      `json:"header"`
 			Arrays []model.ArrayInfo `json:"arrays"`
-		}{a.head("model"), lm.origin, lm.sha256, h, lm.file.Arrays()})
+		}{a.head("model"), lm.origin, lm.file.SHA256(), h, lm.file.Arrays()})
 	}
 	kv := [][]string{
 		{"model", h.Name + " (" + lm.spec.Title + ")"},
 		{"algorithm", lm.spec.Algorithm + ", " + lm.spec.Paper},
 		{"origin", lm.origin},
-		{"sha256", lm.sha256},
+		{"sha256", lm.file.SHA256()},
 		{"written by", h.Tool},
 		{"features", fmt.Sprintf("%s, %d columns", h.Schema.ID(), len(h.Schema.Columns))},
 		{"fitted on", fmt.Sprintf("%s, %s rows%s", h.Data.Source, count(int64(h.Data.Rows)), synthetic(h.Data.Synthetic))},
@@ -254,7 +254,7 @@ func (a *app) modelsVerify(paths []string) error {
 				add("built-in "+n, nil, err)
 				continue
 			}
-			lm, err := decodeModel(f, b, "built-in", nil)
+			lm, err := decodeModel(f, "built-in", nil)
 			add("built-in "+n, lm, err)
 		}
 	}

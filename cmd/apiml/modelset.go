@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +39,6 @@ type loadedModel struct {
 	// latency is the state of the latency predictor, else nil.
 	latency *features.LatencyState
 	origin  string // path, or "built-in"
-	sha256  string
 }
 
 // defaultThreshold is the attack probability from which a request is flagged if
@@ -71,11 +68,11 @@ func (a *app) loadModel(spec model.Spec, builtins bool) (*loadedModel, error) {
 	if builtins {
 		b, err := builtin.File(spec.FileName)
 		if err == nil {
-			f, err := model.ReadFile(b)
+			f, err := model.ReadTrusted(b) // zstd has a checksum of its own
 			if err != nil {
 				return nil, withCode(exitState, fmt.Errorf("built-in %s: %w", spec.FileName, err))
 			}
-			return decodeModel(f, b, "built-in", &spec)
+			return decodeModel(f, "built-in", &spec)
 		}
 	}
 	return nil, statef("%s: %w: train it with `apiml train %s`", path, errNoModel, spec.Name)
@@ -90,16 +87,11 @@ func (a *app) loadModelFile(path string, spec *model.Spec) (*loadedModel, error)
 		}
 		return nil, withCode(exitState, err)
 	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, withCode(exitState, err)
-	}
-	return decodeModel(f, b, path, spec)
+	return decodeModel(f, path, spec)
 }
 
-func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*loadedModel, error) {
-	sum := sha256.Sum256(raw)
-	lm := &loadedModel{file: f, origin: origin, sha256: hex.EncodeToString(sum[:])}
+func decodeModel(f *model.File, origin string, spec *model.Spec) (*loadedModel, error) {
+	lm := &loadedModel{file: f, origin: origin}
 	if spec == nil {
 		specs, err := catalog.Resolve([]string{f.Header.Name})
 		if err != nil || len(specs) != 1 {
@@ -117,7 +109,7 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 	if f.Has(arrayConduct) {
 		beside.Go(func() {
 			var b []byte
-			if b, conductErr = f.U8(arrayConduct); conductErr == nil {
+			if b, conductErr = f.View(arrayConduct); conductErr == nil {
 				lm.conduct, conductErr = decodeConduct(b)
 			}
 		})
@@ -134,7 +126,7 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 		}
 		return lm, nil
 	}
-	b, err := f.U8(arrayState)
+	b, err := f.View(arrayState)
 	if err != nil {
 		return fail(err)
 	}
@@ -158,7 +150,7 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 
 // decodeConduct reads the classifier of conduct, a model file within a model file.
 func decodeConduct(b []byte) (model.Classifier, error) {
-	f, err := model.ReadFile(b)
+	f, err := model.ReadTrusted(b) // the outer file's checksum covers it
 	if err != nil {
 		return nil, fmt.Errorf("classifier of conduct: %w", err)
 	}

@@ -572,7 +572,7 @@ func reportModel(lm *loadedModel) report.Model {
 	h := lm.file.Header
 	m := report.Model{
 		Name: lm.spec.Name, Title: lm.spec.Title, Algorithm: lm.spec.Algorithm + " (" + lm.spec.Paper + ")", Role: string(lm.spec.Role),
-		SHA256: lm.sha256, Tool: h.Tool, Schema: h.Schema.ID(), Seed: h.Seed, Dataset: h.Data.Source, Synthetic: h.Data.Synthetic,
+		SHA256: lm.file.SHA256(), Tool: h.Tool, Schema: h.Schema.ID(), Seed: h.Seed, Dataset: h.Data.Source, Synthetic: h.Data.Synthetic,
 		Rows: int64(h.Data.Rows), HeldOut: int64(h.HoldOut.Rows), HoldOutRule: h.HoldOut.Rule, Protocol: h.HoldOut.Protocol,
 		CPUSeconds: report.Unknown(), Warnings: h.Warnings,
 	}

@@ -195,6 +195,20 @@ func (w *resultWriter) writeLines(rs []score.Result) error {
 	return nil
 }
 
+// flush shows what was written to standard output so far.
+func (w *resultWriter) flush() error {
+	if w.csv != nil {
+		w.csv.Flush()
+		if err := w.csv.Error(); err != nil {
+			return err
+		}
+	}
+	if out, ok := w.sink.(*stdoutSink); ok {
+		return out.Flush()
+	}
+	return nil
+}
+
 func (w *resultWriter) record(row []string) error {
 	w.rows++
 	if w.format == "csv" {

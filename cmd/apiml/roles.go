@@ -452,7 +452,7 @@ func (a *app) evaluateRole(src *source, lm *loadedModel, period time.Duration) (
 		return nil, nil
 	}
 	r.Model, r.Dataset, r.Synthetic = lm.spec.Name, src.name(), src.synth[store.KindHTTP]
-	return &evaluatedModel{Result: r, Behavior: view, Origin: lm.origin, SHA256: lm.sha256, file: lm}, nil
+	return &evaluatedModel{Result: r, Behavior: view, Origin: lm.origin, SHA256: lm.file.SHA256(), file: lm}, nil
 }
 
 // evaluateForecaster measures on the steps that were held out, or, on another

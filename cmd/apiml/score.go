@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,21 +30,23 @@ import (
 )
 
 type scoreOptions struct {
-	logFormat string
-	outputs   []string
-	format    string
-	from      string
-	threshold float64
-	budget    string  // --alert-budget
-	targetFPR float64 // --target-fpr
-	by        string  // request or incident
-	minParsed float64
-	failOn    []string
-	maxAlerts int64
-	reasons   int
-	noRedact  bool
-	flagged   bool
-	all       bool // reasons for what is not flagged too
+	logFormat  string
+	outputs    []string
+	format     string
+	from       string
+	threshold  float64
+	budget     string  // --alert-budget
+	budgetFrom string  // log, training, "" = by the model
+	targetFPR  float64 // --target-fpr
+	by         string  // request or incident
+	minParsed  float64
+	failOn     []string
+	maxAlerts  int64
+	wait       time.Duration // of standard input, 0 = results wait for the end
+	reasons    int
+	noRedact   bool
+	flagged    bool
+	all        bool // reasons for what is not flagged too
 }
 
 func (a *app) scoreCommand() *cobra.Command {
@@ -50,11 +58,15 @@ func (a *app) scoreCommand() *cobra.Command {
 a summary; -o writes one line per request. It needs no database and no training:
 without models in --models it uses those built into the program.
 
+Results of standard input come while it lasts (-o -): with a block of 4,096
+requests, and within --wait if less than that comes.
+
 Without FILE it scores the requests in the store (--db) and keeps the results
 there, for the report.`,
 		Example: `  apiml score access.log
   apiml score access.log.gz -o scores.jsonl
   zcat access.log.*.gz | apiml score - -o - --format csv --flagged
+  tail -f access.log | apiml score - -o - --flagged
   apiml score --db apiml.duckdb
   apiml score access.log --alert-budget 5/day --by incident -o incidents.jsonl
   apiml score access.log -o apiml.sarif
@@ -66,6 +78,9 @@ there, for the report.`,
 			}
 			if err := o.check(cmd.Flags().Changed); err != nil {
 				return err
+			}
+			if o.wait < 0 {
+				return usagef("--wait %v: want a time, or 0 to wait for the end", o.wait)
 			}
 			if !cmd.Flags().Changed("max-alerts") {
 				o.maxAlerts = -1
@@ -92,14 +107,16 @@ there, for the report.`,
 	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.jsonl, .csv, .parquet or .sarif, repeatable, - = standard output")
 	f.StringVar(&o.format, "format", "", "output format of -o -: jsonl, csv or sarif")
 	f.StringVar(&o.by, "by", "request", "what a line of -o is: request or incident; or principal (who behaves like an attack, and in which cluster) or target (what is treated so), which look at behaviour alone")
-	f.StringVar(&o.budget, "alert-budget", "", "false alerts that are acceptable, such as 20/day: sets the threshold from clean traffic of the training")
+	f.StringVar(&o.budget, "alert-budget", "", "false alerts that are acceptable, such as 20/day: sets the threshold, see --budget-from")
 	f.Float64Var(&o.targetFPR, "target-fpr", 0, "share of clean requests that may be flagged, such as 1e-5: sets the threshold likewise")
+	f.StringVar(&o.budgetFrom, "budget-from", "", "by what these set the threshold: training (its clean traffic) or log (the tail of its own scores, of which up to 1 % may be attacks; read twice); default: log for models of generated traffic")
 	f.StringVar(&o.from, "from", "", "input format (default: found by the content)")
 	f.StringVar(&o.logFormat, "log-format", "", "format of the lines: NGINX's log_format, Apache's LogFormat, or the path of an nginx.conf or httpd.conf")
 	f.Float64Var(&o.threshold, "threshold", 0, "attack probability from which a request is flagged (default: the model's own)")
 	f.Float64Var(&o.minParsed, "min-parsed", 0, "exit 3 if a smaller share of the lines parses")
 	f.StringArrayVar(&o.failOn, "fail-on", nil, "exit 1 if it holds: p>0.9, anomaly>0.8, incidents>0, incidents[TYPE]>0, coverage<0.95")
 	f.Int64Var(&o.maxAlerts, "max-alerts", 0, "exit 1 if more requests are flagged")
+	f.DurationVar(&o.wait, "wait", 2*time.Second, "how long results of standard input wait for older lines while few come (0: to the end, results are then those of a file with the same lines)")
 	f.IntVar(&o.reasons, "reasons", 3, "features named per flagged request")
 	f.BoolVar(&o.flagged, "flagged", false, "write only flagged requests to -o")
 	f.BoolVar(&o.noRedact, "no-redact", false, "leave secrets as they stand in the log")
@@ -221,6 +238,8 @@ type scoreRun struct {
 	sum   scoreSummary
 	http  *score.Scorer
 	flows *score.Flows
+	// attack and anomaly are the models of requests once they are loaded.
+	attack, anomaly *loadedModel
 	// flowSeen says which rows the classifier of flows was fitted on, nil = none.
 	flowSeen         func(uint64) bool
 	anomalyThreshold float64
@@ -229,7 +248,29 @@ type scoreRun struct {
 	perDay           float64                    // requests a day in the input, 0 = not known
 	extrapolated     bool                       // the threshold lies beyond all clean scores
 	operating        *evaluate.Operating        // of the classifier, nil if its file has none
+	tail             *evaluate.LogTail          // of the log itself, nil if the threshold does not come from it
 	keep             func([]score.Result) error // extra receiver (the store)
+}
+
+// requestModels loads the models of requests on first use; anomaly may be nil.
+func (r *scoreRun) requestModels() (attack, anomaly *loadedModel, err error) {
+	if r.attack == nil {
+		r.attack, r.anomaly, err = r.a.scoringModels("")
+	}
+	return r.attack, r.anomaly, err
+}
+
+// config is what a Scorer of these models needs.
+func (r *scoreRun) config(attack, anomaly *loadedModel, threshold float64) score.Config {
+	cfg := score.Config{
+		State: attack.state, Attack: attack.model.(model.Classifier), Conduct: attack.conduct, Threshold: threshold,
+		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
+	}
+	if anomaly != nil {
+		cfg.Anomaly, cfg.AnomalyState = anomaly.model.(model.Detector), anomaly.state
+		cfg.AnomalyThreshold = r.a.anomalyThreshold(anomaly)
+	}
+	return cfg
 }
 
 // scorer makes the scorer for requests on first use.
@@ -237,7 +278,7 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 	if r.http != nil {
 		return r.http, nil
 	}
-	attack, anomaly, err := r.a.scoringModels("")
+	attack, anomaly, err := r.requestModels()
 	if err != nil {
 		return nil, err
 	}
@@ -246,15 +287,8 @@ func (r *scoreRun) scorer() (*score.Scorer, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := score.Config{
-		State: attack.state, Attack: attack.model.(model.Classifier), Conduct: attack.conduct, Threshold: threshold,
-		RateLimit: r.a.cfg.RateLimit, Reasons: r.o.reasons, ExplainAll: r.o.all,
-	}
-	if anomaly != nil {
-		cfg.Anomaly, cfg.AnomalyState = anomaly.model.(model.Detector), anomaly.state
-		r.anomalyThreshold = r.a.anomalyThreshold(anomaly)
-		cfg.AnomalyThreshold = r.anomalyThreshold
-	}
+	cfg := r.config(attack, anomaly, threshold)
+	r.anomalyThreshold = cfg.AnomalyThreshold
 	if cfg.Seen, err = attack.trainedOn(); err != nil {
 		return nil, err
 	}
@@ -296,8 +330,12 @@ func (r *scoreRun) use(models ...*loadedModel) {
 		if m == nil {
 			continue
 		}
-		r.sum.Models = append(r.sum.Models, modelRef{m.spec.Name, m.origin, m.sha256})
-		r.a.debugf("using %s from %s (%s)", m.spec.Name, m.origin, m.sha256[:12])
+		// Hashing megabytes takes as long as scoring a thousand lines.
+		if r.a.flags.json || r.a.debugs() {
+			sum := m.file.SHA256()
+			r.sum.Models = append(r.sum.Models, modelRef{m.spec.Name, m.origin, sum})
+			r.a.debugf("using %s from %s (%s)", m.spec.Name, m.origin, sum[:12])
+		}
 		if m.file.Header.Data.Synthetic {
 			r.sum.Warnings = appendOnce(r.sum.Warnings, "models were fitted on synthetic traffic; `apiml train` fits them on your own")
 		}
@@ -350,17 +388,31 @@ func (r *scoreRun) take(rs []score.Result) error {
 
 // files scores log files, one stream over all of them.
 func (r *scoreRun) files(paths []string) error {
+	twice := !slices.ContainsFunc(paths, oneTime)
 	if r.o.budget != "" {
+		if !twice {
+			return usagef("--alert-budget %s: how many requests a pipe or standard input brings a day is known at its end only: use --target-fpr", r.o.budget)
+		}
 		if err := r.countPerDay(paths); err != nil {
 			return err
 		}
 	}
+	if twice {
+		if err := r.logTail(func(add func([]traffic.Request) error) error { return r.eachBatch(paths, add) }); err != nil {
+			return err
+		}
+	} else if r.o.budgetFrom == "log" {
+		return usagef("--budget-from log: a pipe or standard input cannot be read twice")
+	}
 	r.p = r.a.progress("scoring", 0)
 	defer r.p.done()
+	// Loading the models makes more garbage than scoring a short log does.
+	collect := fewerCollections()
+	defer collect()
 	var partial error
 	var scored int64
 	for _, path := range paths {
-		cov, err := r.file(path, &scored)
+		cov, err := r.file(path, &scored, collect)
 		if cov != nil {
 			r.sum.Files = append(r.sum.Files, *cov)
 		}
@@ -383,11 +435,43 @@ func (r *scoreRun) files(paths []string) error {
 	return partial
 }
 
+// oneTime reports whether a path can be read once only.
+func oneTime(path string) bool {
+	if path == "-" {
+		return true
+	}
+	st, err := os.Stat(path)
+	return err == nil && st.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0
+}
+
+// eachBatch reads the requests of the files. What is wrong with a file is told
+// when it is scored.
+func (r *scoreRun) eachBatch(paths []string, add func([]traffic.Request) error) error {
+	for _, path := range paths {
+		rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{NoRaw: true})
+		if err != nil {
+			return err
+		}
+		in := startReading(rd)
+		for err == nil {
+			var b *traffic.Batch
+			if b, err = in.next(r.a.ctx, nil); err == nil {
+				if err = add(b.Requests); err != nil {
+					in.stop()
+					return err
+				}
+			}
+		}
+		in.stop()
+		if err != io.EOF && !isInputError(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // countPerDay reads the files once to see how many requests come a day.
 func (r *scoreRun) countPerDay(paths []string) error {
-	if slices.Contains(paths, "-") {
-		return usagef("--alert-budget %s: how many requests standard input brings a day is known at its end only: use --target-fpr", r.o.budget)
-	}
 	first, last, n, err := r.a.spanOf(paths, r.o.from)
 	if err != nil {
 		return err
@@ -396,56 +480,149 @@ func (r *scoreRun) countPerDay(paths []string) error {
 	return nil
 }
 
-func (r *scoreRun) file(path string, scored *int64) (*fileCoverage, error) {
+// fewerCollections lets the heap grow to 32 MiB before it is collected for the
+// first time, until what it returns is called. It leaves alone what GOGC asks for.
+func fewerCollections() (end func()) {
+	if _, given := os.LookupEnv("GOGC"); given {
+		return func() {}
+	}
+	before := debug.SetGCPercent(800) // of the least heap, 4 MiB
+	return sync.OnceFunc(func() { debug.SetGCPercent(before) })
+}
+
+// file scores one file; more is called when it has brought more than a batch.
+func (r *scoreRun) file(path string, scored *int64, more func()) (*fileCoverage, error) {
 	rd, err := r.a.openInput(path, r.o.from, r.o.noRedact, ingest.Options{NoRaw: true})
 	if err != nil {
 		return nil, err
 	}
 	r.a.sayf("%s: %s (%s)", path, rd.Format(), rd.Reason())
-	next, stop := readAhead(rd)
-	defer stop()
+	in := startReading(rd)
+	defer in.stop()
+	var slow slowness
+	if path == "-" {
+		slow.wait = r.o.wait
+	}
 	for {
-		if err := r.a.ctx.Err(); err != nil {
-			return nil, err
-		}
-		b, err := next()
-		if err == io.EOF {
+		b, err := in.next(r.a.ctx, slow.timer())
+		switch {
+		case err == errNothing:
+			slow.reset()
+			if err := r.flush(); err != nil {
+				return nil, err
+			}
+			continue
+		case err == io.EOF:
 			return coverageOf(path, rd), nil
-		}
-		if err != nil {
+		case err != nil && r.a.ctx.Err() != nil:
+			return nil, err
+		case err != nil:
 			return coverageOf(path, rd), err
-		}
-		if len(b.Flows) > 0 {
+		case len(b.Flows) > 0:
 			err = r.addFlows(b.Flows)
-		} else {
+		default:
 			err = r.addRequests(b.Requests)
 		}
 		if err != nil {
 			return nil, err
 		}
+		if *scored > 0 {
+			more()
+		}
 		*scored += int64(b.Len())
 		r.p.set(*scored)
+		if slow.add(b.Len()) {
+			if err := r.flush(); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
 
-// readAhead reads the next batch while one is in use, and closes rd in the end.
-// next returns the batches in order, then the error that ended them, after which
-// rd may be asked what it has read. stop ends the reading before that: it does
-// not wait for an input that has nothing to say.
-func readAhead(rd *ingest.Reader) (next func() (*traffic.Batch, error), stop func()) {
-	type read struct {
-		b   *traffic.Batch
-		err error
+// flush scores what waits for older requests and shows what was written to
+// standard output.
+func (r *scoreRun) flush() error {
+	if r.http != nil {
+		if err := r.http.Flush(r.take); err != nil {
+			return err
+		}
 	}
-	reads, done, closed := make(chan read), make(chan struct{}), make(chan struct{})
+	for i := 0; i < len(r.ws); i++ {
+		err := r.ws[i].flush()
+		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 {
+			r.ws = slices.Delete(r.ws, i, i+1)
+			i--
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowness finds out when an input brings so little that what came should not
+// wait for what may come: nothing at all, or less than a block, for a while.
+type slowness struct {
+	wait  time.Duration // the while, 0 = for ever
+	since time.Time     // when the first came …
+	came  int           // … of this many records; 0: none waits
+}
+
+// timer fires if nothing comes for that long; nil if nothing waits.
+func (s *slowness) timer() <-chan time.Time {
+	if s.wait == 0 || s.came == 0 {
+		return nil
+	}
+	return time.After(s.wait)
+}
+
+// reset says that nothing waits any more.
+func (s *slowness) reset() { s.came = 0 }
+
+// add tells of n records that came. It reports whether what waits should go on,
+// and then takes it that it does.
+func (s *slowness) add(n int) (due bool) {
+	if s.came == 0 {
+		s.since = time.Now()
+	}
+	s.came += n
+	if s.wait == 0 || time.Since(s.since) < s.wait {
+		return false
+	}
+	due = s.came > 0 && s.came < features.BlockRows
+	s.since, s.came = time.Now(), 1 // of a fast input some always wait
+	if due {
+		s.reset()
+	}
+	return due
+}
+
+// errNothing says that nothing has come so far.
+var errNothing = errors.New("no input yet")
+
+// reading reads the next batch while one is in use.
+type reading struct {
+	reads        chan readBatch
+	done, closed chan struct{}
+}
+
+type readBatch struct {
+	b   *traffic.Batch
+	err error
+}
+
+// startReading begins to read; rd is closed in the end.
+func startReading(rd *ingest.Reader) *reading {
+	r := &reading{make(chan readBatch), make(chan struct{}), make(chan struct{})}
 	go func() {
-		defer close(closed)
+		defer close(r.closed)
 		defer rd.Close()
 		for {
 			b, err := rd.Next()
 			select {
-			case reads <- read{b, err}:
-			case <-done:
+			case r.reads <- readBatch{b, err}:
+			case <-r.done:
 				return
 			}
 			if err != nil {
@@ -453,15 +630,33 @@ func readAhead(rd *ingest.Reader) (next func() (*traffic.Batch, error), stop fun
 			}
 		}
 	}()
-	next = func() (*traffic.Batch, error) {
-		x := <-reads
-		if x.err != nil {
-			<-closed
-		}
-		return x.b, x.err
-	}
-	return next, func() { close(done) }
+	return r
 }
+
+// next returns the batches in order, then the error that ended them, after which
+// the reader may be asked what it has read; errNothing if the timer (nil = none)
+// fires before there is one, and the context's error if that ends.
+func (r *reading) next(ctx context.Context, timer <-chan time.Time) (*traffic.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var x readBatch
+	select {
+	case x = <-r.reads:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer:
+		return nil, errNothing
+	}
+	if x.err != nil {
+		<-r.closed
+	}
+	return x.b, x.err
+}
+
+// stop ends the reading before its end. It does not wait for an input that has
+// nothing to say.
+func (r *reading) stop() { close(r.done) }
 
 func (r *scoreRun) addRequests(reqs []traffic.Request) error {
 	if len(reqs) == 0 {
@@ -594,6 +789,14 @@ func (r *scoreRun) store() (err error) {
 	if info.First != traffic.NoTime {
 		r.perDay = perDay(total, info.First, info.Last)
 	}
+	if err := r.a.setWindow(st); err != nil {
+		return err
+	}
+	if err := r.logTail(func(add func([]traffic.Request) error) error {
+		return st.ScanRequests(r.a.ctx, r.a.window, add)
+	}); err != nil {
+		return err
+	}
 	r.p = r.a.progress("scoring", total)
 	defer r.p.done()
 	run, err := r.a.ledger(st, "score", nil)
@@ -610,9 +813,6 @@ func (r *scoreRun) store() (err error) {
 		n += int64(len(rs))
 		r.p.set(n)
 		return nil
-	}
-	if err := r.a.setWindow(st); err != nil {
-		return err
 	}
 	err = st.ScanRequests(r.a.ctx, r.a.window, r.addRequests)
 	if err == nil {

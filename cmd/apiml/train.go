@@ -692,7 +692,7 @@ func (a *app) writeModel(spec model.Spec, m model.Model, tm *trainedModel, meta 
 	if err != nil {
 		return err
 	}
-	tm.File, tm.SHA256 = path, lm.sha256
+	tm.File, tm.SHA256 = path, lm.file.SHA256()
 	if meta.cards != "" {
 		return a.writeCard(meta.cards, lm)
 	}

@@ -137,24 +137,15 @@ func (f *Forest) decode(file *model.File) error {
 	if err != nil {
 		return err
 	}
-	leaf, err := leafNumbers(file)
-	if err != nil {
-		return err
-	}
-	if len(leaf) != leaves || len(f.cover) != leaves {
-		return fmt.Errorf("%d leaves, %d distributions and %d covers for them", leaves, len(leaf), len(f.cover))
-	}
-	for _, t := range f.trees {
-		for i := range t {
-			if t[i].Feature >= 0 {
-				continue
-			}
-			n := leaf[t[i].Next]
-			if n < 0 || int(n) >= len(starts) {
-				return fmt.Errorf("leaf %d has distribution %d of %d", t[i].Next, n, len(starts))
-			}
-			t[i].Next = starts[n]
+	if short, err := file.U16("forest.leaf"); err == nil {
+		err = giveShares(f, short, leaves, starts)
+		if err != nil {
+			return err
 		}
+	} else if long, err := file.I32("forest.leaf"); err != nil {
+		return err
+	} else if err := giveShares(f, long, leaves, starts); err != nil {
+		return err
 	}
 	if f.oob == f.oob && !(f.oob >= 0 && f.oob <= 1) {
 		return fmt.Errorf("out-of-bag accuracy is %v", []float64{f.oob})
@@ -280,7 +271,7 @@ func decodeOrders(file *model.File, columns int) ([]order, error) {
 
 // decodeShares reads the distributions and returns where each begins.
 func (f *Forest) decodeShares(file *model.File) ([]int32, error) {
-	class, err := file.U8("forest.class")
+	class, err := file.View("forest.class")
 	if err != nil {
 		return nil, err
 	}
@@ -292,7 +283,11 @@ func (f *Forest) decodeShares(file *model.File) ([]int32, error) {
 		return nil, fmt.Errorf("%d classes for %d shares", len(class), len(share))
 	}
 	f.shares = make([]uint32, len(share))
-	var starts []int32
+	count := 0
+	for _, c := range class {
+		count += int(c >> 7)
+	}
+	starts := make([]int32, 0, count)
 	sum, begin, before := 0, 0, -1
 	for i, s := range share {
 		c := int(class[i] &^ 128)
@@ -318,15 +313,23 @@ func (f *Forest) decodeShares(file *model.File) ([]int32, error) {
 	return starts, nil
 }
 
-// leafNumbers reads forest.leaf in either width.
-func leafNumbers(file *model.File) ([]int32, error) {
-	short, err := file.U16("forest.leaf")
-	if err != nil {
-		return file.I32("forest.leaf")
+// giveShares gives each leaf the place of its distribution, whose number leaf
+// says, in place of the leaf's own number.
+func giveShares[T uint16 | int32](f *Forest, leaf []T, leaves int, starts []int32) error {
+	if len(leaf) != leaves || len(f.cover) != leaves {
+		return fmt.Errorf("%d leaves, %d distributions and %d covers for them", leaves, len(leaf), len(f.cover))
 	}
-	leaf := make([]int32, len(short))
-	for i, l := range short {
-		leaf[i] = int32(l)
+	for _, t := range f.trees {
+		for i := range t {
+			if t[i].Feature >= 0 {
+				continue
+			}
+			n := int(leaf[t[i].Next])
+			if uint(n) >= uint(len(starts)) {
+				return fmt.Errorf("leaf %d has distribution %d of %d", t[i].Next, n, len(starts))
+			}
+			t[i].Next = starts[n]
+		}
 	}
-	return leaf, nil
+	return nil
 }

@@ -262,10 +262,23 @@ func Decode(f *model.File, columns int) ([]Tree, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	split, err := splits(f)
+	c, err := readThresholds(f, columns)
 	if err != nil {
 		return nil, 0, err
 	}
+	if narrow, err := f.View("tree.split"); err == nil {
+		return decode(narrow, sizes, c, columns)
+	}
+	wide, err := f.U16("tree.split")
+	if err != nil {
+		return nil, 0, err
+	}
+	return decode(wide, sizes, c, columns)
+}
+
+// decode makes the nodes in one pass: a forest has hundreds of thousands.
+func decode[T uint8 | uint16](split []T, sizes []int32, c *thresholds, columns int) ([]Tree, int, error) {
+	mark := ^T(0) // of a leaf
 	total := 0
 	for k, n := range sizes {
 		if n < 1 || int(n) > len(split)-total {
@@ -276,103 +289,114 @@ func Decode(f *model.File, columns int) ([]Tree, int, error) {
 	if total != len(split) {
 		return nil, 0, fmt.Errorf("trees have %d nodes, the file %d", total, len(split))
 	}
+	leaves := 0
+	for _, s := range split {
+		if s == mark {
+			leaves++
+		}
+	}
+	if err := c.check(len(split) - leaves); err != nil {
+		return nil, 0, err
+	}
 	nodes := make(Tree, len(split))
-	inner, leaves := 0, 0
 	trees := make([]Tree, len(sizes))
-	at := 0
+	at, inner, leaf := 0, 0, int32(0)
 	for k, n := range sizes {
 		t := nodes[at : at+int(n) : at+int(n)]
-		first := inner
-		for i := range t {
-			s := split[at+i]
-			if s == math.MaxUint16 {
-				t[i] = Node{Feature: -1, Next: int32(leaves)}
-				leaves++
+		next := int32(1) // of the inner node that comes next: 2·(inner nodes of the tree so far) + 1
+		for i, s := range split[at : at+int(n)] {
+			if s == mark {
+				t[i] = Node{Feature: -1, Next: leaf}
+				leaf++
 				continue
 			}
-			t[i] = Node{Feature: int16(s >> 1), Missing: uint8(s & 1), Next: int32(2*(inner-first) + 1)}
+			column := int(s >> 1)
+			if column >= columns {
+				return nil, 0, fmt.Errorf("tree %d: node %d splits column %d of %d", k, i, column, columns)
+			}
+			v, ok := c.threshold(inner, column)
+			switch {
+			case !ok:
+				return nil, 0, fmt.Errorf("node %d: cut %d of column %d is not there", at+i, c.cut[inner], column)
+			case math.Float32bits(v)&0x7F800000 == 0x7F800000:
+				return nil, 0, fmt.Errorf("tree %d: node %d has threshold %v", k, i, v)
+			case int(next) <= i:
+				return nil, 0, fmt.Errorf("tree %d: node %d has children at %d", k, i, next)
+			}
+			t[i] = Node{Threshold: v, Feature: int16(column), Missing: uint8(s & 1), Next: next}
 			inner++
+			next += 2
+		}
+		if next != n {
+			return nil, 0, fmt.Errorf("tree %d: %d inner nodes among %d", k, next/2, n)
 		}
 		trees[k] = t
 		at += int(n)
 	}
-	threshold, err := thresholds(f, nodes, inner, columns)
-	if err != nil {
-		return nil, 0, err
-	}
-	k := 0
-	for i := range nodes {
-		if nodes[i].Feature >= 0 {
-			nodes[i].Threshold = threshold[k]
-			k++
-		}
-	}
-	for k, t := range trees {
-		if err := t.Check(columns, leaves); err != nil {
-			return nil, 0, fmt.Errorf("tree %d: %w", k, err)
-		}
-	}
 	return trees, leaves, nil
 }
 
-// splits reads tree.split in either width.
-func splits(f *model.File) ([]uint16, error) {
-	narrow, err := f.U8("tree.split")
-	if err != nil {
-		return f.U16("tree.split")
-	}
-	wide := make([]uint16, len(narrow))
-	for i, s := range narrow {
-		wide[i] = uint16(s)
-		if s == math.MaxUint8 {
-			wide[i] = math.MaxUint16
-		}
-	}
-	return wide, nil
+// thresholds are those of the inner nodes in either form of a file.
+type thresholds struct {
+	all   []float32 // threshold per node, if cut is nil
+	cut   []uint8   // per node
+	flat  []float32 // cuts of all columns
+	start []int32   // of each column in flat, and the end of the last
 }
 
-// thresholds reads the thresholds of the inner nodes in either form.
-func thresholds(f *model.File, nodes []Node, inner, columns int) ([]float32, error) {
+// readThresholds reads the thresholds of trees over that many columns.
+func readThresholds(f *model.File, columns int) (*thresholds, error) {
+	c := &thresholds{}
+	var err error
 	if f.Has("tree.threshold") {
-		v, err := f.F32("tree.threshold")
-		if err == nil && len(v) != inner {
-			err = fmt.Errorf("%d thresholds for %d inner nodes", len(v), inner)
-		}
-		return v, err
+		c.all, err = f.F32("tree.threshold")
+		return c, err
 	}
-	cut, err := f.U8("tree.cut")
-	if err != nil {
+	if c.cut, err = f.View("tree.cut"); err != nil {
 		return nil, err
 	}
-	flat, err := f.F32("tree.cuts")
-	if err != nil {
+	if c.flat, err = f.F32("tree.cuts"); err != nil {
 		return nil, err
 	}
 	lens, err := f.I32("tree.cuts_len")
 	if err != nil {
 		return nil, err
 	}
-	if len(cut) != inner || len(lens) != columns {
-		return nil, fmt.Errorf("%d cuts for %d inner nodes, of %d columns for %d", len(cut), inner, len(lens), columns)
+	if len(lens) != columns {
+		return nil, fmt.Errorf("cuts of %d columns for %d", len(lens), columns)
 	}
-	start := make([]int, columns+1)
+	c.start = make([]int32, columns+1)
 	for j, n := range lens {
-		if n < 0 || int(n) > len(flat)-start[j] {
-			return nil, fmt.Errorf("column %d has %d cuts, %d are left", j, n, len(flat)-start[j])
+		if n < 0 || int(n) > len(c.flat)-int(c.start[j]) {
+			return nil, fmt.Errorf("column %d has %d cuts, %d are left", j, n, len(c.flat)-int(c.start[j]))
 		}
-		start[j+1] = start[j] + int(n)
+		c.start[j+1] = c.start[j] + n
 	}
-	out := make([]float32, 0, inner)
-	for i, n := range nodes {
-		if n.Feature < 0 {
-			continue
-		}
-		if int(n.Feature) >= columns || int(cut[len(out)]) >= int(lens[n.Feature]) {
-			return nil, fmt.Errorf("node %d: cut %d of column %d is not there", i, cut[len(out)], n.Feature)
-		}
-		out = append(out, flat[start[n.Feature]+int(cut[len(out)])])
+	return c, nil
+}
+
+// check reports whether there is one threshold for each inner node.
+func (c *thresholds) check(inner int) error {
+	if c.cut == nil && len(c.all) != inner {
+		return fmt.Errorf("%d thresholds for %d inner nodes", len(c.all), inner)
 	}
-	return out, nil
+	if c.cut != nil && len(c.cut) != inner {
+		return fmt.Errorf("%d cuts for %d inner nodes", len(c.cut), inner)
+	}
+	return nil
+}
+
+// threshold is that of the k-th inner node, which splits column j; false if the
+// column has no such cut.
+func (c *thresholds) threshold(k, j int) (float32, bool) {
+	if c.cut == nil {
+		return c.all[k], true
+	}
+	at := c.start[j] + int32(c.cut[k])
+	if at >= c.start[j+1] {
+		return 0, false
+	}
+	return c.flat[at], true
 }
 
 // String draws the tree for tests and debugging, one node per line.
