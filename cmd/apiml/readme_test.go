@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -19,6 +19,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"apiml/model/catalog"
 )
 
 // execute runs the program in process, as a shell would in the working folder.
@@ -213,13 +215,19 @@ func TestReadmeCommands(t *testing.T) {
 // and that the README's snippet of apiml.yaml is valid.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "docs/cache.md", "examples/README.md", "examples/cron/README.md", "examples/systemd/README.md"}
-	pages, err := filepath.Glob(repo(t, "docs/commands/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range pages {
-		docs = append(docs, "docs/commands/"+filepath.Base(p))
+	var docs []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/commands/*.md", "examples/*.md", "examples/*/*.md", "model/*.md"} {
+		pages, err := filepath.Glob(repo(t, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pages {
+			rel, err := filepath.Rel(repo(t, "."), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			docs = append(docs, filepath.ToSlash(rel))
+		}
 	}
 	for _, name := range docs {
 		for _, m := range link.FindAllStringSubmatch(readRepo(t, name), -1) {
@@ -263,14 +271,61 @@ func TestReadmeTables(t *testing.T) {
 	out := mustRun(t, "ingest", "--help")
 	_, rest, _ := strings.Cut(out, "Formats:\n")
 	list, _, _ := strings.Cut(rest, "\n\n")
+	formats := readRepo(t, "docs/formats.md")
 	for l := range strings.SplitSeq(list, "\n") {
-		if name := strings.Fields(l); len(name) > 0 && !strings.Contains(text, "`"+name[0]+"`") {
-			t.Errorf("README.md does not mention the format %s", name[0])
+		if name := strings.Fields(l); len(name) > 0 && !strings.Contains(formats, "`"+name[0]+"`") {
+			t.Errorf("docs/formats.md does not mention the format %s", name[0])
 		}
 	}
 	for _, s := range settings() {
 		if s.origin != "" && !strings.Contains(text, "`"+s.origin+"`") {
 			t.Errorf("README.md does not say where %s goes", s.origin)
+		}
+	}
+}
+
+// TestFormatsPage compares docs/formats.md with the store: tables and columns.
+func TestFormatsPage(t *testing.T) {
+	text := readRepo(t, "docs/formats.md")
+	t.Chdir(t.TempDir())
+	mustRun(t, "generate", "-q", "--requests", "2000", "-o", "t.csv")
+	mustRun(t, "ingest", "-q", "t.csv")
+	rows := map[string]string{}
+	for l := range strings.Lines(text) {
+		if cells := strings.Split(l, " | "); len(cells) == 3 {
+			rows[strings.Trim(cells[0], "|` ")] = cells[2]
+		}
+	}
+	out := mustRun(t, "query", "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND table_name NOT IN ('apiml_schema', 'request_rows') AND (table_name <> 'flows' OR column_index <= 6) ORDER BY ALL", "--format", "csv")
+	n := 0
+	for l := range strings.Lines(out) {
+		name, column, _ := strings.Cut(strings.TrimSpace(l), ",")
+		if name == "table_name" {
+			continue
+		}
+		n++
+		if !strings.Contains(rows[name], "`"+column+"`") {
+			t.Errorf("docs/formats.md: column %s of table %s is missing", column, name)
+		}
+	}
+	for name, columns := range rows {
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(columns, -1) {
+			if strings.Contains(out, "\n"+name+",") && m[1] != "flow_bytes_s" && !strings.Contains(out, "\n"+name+","+m[1]+"\n") {
+				t.Errorf("docs/formats.md: table %s has no column %s", name, m[1])
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d columns", n)
+	}
+}
+
+// TestModelsPage holds that docs/models.md knows every model.
+func TestModelsPage(t *testing.T) {
+	text := readRepo(t, "docs/models.md")
+	for _, s := range catalog.All() {
+		if !strings.Contains(text, "`"+s.Name+"`") {
+			t.Errorf("docs/models.md does not mention %s", s.Name)
 		}
 	}
 }
@@ -358,40 +413,146 @@ func TestReference(t *testing.T) {
 }
 
 // TestDocsCommand holds that the command writes the files and clears away what
-// is stale.
+// is stale, and that man shows the pages.
 func TestDocsCommand(t *testing.T) {
 	dir := t.TempDir()
-	stale := filepath.Join(dir, commandDir, "apiml_gone.md")
-	if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
-		t.Fatal(err)
+	for _, stale := range []string{"docs/" + commandDir + "/apiml_gone.md", "man1/apiml-gone.1", "man1/other.1"} {
+		stale = filepath.Join(dir, stale)
+		if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(stale, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(stale, nil, 0o600); err != nil {
-		t.Fatal(err)
+	mustRun(t, "docs", "-q", "reference", filepath.Join(dir, "docs"))
+	mustRun(t, "docs", "-q", "man", filepath.Join(dir, "man1"))
+	for _, gone := range []string{"docs/" + commandDir + "/apiml_gone.md", "man1/apiml-gone.1"} {
+		if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
+			t.Errorf("the page of a command that is gone is still there: %s", gone)
+		}
 	}
-	var stderr bytes.Buffer
-	a := &app{
-		streams: streams{strings.NewReader(""), &bytes.Buffer{}, &stderr}, ctx: t.Context(), log: slog.New(slog.DiscardHandler),
-		getenv: func(string) (string, bool) { return "", false },
-	}
-	root := a.rootCommand()
-	if c, _, err := root.Find([]string{"docs"}); err != nil || c.Name() != "docs" {
-		root.AddCommand(a.docsCommand())
-	}
-	root.SetArgs([]string{"docs", dir, "-q"})
-	if err := root.ExecuteContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(stale); err == nil {
-		t.Error("the page of a command that is gone is still there")
+	if _, err := os.Stat(filepath.Join(dir, "man1/other.1")); err != nil {
+		t.Error("a page of another program is gone")
 	}
 	want, err := referenceFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range want {
-		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		b, err := os.ReadFile(filepath.Join(dir, "docs", filepath.FromSlash(name)))
 		if err != nil || !bytes.Equal(b, want[name]) {
 			t.Errorf("%s: not what was rendered (%v)", name, err)
+		}
+	}
+	pages, err := manPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pages) < 30 || pages["apiml.1"] == nil || pages["apiml-db-prune.1"] == nil || pages["apiml-docs.1"] != nil {
+		t.Errorf("pages %v", sortedKeys(pages))
+	}
+	for _, name := range sortedKeys(pages) {
+		text := string(pages[name])
+		for _, section := range []string{".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS"} {
+			if !strings.Contains(text, section) {
+				t.Errorf("%s lacks %s", name, section)
+			}
+		}
+		for l := range strings.SplitSeq(text, "\n") {
+			if strings.Contains(l, "```") || strings.Contains(l, "1970") {
+				t.Errorf("%s: %q", name, l)
+			}
+		}
+	}
+	if _, err := exec.LookPath("man"); err != nil {
+		t.Log("no man on this machine")
+		return
+	}
+	for _, name := range []string{"apiml.1", "apiml-nightly.1", "apiml-db-prune.1"} {
+		c := exec.Command("man", "--warnings=w", "-l", filepath.Join(dir, "man1", name))
+		c.Env = append(os.Environ(), "MANPAGER=cat", "MANWIDTH=100", "LC_ALL=C.UTF-8", "MAN_KEEP_FORMATTING=")
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		out, err := c.Output()
+		if err != nil || !bytes.Contains(out, []byte("apiml")) || stderr.Len() > 0 {
+			t.Errorf("man %s: %v\n%s%s", name, err, stderr.String(), out)
+		}
+	}
+}
+
+// TestNotices holds that the notices are those of the modules that are linked in,
+// and that make notices would write them so.
+func TestNotices(t *testing.T) {
+	out := mustRun(t, "version", "--licenses")
+	if out != readRepo(t, "cmd/apiml/THIRD_PARTY_NOTICES.txt") {
+		t.Error("version --licenses prints something else than cmd/apiml/THIRD_PARTY_NOTICES.txt")
+	}
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/apiml")
+	list.Dir = repo(t, ".")
+	b, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := map[string]bool{}
+	for l := range strings.Lines(string(b)) {
+		if l = strings.TrimSpace(l); l != "" {
+			modules[l] = true
+		}
+	}
+	if len(modules) < 20 {
+		t.Errorf("only %d modules", len(modules))
+	}
+	for _, m := range sortedKeys(modules) {
+		if !strings.Contains(out, "\n"+m+": ") {
+			t.Errorf("no notice of %s: make notices", m)
+		}
+	}
+	for _, name := range []string{"Apache ECharts, in the report: echarts-LICENSE", "Apache ECharts, in the report: echarts-NOTICE", "the Go runtime and standard library: LICENSE", "Zstandard", "jemalloc"} {
+		if !strings.Contains(out, name) {
+			t.Errorf("no notice of %s", name)
+		}
+	}
+	c := exec.Command("bash", repo(t, "docs/notices.sh"))
+	want, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != out {
+		t.Error("cmd/apiml/THIRD_PARTY_NOTICES.txt is stale: make notices")
+	}
+}
+
+// TestCompletion: the shells get their scripts, bash can read its own, and model
+// names complete.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		out := mustRun(t, "completion", shell)
+		if !strings.Contains(out, "apiml") {
+			t.Errorf("completion %s: %q", shell, out)
+		}
+		if shell != "bash" {
+			continue
+		}
+		c := exec.Command("bash", "-n")
+		c.Stdin = strings.NewReader(out)
+		if b, err := c.CombinedOutput(); err != nil {
+			t.Errorf("bash -n: %v\n%s", err, b)
+		}
+	}
+	for _, c := range []struct{ args, want string }{
+		{"night", "nightly"},
+		{"train be", "behavior"},
+		{"evaluate at", "attack"},
+		{"tune lat", "latency"},
+		{"nightly --period w", "week"},
+		{"report --section sec", "security"},
+		{"ingest --from caddy", "caddy"},
+	} {
+		args := strings.Fields(c.args)
+		out := mustRun(t, append([]string{"__complete"}, args...)...)
+		if !slices.ContainsFunc(strings.Split(out, "\n"), func(l string) bool { word, _, _ := strings.Cut(l, "\t"); return word == c.want }) {
+			t.Errorf("apiml %s<TAB>: %q, want %s", c.args, out, c.want)
 		}
 	}
 }
