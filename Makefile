@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer campaigns realism cache-table docs notices install cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer campaigns realism cache-table docs screenshot notices install cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -94,6 +94,9 @@ kills: ## kill an ingest with -9 at 50 random moments, run it again, compare
 
 docs: build ## regenerate docs/ (command and configuration reference)
 	$(BIN) docs reference docs
+
+screenshot: build ## the pictures of README.md, from the report of a demo (needs Chromium)
+	./docs/screenshots.sh $(BIN)
 
 notices: ## regenerate the third-party notices from the modules that are linked in
 	GO="$(GO)" ./docs/notices.sh > cmd/apiml/THIRD_PARTY_NOTICES.txt.new && mv cmd/apiml/THIRD_PARTY_NOTICES.txt.new cmd/apiml/THIRD_PARTY_NOTICES.txt

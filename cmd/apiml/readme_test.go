@@ -167,41 +167,58 @@ func fences(text string) []string {
 	return lines
 }
 
-// TestReadmeCommands runs every line of the README's ```sh blocks that begins
-// with apiml, in order, in one folder. "# exits N" at the end of a line says
-// that it leaves with N.
+// TestReadmeCommands runs what README.md and two pages of docs/ show, in order and
+// in one folder: the lines of their ```sh blocks that begin with apiml ("# exits N"
+// at the end says that it leaves with N), and those of ```console blocks behind $,
+// whose output is compared.
 func TestReadmeCommands(t *testing.T) {
-	lines := fences(readRepo(t, "README.md"))
+	names := []string{"README.md", "docs/formats.md", "docs/generate.md"}
+	pages := map[string]string{}
+	for _, name := range names {
+		pages[name] = readRepo(t, name)
+	}
 	t.Chdir(t.TempDir())
 	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--seed", "5", "-o", "access.log")
 	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--seed", "6", "-o", "traffic.csv")
 	exits := regexp.MustCompile(`#\s*exits (\d+)\s*$`)
-	n := 0
-	for _, line := range lines {
-		if !strings.HasPrefix(line, "apiml ") {
-			continue
-		}
-		want := 0
-		if m := exits.FindStringSubmatch(line); m != nil {
-			want, _ = strconv.Atoi(m[1])
-		}
+	call := func(name, line string) (code int, stdout, stderr string) {
 		calls, err := commandsIn(line)
 		if err != nil || len(calls) != 1 {
-			t.Errorf("README.md: %q: %d commands, %v", line, len(calls), err)
-			continue
+			t.Fatalf("%s: %q: %d commands, %v", name, line, len(calls), err)
 		}
-		args := calls[0]
-		n++
-		code, stdout, stderr := execute(t.Context(), "", args...)
-		if code != want {
-			t.Errorf("README.md: %s: exit %d, want %d\n%s", line, code, want, stderr)
+		return execute(t.Context(), "", calls[0]...)
+	}
+	n := 0
+	for _, name := range names {
+		if strings.Contains(pages[name], "```console\n") {
+			checkConsole(t, name, pages[name], func(line string) string {
+				code, stdout, stderr := call(name, line)
+				if code != 0 {
+					t.Errorf("%s: %s: exit %d\n%s", name, line, code, stderr)
+				}
+				return stderr + stdout
+			})
 		}
-		if code == 0 && stdout == "" && stderr == "" {
-			t.Errorf("README.md: %s: says nothing", line)
+		for _, line := range fences(pages[name]) {
+			if !strings.HasPrefix(line, "apiml ") {
+				continue
+			}
+			want := 0
+			if m := exits.FindStringSubmatch(line); m != nil {
+				want, _ = strconv.Atoi(m[1])
+			}
+			n++
+			code, stdout, stderr := call(name, line)
+			if code != want {
+				t.Errorf("%s: %s: exit %d, want %d\n%s", name, line, code, want, stderr)
+			}
+			if code == 0 && stdout == "" && stderr == "" {
+				t.Errorf("%s: %s: says nothing", name, line)
+			}
 		}
 	}
-	if n < 15 {
-		t.Errorf("README.md: only %d lines run", n)
+	if n < 20 {
+		t.Errorf("only %d lines run", n)
 	}
 	for _, name := range []string{"report.html", "apiml.duckdb", "models/anomaly_detector.apiml", "labelled/attack_classifier.apiml"} {
 		if _, err := os.Stat(name); err != nil {
@@ -245,15 +262,15 @@ func TestReadmeLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, "config", "show", "--config", file)
-	_, rest, _ = strings.Cut(readRepo(t, "README.md"), "```json\n")
+	_, rest, _ = strings.Cut(readRepo(t, "docs/formats.md"), "```json\n")
 	snippet, _, _ = strings.Cut(rest, "```")
 	var result map[string]any
 	if err := json.Unmarshal([]byte(snippet), &result); err != nil {
-		t.Errorf("README.md: the JSON example: %v", err)
+		t.Errorf("docs/formats.md: the JSON example: %v", err)
 	}
 	for _, f := range []string{"file", "line", "time", "principal", "method", "target", "status", "class", "probability", "anomaly", "rules", "reasons", "incident"} {
 		if _, ok := result[f]; !ok {
-			t.Errorf("README.md: the JSON example lacks %q", f)
+			t.Errorf("docs/formats.md: the JSON example lacks %q", f)
 		}
 	}
 }
@@ -276,9 +293,15 @@ func TestReadmeTables(t *testing.T) {
 			t.Errorf("docs/formats.md does not mention the format %s", name[0])
 		}
 	}
-	for _, s := range settings() {
-		if s.origin != "" && !strings.Contains(text, "`"+s.origin+"`") {
-			t.Errorf("README.md does not say where %s goes", s.origin)
+	for _, s := range settings() { // names of an old .env
+		if s.origin != "" && !strings.Contains(readRepo(t, "docs/configuration.md"), "`"+s.origin+"`") {
+			t.Errorf("docs/configuration.md does not say where %s goes", s.origin)
+		}
+	}
+	for _, m := range regexp.MustCompile(`src="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		st, err := os.Stat(repo(t, m[1]))
+		if err != nil || st.Size() > 150_000 {
+			t.Errorf("README.md: the picture %s is missing or large (%v): make screenshot", m[1], err)
 		}
 	}
 }
