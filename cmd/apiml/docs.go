@@ -135,19 +135,22 @@ func manPages() (map[string][]byte, error) {
 // verbatim puts indented lines, the tables of a help text, into blocks of code:
 // Markdown would run them together.
 func verbatim(text string) string {
-	var b strings.Builder
+	var out []string
 	in := false
-	for line := range strings.SplitAfterSeq(text, "\n") {
-		if indented := strings.HasPrefix(line, "  "); indented != in && strings.TrimSpace(line) != "" {
+	for line := range strings.SplitSeq(text+"\n", "\n") {
+		if indented := strings.HasPrefix(line, "  "); indented != in {
 			in = indented
-			b.WriteString("\n```\n")
+			if in && len(out) > 0 && out[len(out)-1] != "" {
+				out = append(out, "")
+			}
+			out = append(out, "```")
+			if !in && line != "" {
+				out = append(out, "")
+			}
 		}
-		b.WriteString(line)
+		out = append(out, line)
 	}
-	if in {
-		b.WriteString("\n```\n")
-	}
-	return b.String()
+	return strings.TrimSuffix(strings.Join(out, "\n"), "\n")
 }
 
 // referenceFiles renders everything that is generated below docs/, by slashed
@@ -155,6 +158,7 @@ func verbatim(text string) string {
 func referenceFiles() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	err := eachCommand(func(c *cobra.Command) error {
+		c.Long = verbatim(c.Long)
 		var b bytes.Buffer
 		if err := doc.GenMarkdownCustom(c, &b, func(name string) string { return name }); err != nil {
 			return fmt.Errorf("docs: %s: %w", c.CommandPath(), err)

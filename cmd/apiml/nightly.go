@@ -71,9 +71,9 @@ Time is that of the newest record, or --now. The period is the day (--period
 week: the ISO week) of that time; its folder holds report.html, summary.md,
 report.json, metrics.prom (for the textfile collector of Prometheus), flagged.sarif
 (the flagged requests of the period, for code scanning), models.html, forecast.csv
-and period.json. The report shows what changed since that of the
-period before (--compare FILE.json: since another one, --compare none: nothing).
-index.html lists the report.keep newest periods; older ones are removed.
+and period.json. The report shows what changed since that of the period before
+(--compare FILE.json: since another one, --compare none: nothing). index.html lists
+the report.keep newest periods; older ones are removed.
 
 Due is a model without a file, and one that has not seen all of the store if what
 it has seen ends --if-older before the newest record or --now (less one part in
@@ -120,7 +120,7 @@ the same database it is 4; the lock of a dead process does not count.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.ifOlder, "if-older", "", "fit a model anew if what it has seen ends this long before the newest record (default from models.retrain_interval: 24h)")
-	f.BoolVar(&o.ifDrift, "if-drift", true, "fit a model anew before that if new records have drifted from what its file remembers (default from models.retrain_drift: true)")
+	f.BoolVar(&o.ifDrift, "if-drift", true, "fit a model anew before that if new records have drifted from what its file remembers (setting models.retrain_drift)")
 	f.StringVar(&o.keep, "keep", "", "delete records that are older than this at the time of the report: 90d, 12w or a duration (default from retention: all are kept)")
 	f.StringVar(&o.compare, "compare", "previous", "what the report is compared with: previous (the period before), none, or a report.json")
 	f.StringVar(&o.now, "now", "", "time of the report, RFC 3339 (default: the newest record)")
