@@ -401,6 +401,9 @@ func TestExampleDocker(t *testing.T) {
 	if checkLine(t, name, "apiml "+strings.Trim(last["CMD"], `[]"`)) != 1 || !strings.HasSuffix(strings.TrimSpace(strings.Split(build, "&&")[0]), " ./cmd/apiml") {
 		t.Errorf("%s: CMD %s, build %q", name, last["CMD"], build)
 	}
+	if !strings.Contains(readRepo(t, name+".dockerignore"), "\n.git\n") {
+		t.Errorf("%s.dockerignore lets .git in", name)
+	}
 	for _, m := range regexp.MustCompile(` apiml ((?:nightly|score) [^<\n]*)`).FindAllStringSubmatch(readRepo(t, "examples/docker/README.md"), -1) {
 		checkLine(t, "examples/docker/README.md", "apiml "+m[1])
 	}
