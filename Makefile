@@ -16,7 +16,7 @@ ifdef APIML_DATASETS
 export APIML_DATASETS := $(abspath $(APIML_DATASETS))
 endif
 
-.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer campaigns realism cache-table docs cover fuzz clean help
+.PHONY: build test race lint demo bench pretrained results coverage bench-peers kills transfer campaigns realism cache-table docs screenshot notices install cover fuzz clean help
 
 build: ## build bin/apiml (needs Go and gcc)
 	$(GO) build -trimpath -o $(BIN) ./cmd/apiml
@@ -97,7 +97,22 @@ samebytes: ## score every log of APIML_DATASETS from the file and from the store
 	APIML_SAMEBYTES=all $(GO) test -count=1 -timeout 60m -run '^TestSameBytes$$' -v ./cmd/apiml
 
 docs: build ## regenerate docs/ (command and configuration reference)
-	$(BIN) docs docs
+	$(BIN) docs reference docs
+
+screenshot: build ## the pictures of README.md, from the report of a demo (needs Chromium)
+	./docs/screenshots.sh $(BIN)
+
+notices: ## regenerate the third-party notices from the modules that are linked in
+	GO="$(GO)" ./docs/notices.sh > cmd/apiml/THIRD_PARTY_NOTICES.txt.new && mv cmd/apiml/THIRD_PARTY_NOTICES.txt.new cmd/apiml/THIRD_PARTY_NOTICES.txt
+
+PREFIX ?= /usr/local
+install: build ## program, man pages and completions (bash, zsh, fish) below PREFIX (/usr/local) or DESTDIR
+	install -Dm755 $(BIN) $(DESTDIR)$(PREFIX)/bin/apiml
+	$(BIN) docs man $(DESTDIR)$(PREFIX)/share/man/man1
+	mkdir -p $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(BIN) completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/apiml
+	$(BIN) completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_apiml
+	$(BIN) completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/apiml.fish
 
 cover: ## coverage per package
 	$(GO) test -coverprofile=coverage.out ./... && $(GO) tool cover -func=coverage.out | tail -1

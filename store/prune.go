@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"apiml/traffic"
@@ -40,17 +41,23 @@ func (s *Store) Prune(ctx context.Context, before int64, principal string, dry b
 				part{&p.Flows, "flows", "time < ?", []any{at}})
 		}
 		if principal != "" {
-			name := blob(principal)
-			_, bare, _ := strings.Cut(principal, ":")
-			if bare == "" {
-				return fmt.Errorf("prune: %q is no principal", principal) // every reject would match
+			named, err := namedIn(principal)
+			if err != nil {
+				return err
 			}
-			const is = "(principal = decode(?) OR starts_with(principal, decode(?) || ' '))"
-			const its = "EXISTS (SELECT 1 FROM requests r WHERE r.input = request_rows.input AND r.line = request_rows.line AND (r.principal = decode(?) OR starts_with(r.principal, decode(?) || ' ')))"
+			// A user's name may hold a blank; behind that of a client stands the agent.
+			is := func(column string) string {
+				if strings.HasPrefix(principal, "client:") {
+					return "(" + column + " = decode($1) OR starts_with(" + column + ", decode($1) || ' '))"
+				}
+				return column + " = decode($1)"
+			}
+			name := []any{blob(principal)}
+			its := "EXISTS (SELECT 1 FROM requests r WHERE r.input = request_rows.input AND r.line = request_rows.line AND " + is("r.principal") + ")"
 			parts = append(parts,
-				part{&p.Rejects, "rejects", "contains(raw, decode(?))", []any{blob(bare)}},
-				part{&p.Scores, "scores", is, []any{name, name}},
-				part{&p.Requests, "request_rows", its, []any{name, name}})
+				part{&p.Rejects, "rejects", "regexp_matches(raw, decode($1)) AND contains(raw, decode($2))", named},
+				part{&p.Scores, "scores", is("principal"), name},
+				part{&p.Requests, "request_rows", its, name})
 		}
 		for _, x := range parts {
 			var n int64
@@ -71,6 +78,37 @@ func (s *Store) Prune(ctx context.Context, before int64, principal string, dry b
 		return p, s.read(ctx, work)
 	}
 	return p, s.write(ctx, work)
+}
+
+// namedIn makes the two arguments that tell whether a rejected line names a
+// principal: a regular expression for the name, and the agent that must stand in
+// the line too, "" = any. Both are for text as it is stored: see encode.
+//
+// A name counts where it is a word of its own: ann in "/users/ann?x", not in
+// joanna. For an address the neighbours are digits and dots: 192.0.2.1 stands in
+// "192.0.2.1:443", not in 192.0.2.10 nor in 10.192.0.2.1. A percent sign or
+// backslash with its code is a neighbour like a blank: %20ann. Where that leaves
+// a doubt the line is taken: what is lost is a line that was no record.
+func namedIn(principal string) ([]any, error) {
+	kind, name, _ := strings.Cut(principal, ":")
+	agent := ""
+	before, after := `[^\pL\pN_]`, `[^\pL\pN_]`
+	if kind == "client" {
+		name, agent, _ = strings.Cut(name, " ")
+		before, after = `[^0-9.]`, `[^0-9.]|\.(?:$|[^0-9])`
+		if strings.Contains(name, ":") {
+			before, after = `[^0-9A-Fa-f:]`, `[^0-9A-Fa-f:]`
+		}
+	}
+	if name == "" {
+		return nil, fmt.Errorf("prune: %q names nobody", principal) // every reject would match
+	}
+	const code = `%[0-9A-Fa-f]{2}|\\(?:x5cx[0-9A-Fa-f]{2}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[a-z])`
+	exp := `(?:^|` + code + `|` + before + `)` + regexp.QuoteMeta(encode(name)) + `(?:$|` + after + `)`
+	if kind == "client" {
+		exp = "(?i)" + exp
+	}
+	return []any{[]byte(exp), blob(agent)}, nil
 }
 
 // Compact writes the database anew without the room that deleted rows left, and

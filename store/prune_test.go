@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -81,5 +82,99 @@ func TestPrune(t *testing.T) {
 	inputs = len(ins)
 	if n != 45 || inputs != 1 || ins[0].Read != 102 {
 		t.Errorf("%d requests and %d inputs left: %+v", n, inputs, ins)
+	}
+}
+
+// TestPruneNames: a reject goes if it names the principal, and not if it names
+// somebody whose name holds that one's.
+func TestPruneNames(t *testing.T) {
+	lines := []string{
+		0:  "192.0.2.1 - - broken",
+		1:  "192.0.2.10 - - broken",
+		2:  `{"peer":"192.0.2.1:443"}`,
+		3:  "from 192.0.2.1.",
+		4:  "10.192.0.2.1 - - broken",
+		5:  "1192.0.2.1",
+		6:  "GET /?ip=%20192.0.2.1",
+		7:  "::ffff:192.0.2.1 - -",
+		8:  "2001:db8::1 - -",
+		9:  "2001:DB8::1",
+		10: "2001:db8::12 - -",
+		11: "[2001:db8::1]:443",
+		12: "by ann",
+		13: "joanna, annual",
+		14: "/users/ann?x=%22ann%22",
+		15: `\x22ann\x22`,
+		16: "ännchen änn",
+		17: "192.0.2.7 - - broken by curl/8.5.0",
+		18: "ann smith",
+		19: "192.0.2.1\x00binary \xff",
+		20: "192x0y2z1",
+	}
+	for _, c := range []struct {
+		principal string
+		rejects   string
+		requests  int64
+	}{
+		{"client:192.0.2.1", "[0 2 3 6 7 19]", 2},
+		{"client:192.0.2.1 curl/8", "[]", 1},
+		{"client:192.0.2.7 curl/8.5.0", "[17]", 0},
+		{"client:192.0.2.7 wget", "[]", 0},
+		{"client:2001:db8::1", "[8 9 11]", 0},
+		{"user:ann", "[12 14 15 18]", 1},
+		{"user:ann smith", "[18]", 1},
+		{"user:änn", "[16]", 0},
+		{"session:192", "[0 1 2 3 4 6 7 17 19]", 0},
+	} {
+		s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "p.duckdb")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := func(line int64, client, user, agent string) traffic.Request {
+			return traffic.Request{File: "a.log", Line: line, Time: 1, Method: "GET", Target: "/x", Status: 200, Client: client, User: user, Agent: agent, Latency: -1, BytesIn: -1, BytesOut: -1}
+		}
+		batch := &traffic.Batch{Requests: []traffic.Request{request(101, "192.0.2.1", "", "curl/8"), request(102, "192.0.2.1", "", "wget"), request(103, "192.0.2.10", "", "wget"),
+			request(104, "192.0.2.9", "ann", ""), request(105, "192.0.2.9", "ann smith", "")}}
+		for i, raw := range lines {
+			batch.Rejects = append(batch.Rejects, traffic.Reject{File: "a.log", Line: int64(i), Reason: "odd", Raw: raw})
+		}
+		batch.Read = int64(len(batch.Requests) + len(lines))
+		done := false
+		_, err = s.Ingest(t.Context(), store.Input{Name: "a.log", Format: "combined", Kind: store.KindHTTP, SHA256: "00"}, func() (*traffic.Batch, error) {
+			if done {
+				return nil, io.EOF
+			}
+			done = true
+			return batch, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := s.Prune(t.Context(), traffic.NoTime, c.principal, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := map[int64]bool{}
+		reasons, err := s.Rejects(t.Context(), len(lines))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range reasons {
+			for _, x := range r.Samples {
+				left[x.Line] = true
+			}
+		}
+		gone := []int{}
+		for i := range lines {
+			if !left[int64(i)] {
+				gone = append(gone, i)
+			}
+		}
+		if fmt.Sprint(gone) != c.rejects || p.Requests != c.requests || p.Rejects != int64(len(gone)) {
+			t.Errorf("%s: rejects %v of %+v, want %s and %d requests", c.principal, gone, p, c.rejects, c.requests)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

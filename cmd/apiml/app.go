@@ -190,6 +190,7 @@ Exit codes: 0 done, 1 a gate tripped, 2 usage or configuration, 3 input,
 	docs := a.docsCommand()
 	docs.Hidden = true
 	root.AddCommand(docs)
+	completions(root)
 	for _, c := range root.Commands() {
 		if c.HasSubCommands() {
 			strict(c)

@@ -26,6 +26,7 @@ import (
 // environment, `config show`, `config schema` and the reference come.
 type config struct {
 	DB                    string
+	Retention             time.Duration // 0 = records are kept for ever
 	Seed                  uint64
 	InputFiles            []string // paths and globs, for nightly
 	InputFormat           string
@@ -42,6 +43,7 @@ type config struct {
 	InputAnonymizeKeyFile string
 	ModelsDir             string
 	RetrainInterval       time.Duration
+	RetrainDrift          bool
 	CV                    int
 	Acknowledge           []string
 	Params                map[string]map[string]any
@@ -126,6 +128,15 @@ func settings() []setting {
 	}
 	return []setting{
 		{"db", "DATABASE_URL", "apiml.duckdb", "string", "DuckDB file, a path or duckdb://path; made on first use", setDB},
+		{"retention", "", "", "string", "age from which nightly deletes records: 90d, 12w or a Go duration; empty = none is deleted", func(c *config, v string) (err error) {
+			if c.Retention = 0; v == "" {
+				return nil
+			}
+			if c.Retention, err = parseAge(v); err != nil || c.Retention <= 0 {
+				return fmt.Errorf("%q is neither 90d, 12w nor a duration like 36h", v)
+			}
+			return nil
+		}},
 		{"seed", "", "1", "integer", "seed of everything random", func(c *config, v string) error {
 			n, err := strconv.ParseUint(v, 10, 64)
 			if err != nil {
@@ -180,6 +191,7 @@ func settings() []setting {
 			c.RetrainInterval = d
 			return nil
 		}},
+		{"models.retrain_drift", "", "true", "boolean", "whether nightly fits a model anew before that if new records have drifted from what its file remembers", yes(func(c *config) *bool { return &c.RetrainDrift })},
 		{"models.cv", "", "5", "integer", "folds of the cross-validation, 0 = none", whole(func(c *config) *int { return &c.CV }, 0)},
 		{"models.acknowledge", "", "", "array", "columns and fields that the leakage audit of `train` is not to warn about, as a list or separated by commas", list(func(c *config) *[]string { return &c.Acknowledge })},
 		{"security.threshold", "", "0", "number", "attack probability from which a request is flagged; 0 = the model's own, set on clean training traffic", share(func(c *config) *float64 { return &c.Threshold })},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -205,15 +206,16 @@ func (a *app) timeSpan(from, to string) ([2]int64, error) {
 
 // driftedModels leaves out the models whose data have not moved. Models that
 // remember no rows are trained if one of the others of the same records has
-// drifted, or if there is no file of theirs.
-func (a *app) driftedModels(specs []model.Spec, o trainOptions) ([]model.Spec, error) {
+// drifted, or if there is no file of theirs. The reasons are those of the models
+// that it returns.
+func (a *app) driftedModels(specs []model.Spec, o trainOptions) (out []model.Spec, reasons map[string]string, err error) {
 	src, err := a.openSource(o.data, o.truth)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer src.Close()
-	moved := map[string]bool{}   // input → some model saw it move
-	keep := map[string]bool{}    // model → train it
+	moved := map[string]string{} // input → model that saw it move
+	keep := map[string]string{}  // model → why to train it
 	follows := map[string]bool{} // model → as the others of its input
 	check := func(spec model.Spec) error {
 		if src.st != nil && src.kinds[spec.Input] == 0 {
@@ -222,7 +224,7 @@ func (a *app) driftedModels(specs []model.Spec, o trainOptions) ([]model.Spec, e
 		}
 		lm, err := a.loadModel(spec, false)
 		if errors.Is(err, errNoModel) {
-			keep[spec.Name] = true
+			keep[spec.Name] = "there is none yet"
 			return nil
 		}
 		if err != nil {
@@ -239,7 +241,8 @@ func (a *app) driftedModels(specs []model.Spec, o trainOptions) ([]model.Spec, e
 		}
 		if d.Large > 0 {
 			a.sayf("%s: the shift of %s is large (%s first)", spec.Name, counted(d.Large, "column"), d.Columns[0].Name)
-			moved[spec.Input], keep[spec.Name] = true, true
+			moved[spec.Input] = cmp.Or(moved[spec.Input], spec.Name)
+			keep[spec.Name] = fmt.Sprintf("drift of %s, %s first", counted(d.Large, "column"), d.Columns[0].Name)
 		} else {
 			a.sayf("%s: no large shift in %s rows: left alone", spec.Name, count(int64(d.Rows)))
 		}
@@ -249,24 +252,28 @@ func (a *app) driftedModels(specs []model.Spec, o trainOptions) ([]model.Spec, e
 	for _, spec := range specs {
 		asked[spec.Name] = true
 		if err := check(spec); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	// What others say, for those that cannot tell by themselves.
 	for _, spec := range catalog.All() {
 		if len(follows) > 0 && !asked[spec.Name] && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
 			if err := check(spec); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	var out []model.Spec
+	reasons = map[string]string{}
 	for _, spec := range specs {
-		if keep[spec.Name] || follows[spec.Name] && moved[spec.Input] {
-			out = append(out, spec)
+		why := keep[spec.Name]
+		if by := moved[spec.Input]; why == "" && by != "" && follows[spec.Name] {
+			why = "drift seen by " + by
+		}
+		if why != "" {
+			out, reasons[spec.Name] = append(out, spec), why
 		}
 	}
-	return out, nil
+	return out, reasons, nil
 }
 
 func driftTable(d *train.Drift, most int) ([]string, [][]string) {

@@ -23,6 +23,7 @@ import (
 	"apiml/internal/atomicfile"
 	"apiml/model"
 	"apiml/report"
+	"apiml/score"
 	"apiml/store"
 	"apiml/traffic"
 )
@@ -44,6 +45,9 @@ import (
 
 type nightlyOptions struct {
 	ifOlder   string
+	ifDrift   bool
+	keep      string
+	compare   string
 	now       string
 	dir       string
 	period    string
@@ -56,23 +60,31 @@ func (a *app) nightlyCommand() *cobra.Command {
 	var o nightlyOptions
 	cmd := &cobra.Command{
 		Use:   "nightly [FILE…]",
-		Short: "The whole chain for cron and CI: ingest, score, retrain if due, evaluate, forecast, report, gates",
+		Short: "The whole chain for cron and CI: ingest, prune, score, retrain if due or drifted, evaluate, forecast, report, gates",
 		Long: `Nightly ingests what is new in FILE… (paths and globs; default: input.files of the
-configuration), scores the store, fits the models that are due, evaluates,
-forecasts, writes the report of the period into report.dir, and checks the gates.
-It is safe to run twice, and after a run that was killed: the same records give
-the same report, byte for byte.
+configuration), deletes records older than --keep, scores the store, fits the
+models that are due, evaluates, forecasts, writes the report of the period into
+report.dir, and checks the gates. It is safe to run twice, and after a run that
+was killed: the same records give the same report, byte for byte.
 
 Time is that of the newest record, or --now. The period is the day (--period
 week: the ISO week) of that time; its folder holds report.html, summary.md,
-report.json, metrics.prom (for the textfile collector of Prometheus), models.html,
-forecast.csv and period.json. The report shows what changed since that of the
-period before. index.html lists the report.keep newest periods; older ones are removed.
+report.json, metrics.prom (for the textfile collector of Prometheus), flagged.sarif
+(the flagged requests of the period, for code scanning), models.html, forecast.csv
+and period.json. The report shows what changed since that of the period before
+(--compare FILE.json: since another one, --compare none: nothing). index.html lists
+the report.keep newest periods; older ones are removed.
 
 Due is a model without a file, and one that has not seen all of the store if what
 it has seen ends --if-older before the newest record or --now (less one part in
 24: the last record of a day does not come at the same second every day). 0s fits
-all. If a model that scores was fitted, the store is scored again.
+all. Before that a model is due if the records that it has not seen have drifted
+from those that its file remembers (as in train --if-drift; --if-drift=false: by
+age alone). If a model that scores was fitted, the store is scored again.
+
+With --keep, or the key retention, records that are older than that at the time of
+the report are deleted with their scores, and the file is written anew without
+their bytes (as db prune does); reports of earlier periods stay as they are.
 
 The report shows the whole store. Gates and the figures of the index look at what
 came in since the report of the period before, so that an old incident does not
@@ -87,13 +99,17 @@ the same database it is 4; the lock of a dead process does not count.`,
 		Example: `  apiml nightly --config apiml.yaml
   apiml nightly /var/log/nginx/access.log.1 /var/log/nginx/access.log
   apiml nightly 'logs/*.log.gz' --min-parsed 0.95 --fail-on 'incidents[sql_injection]>0'
-  apiml nightly --if-older 168h --json | jq -r .report`,
+  apiml nightly --if-older 168h --keep 90d --json | jq -r .report
+  apiml nightly --period week -o weekly`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("max-alerts") {
 				o.maxAlerts = -1
 			}
 			if !cmd.Flags().Changed("min-parsed") {
 				o.minParsed = a.cfg.InputMinParsed
+			}
+			if !cmd.Flags().Changed("if-drift") {
+				o.ifDrift = a.cfg.RetrainDrift
 			}
 			if len(args) == 0 {
 				args = a.cfg.InputFiles
@@ -104,6 +120,9 @@ the same database it is 4; the lock of a dead process does not count.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.ifOlder, "if-older", "", "fit a model anew if what it has seen ends this long before the newest record (default from models.retrain_interval: 24h)")
+	f.BoolVar(&o.ifDrift, "if-drift", true, "fit a model anew before that if new records have drifted from what its file remembers (setting models.retrain_drift)")
+	f.StringVar(&o.keep, "keep", "", "delete records that are older than this at the time of the report: 90d, 12w or a duration (default from retention: all are kept)")
+	f.StringVar(&o.compare, "compare", "previous", "what the report is compared with: previous (the period before), none, or a report.json")
 	f.StringVar(&o.now, "now", "", "time of the report, RFC 3339 (default: the newest record)")
 	f.StringVarP(&o.dir, "output", "o", "", "folder of the reports (default from report.dir: reports)")
 	f.StringVar(&o.period, "period", "", "what there is a report of: day or week (default from report.period: day)")
@@ -126,24 +145,27 @@ type nightlyStep struct {
 
 // nightlySteps are the steps in order.
 func nightlySteps() []string {
-	return []string{"ingest", "score", "train", "rescore", "evaluate", "forecast", "report", "gates"}
+	return []string{"ingest", "prune", "score", "train", "rescore", "evaluate", "forecast", "report", "gates"}
 }
 
 // nightlyResult is the output of `nightly --json`. The paths are empty if there
 // is no report.
 type nightlyResult struct {
 	jsonHead
-	Code    int            `json:"exit_code"`
-	Period  string         `json:"period"`
-	Report  string         `json:"report"`
-	Summary string         `json:"summary"`
-	Index   string         `json:"index"`
-	Steps   []*nightlyStep `json:"steps"`
-	Files   int            `json:"new_files"` // that added records; one that has grown counts
-	Added   int64          `json:"new_records"`
-	Fitted  []string       `json:"fitted"`
-	Removed []string       `json:"removed"` // periods
-	Figures *figures       `json:"figures"`
+	Code    int               `json:"exit_code"`
+	Period  string            `json:"period"`
+	Report  string            `json:"report"`
+	Summary string            `json:"summary"`
+	SARIF   string            `json:"sarif"`
+	Index   string            `json:"index"`
+	Steps   []*nightlyStep    `json:"steps"`
+	Files   int               `json:"new_files"` // that added records; one that has grown counts
+	Added   int64             `json:"new_records"`
+	Pruned  *store.Pruned     `json:"pruned"` // null without --keep
+	Fitted  []string          `json:"fitted"`
+	Why     map[string]string `json:"fitted_because"` // model → why it was due
+	Removed []string          `json:"removed"`        // periods
+	Figures *figures          `json:"figures"`
 }
 
 // nightlyRun is one run of the command.
@@ -152,6 +174,7 @@ type nightlyRun struct {
 	o     nightlyOptions
 	gates gates
 	limit time.Duration // --if-older
+	keep  time.Duration // --keep, 0 = all
 	dir   string        // report.dir
 	unit  string        // report.period
 	res   nightlyResult
@@ -175,7 +198,7 @@ func (e errSkipped) Error() string { return e.why }
 
 func (a *app) nightly(patterns []string, o nightlyOptions) (*nightlyResult, error) {
 	n := &nightlyRun{app: a, o: o, limit: a.cfg.RetrainInterval, dir: cmp.Or(o.dir, a.cfg.ReportDir), unit: cmp.Or(o.period, a.cfg.ReportPeriod)}
-	n.res = nightlyResult{Fitted: []string{}, Removed: []string{}}
+	n.res = nightlyResult{Fitted: []string{}, Why: map[string]string{}, Removed: []string{}}
 	for _, s := range nightlySteps() {
 		n.res.Steps = append(n.res.Steps, &nightlyStep{Name: s, Status: "not run"})
 	}
@@ -192,6 +215,7 @@ func (a *app) nightly(patterns []string, o nightlyOptions) (*nightlyResult, erro
 	if err := a.ctx.Err(); err != nil {
 		return nil, err
 	}
+	n.enter()
 	return n.finish()
 }
 
@@ -208,6 +232,19 @@ func (n *nightlyRun) prepare(patterns []string) (files, missing []string, err er
 	if n.o.now != "" {
 		if n.at, err = time.Parse(time.RFC3339, n.o.now); err != nil {
 			return nil, nil, usagef("--now %q: want RFC 3339", n.o.now)
+		}
+	}
+	n.keep = n.cfg.Retention
+	if n.o.keep != "" {
+		if n.keep, err = parseAge(n.o.keep); err != nil || n.keep <= 0 {
+			return nil, nil, usagef("--keep %q: want 90d, 12w or a duration like 36h", n.o.keep)
+		}
+	}
+	switch n.o.compare {
+	case "", "previous", "none":
+	default:
+		if _, err := previousReport(n.o.compare); err != nil {
+			return nil, nil, err
 		}
 	}
 	if n.unit != "day" && n.unit != "week" {
@@ -259,6 +296,9 @@ func (n *nightlyRun) chain(files, missing []string) {
 	s := n.step("ingest", func(b *app) (string, error) { return n.ingest(b, files, missing) })
 	if n.inputs == nil || s.Code != 0 && s.Code != exitInput {
 		return // there is nothing to work on, or nothing to write to
+	}
+	if s := n.step("prune", n.prune); s.Code != 0 || n.sum.Requests+n.sum.Flows == 0 {
+		return // nothing to write to, or nothing left
 	}
 	first := n.step("score", n.score)
 	n.step("train", n.train)
@@ -405,7 +445,9 @@ func (n *nightlyRun) look(b *app) error {
 		return inputf("%s holds no records", n.cfg.DB)
 	}
 	n.upTo = mark{Inputs: inputs[len(inputs)-1].ID} // in the order of ID
-	err = n.query(`SELECT coalesce(max(seq), 0), (SELECT coalesce(max(seq), 0) FROM flows) FROM requests`, func(row []any) {
+	// The newest may have been deleted, its number is never given out again.
+	err = n.query(`SELECT greatest((SELECT coalesce(max(seq), 0) FROM requests), (SELECT coalesce(max(last_seq), 0) FROM inputs WHERE kind = 'http')),
+ greatest((SELECT coalesce(max(seq), 0) FROM flows), (SELECT coalesce(max(last_seq), 0) FROM inputs WHERE kind = 'flows'))`, func(row []any) {
 		n.upTo.Requests, n.upTo.Flows = row[0].(int64), row[1].(int64)
 	})
 	if err != nil {
@@ -458,6 +500,34 @@ func newest(inputs []store.Input, kind string) int64 {
 	return last
 }
 
+// prune deletes what is older than --keep, counted from the time of the report.
+// It comes before all that looks at the records, so that a run that is repeated
+// sees the same ones.
+func (n *nightlyRun) prune(b *app) (string, error) {
+	switch {
+	case n.keep == 0:
+		return "", errSkipped{"all records are kept"}
+	case n.at.IsZero():
+		return "", errSkipped{"the records have no times"}
+	}
+	before := n.at.UnixMicro() - n.keep.Microseconds()
+	p, was, is, err := b.pruneStore(before, "", false)
+	if err != nil {
+		return "", err
+	}
+	n.res.Pruned = &p
+	if p == (store.Pruned{}) {
+		return fmt.Sprintf("nothing is older than %s UTC", when(before)), nil
+	}
+	detail := fmt.Sprintf("older than %s UTC: %s; %s → %s bytes", when(before), prunedWords(p), count(was), count(is))
+	at := n.at
+	if err := n.look(b); err != nil {
+		return detail, err
+	}
+	n.at = at
+	return detail, nil
+}
+
 // score scores the store, with the models as they are.
 func (n *nightlyRun) score(b *app) (string, error) {
 	n.scored = nil
@@ -490,10 +560,12 @@ func (n *nightlyRun) train(b *app) (string, error) {
 	if err != nil {
 		return "", enough(err)
 	}
+	var said []string
 	for _, m := range res.Models {
 		n.res.Fitted = append(n.res.Fitted, m.Model)
+		said = append(said, fmt.Sprintf("%s (%s)", m.Model, n.res.Why[m.Model]))
 	}
-	return "fitted " + strings.Join(n.res.Fitted, ", ") + why, nil
+	return "fitted " + strings.Join(said, ", ") + why, nil
 }
 
 // enough turns the complaint about too few records into a reason to skip.
@@ -510,13 +582,15 @@ func enough(err error) error {
 // The age of a model is record time, so that equal input does equal things: from
 // the newest record that it has seen to the time of the report. One that has
 // seen all of the store, or its newest record, is not due whatever --now says: it
-// would come out the same.
+// would come out the same. For the same reason only records that a model has not
+// seen can make it drift.
 func (n *nightlyRun) dueModels(b *app) (due []model.Spec, why string, err error) {
 	specs, _, err := b.chooseModels(nil, false)
 	if err != nil {
 		return nil, "", err
 	}
 	var left []string
+	var young []model.Spec // not due by age, with records that they have not seen
 	for _, s := range specs {
 		has := n.sum.Requests
 		if s.Input == store.KindFlows {
@@ -536,14 +610,55 @@ func (n *nightlyRun) dueModels(b *app) (due []model.Spec, why string, err error)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, "", withCode(exitState, err)
 		}
-		if err != nil || n.isDue(f.Header.Data, newest(n.inputs, s.Input)) {
-			due = append(due, s)
+		last := newest(n.inputs, s.Input)
+		switch {
+		case err != nil:
+			due, n.res.Why[s.Name] = append(due, s), "there is none yet"
+		case n.isDue(f.Header.Data, last):
+			due, n.res.Why[s.Name] = append(due, s), "age"
+			if n.limit == 0 {
+				n.res.Why[s.Name] = "all are asked for"
+			}
+		case !n.hasSeen(f.Header.Data, last):
+			young = append(young, s)
+		}
+	}
+	if n.o.ifDrift && len(young) > 0 {
+		moved, reasons, err := b.driftedModels(young, trainOptions{})
+		if err != nil && (len(due) == 0 || n.ctx.Err() != nil) {
+			return nil, "", err
+		}
+		for _, s := range moved {
+			n.res.Why[s.Name] = reasons[s.Name]
+		}
+		due = append(due, moved...)
+		switch {
+		case err != nil:
+			why = fmt.Sprintf("; drift was not measured: %v", err)
+		case len(moved) == 0:
+			why = "; no drift in " + strings.Join(specNames(young), ", ")
 		}
 	}
 	if len(left) > 0 {
-		why = "; left out: " + strings.Join(left, ", ")
+		why += "; left out: " + strings.Join(left, ", ")
 	}
 	return due, why, nil
+}
+
+func specNames(specs []model.Spec) []string {
+	var out []string
+	for _, s := range specs {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// hasSeen reports whether a model that was fitted on seen has seen the newest
+// record of its kind, at last, or all inputs. Without a time nothing is newer.
+func (n *nightlyRun) hasSeen(seen model.Provenance, last int64) bool {
+	return last == traffic.NoTime || seen.Last >= last || slices.EqualFunc(seen.Inputs, n.inputs, func(a model.InputRef, b store.Input) bool {
+		return a.Name == b.Name && a.SHA256 == b.SHA256 && a.SHA256 != ""
+	})
 }
 
 // isDue decides for a model that was fitted on seen; the newest record of its
@@ -552,9 +667,7 @@ func (n *nightlyRun) isDue(seen model.Provenance, last int64) bool {
 	if n.limit == 0 {
 		return true
 	}
-	if last == traffic.NoTime || seen.Last >= last || slices.EqualFunc(seen.Inputs, n.inputs, func(a model.InputRef, b store.Input) bool {
-		return a.Name == b.Name && a.SHA256 == b.SHA256 && a.SHA256 != ""
-	}) {
+	if n.hasSeen(seen, last) {
 		return false
 	}
 	return n.at.Sub(micros(seen.Last)) >= n.limit-n.limit/24
@@ -611,6 +724,17 @@ func (n *nightlyRun) report(b *app) (string, error) {
 	write("summary.md", func(w io.Writer) error { return report.Markdown(w, d) })
 	write("report.json", func(w io.Writer) error { return report.JSON(w, d) })
 	write("metrics.prom", func(w io.Writer) error { return report.Prometheus(w, d) })
+	write("flagged.sarif", func(w io.Writer) error {
+		found, more, err := n.flagged()
+		if err != nil {
+			return err
+		}
+		b, err := sarifLog(found, more)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	})
 	n.period.Now, n.period.Last, n.period.UpTo, n.period.Figures = n.at, micros(n.last), n.upTo, n.res.Figures
 	write(periodFile, func(w io.Writer) error { return writeJSON(w, n.period) })
 	if err == nil {
@@ -624,14 +748,25 @@ func (n *nightlyRun) report(b *app) (string, error) {
 		return "", withCode(exitFailed, err)
 	}
 	n.res.Period, n.res.Index = n.period.Name, index
-	n.res.Report, n.res.Summary = n.file("report.html"), n.file("summary.md")
+	n.res.Report, n.res.Summary, n.res.SARIF = n.file("report.html"), n.file("summary.md"), n.file("flagged.sarif")
 	return n.res.Report, nil
 }
 
-// previous is the report of the period before, nil if there is none that can be
-// read. With report.keep 1 it would be there in the first run of a period only,
+// previous is the report to compare with, nil = none: that of --compare, else that
+// of the period before if it can be read. With report.keep 1 it would be there in the first run of a period only,
 // and the second would differ from it.
 func (n *nightlyRun) previous() *report.Data {
+	switch n.o.compare {
+	case "", "previous":
+	case "none":
+		return nil
+	default:
+		d, err := previousReport(n.o.compare)
+		if err != nil {
+			n.warnf("no comparison: %v", err)
+		}
+		return d
+	}
 	all, err := readPeriods(n.dir)
 	if err != nil || n.cfg.ReportKeep < 2 {
 		return nil
@@ -670,6 +805,9 @@ func (n *nightlyRun) data(b *app) (*report.Data, error) {
 		}
 	}
 	d.Seconds, d.Audit.Runs = report.Unknown(), basis(d, n.cfg.hash())
+	if n.keep > 0 {
+		d.Audit.Keep = keepWords(n.keep)
+	}
 	return d, nil
 }
 
@@ -707,11 +845,11 @@ type figures struct {
 	Requests  int64          `json:"requests"` // that came in since the report of the period before
 	Flows     int64          `json:"flows"`
 	Flagged   int64          `json:"flagged"`
-	Incidents int            `json:"incidents"` // with such requests
-	ByClass   map[string]int `json:"incidents_by_class"`
-	Coverage  float64        `json:"coverage"`  // of the inputs that they came from
-	Total     int64          `json:"total"`     // records in the store
-	Synthetic bool           `json:"synthetic"` // some of them were generated
+	Incidents int            `json:"incidents"`          // with such requests
+	ByClass   map[string]int `json:"incidents_by_class"` // with such requests of the class
+	Coverage  float64        `json:"coverage"`           // of the inputs that they came from
+	Total     int64          `json:"total"`              // records in the store
+	Synthetic bool           `json:"synthetic"`          // some of them were generated
 
 	probability, anomaly float64 // highest
 }
@@ -750,24 +888,62 @@ UNION ALL SELECT input, 0, count(*) FROM flows WHERE `+flows+` GROUP BY input`, 
 	if read > 0 {
 		fig.Coverage = float64(parsed) / float64(read)
 	}
-	// A score has no number of its own. File, line and time find its request even
-	// if the name of a file was used again.
-	err = n.query(`SELECT class, count(*) FILTER (flagged), count(DISTINCT incident), max(probability), max(anomaly) FROM scores s
-WHERE EXISTS (SELECT 1 FROM requests r JOIN inputs i ON i.id = r.input WHERE `+requests+`
- AND i.name = s.file AND r.line = s.line AND r.time IS NOT DISTINCT FROM s.time)
-GROUP BY class ORDER BY class`, func(row []any) {
-		fig.Flagged += row[1].(int64)
-		if k := int(row[2].(int64)); k > 0 { // an incident is of one class
-			fig.Incidents += k
+	of := "FROM scores s WHERE EXISTS (SELECT 1 " + n.ofScore(after) + ")"
+	err = n.query(`SELECT class, count(DISTINCT incident) `+of+` GROUP BY class ORDER BY class`, func(row []any) {
+		if k := int(row[1].(int64)); k > 0 {
 			fig.ByClass[row[0].(string)] = k
 		}
-		fig.probability, fig.anomaly = max(fig.probability, row[3].(float64)), max(fig.anomaly, row[4].(float64))
 	})
+	if err == nil { // an incident may hold requests of several classes
+		err = n.query(`SELECT count(*) FILTER (flagged), count(DISTINCT incident), coalesce(max(probability), 0), coalesce(max(anomaly), 0) `+of, func(row []any) {
+			fig.Flagged, fig.Incidents = row[0].(int64), int(row[1].(int64))
+			fig.probability, fig.anomaly = max(0, row[2].(float64)), max(0, row[3].(float64))
+		})
+	}
 	if err != nil {
 		return err
 	}
 	n.res.Figures = fig
 	return nil
+}
+
+// ofScore is the FROM of the request that a score s is of, if it came in after a
+// mark. A score has no number of its own: file, line and time find its request
+// even if the name of a file was used again.
+func (n *nightlyRun) ofScore(after mark) string {
+	return fmt.Sprintf(`FROM requests r JOIN inputs i ON i.id = r.input
+WHERE r.seq > %d AND r.seq <= %d AND i.name = s.file AND r.line = s.line AND r.time IS NOT DISTINCT FROM s.time`, after.Requests, n.upTo.Requests)
+}
+
+// flagged are the flagged requests of the period for flagged.sarif, and how many
+// more there are than it may hold.
+func (n *nightlyRun) flagged() (out []sarifResult, more int64, err error) {
+	text := func(v any) string { return sqlText(v, "") }
+	err = n.query(`SELECT s.file, s.line, s.time, s.principal, s.method, s.target, s.status, s.class, s.probability, s.anomaly, s.incident, s.rules,
+ (SELECT r.body `+n.ofScore(n.period.After)+` LIMIT 1) FROM scores s
+WHERE flagged AND EXISTS (SELECT 1 `+n.ofScore(n.period.After)+`) ORDER BY s.time, s.file, s.line`, func(row []any) {
+		if len(out) == maxSARIF {
+			more++
+			return
+		}
+		r := score.Result{File: text(row[0]), Line: row[1].(int64), Principal: text(row[3]), Method: text(row[4]), Target: text(row[5]), Class: text(row[7]),
+			Probability: row[8].(float64), Anomaly: row[9].(float64), Incident: text(row[10])}
+		if t, ok := row[2].(time.Time); ok {
+			r.Time = rfc3339(t.UnixMicro())
+		}
+		if v, err := strconv.Atoi(text(row[6])); err == nil { // NULL = unknown
+			r.Status = int32(v)
+		}
+		if r.Rules = strings.FieldsFunc(text(row[11]), func(c rune) bool { return c == ',' }); r.Rules == nil {
+			r.Rules = []string{}
+		}
+		if row[12] != nil {
+			body := text(row[12])
+			r.Body = &body
+		}
+		out = append(out, sarifOfRequest(&r))
+	})
+	return out, more, err
 }
 
 // check applies the gates to the records of the period.
@@ -793,6 +969,46 @@ func (n *nightlyRun) check(b *app) (string, error) {
 		return "", err
 	}
 	return "none tripped", nil
+}
+
+// enter notes the run in the ledger of the store, which the report of nightly does
+// not show: see basis. A store that cannot be written has been told of already.
+func (n *nightlyRun) enter() {
+	if n.inputs == nil {
+		return
+	}
+	failed := func(err error) { n.warnf("the run is not in the table runs: %v", err) }
+	st, err := n.openExisting()
+	if err != nil {
+		failed(err)
+		return
+	}
+	defer st.Close()
+	e, err := n.ledger(st, "nightly", nil)
+	if err != nil {
+		failed(err)
+		return
+	}
+	e.counts = map[string]int64{"new_files": int64(n.res.Files), "new_records": n.res.Added}
+	for _, name := range n.res.Fitted {
+		e.counts["fitted "+name] = 1
+	}
+	if p := n.res.Pruned; p != nil {
+		e.counts["pruned_requests"], e.counts["pruned_flows"], e.counts["pruned_scores"], e.counts["pruned_rejects"] = p.Requests, p.Flows, p.Scores, p.Rejects
+	}
+	var of, end error
+	for _, s := range n.res.Steps {
+		if s.Code != 0 {
+			e.counts["exit "+s.Name] = int64(s.Code)
+			if s.Code != exitGate { // the work is done
+				of = s.err
+			}
+		}
+	}
+	end = of
+	if e.end(&end); end != of {
+		failed(end)
+	}
 }
 
 // finish prints the result and returns the error of the exit code: the worst of
@@ -845,6 +1061,9 @@ func (r *nightlyResult) line(failed []string) string {
 		if f.Flows > 0 {
 			fmt.Fprintf(&b, ", %s", counted(int(f.Flows), "flow"))
 		}
+	}
+	if p := r.Pruned; p != nil && p.Requests+p.Flows > 0 {
+		fmt.Fprintf(&b, "; deleted %s", counted(int(p.Requests+p.Flows), "old record"))
 	}
 	if len(r.Fitted) > 0 {
 		b.WriteString("; fitted " + strings.Join(r.Fitted, ", "))
@@ -1059,7 +1278,7 @@ func writeIndex(path, title string) error {
 			continue
 		}
 		r := indexRow{period: p}
-		for _, f := range []string{"summary.md", "models.html", "forecast.csv", "report.json", "metrics.prom"} {
+		for _, f := range []string{"summary.md", "models.html", "forecast.csv", "report.json", "metrics.prom", "flagged.sarif"} {
 			if _, err := os.Stat(filepath.Join(dir, p.Name, f)); err == nil {
 				r.Files = append(r.Files, f)
 			}

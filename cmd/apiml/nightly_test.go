@@ -190,6 +190,194 @@ func TestNightlyDays(t *testing.T) {
 	}
 }
 
+// TestNightlyNights plays a week: a first fit, a night like the days before, one
+// in which other clients call other endpoints, and one that deletes what is old.
+// A second run of a night finds nothing to do and changes nothing.
+func TestNightlyNights(t *testing.T) {
+	t.Chdir(nightlyFolder(t, nil))
+	config := strings.Replace(nightlyConfig, "{cv: 2,", "{cv: 0, retrain_interval: 1000h,", 1)
+	if err := os.WriteFile("apiml.yaml", []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	days := map[string]string{}
+	for line := range strings.SplitAfterSeq(mustRun(t, "generate", "-q", "--format", "combined", "--requests", "16000", "--attacks", "0.02", "--days", "8"), "\n") {
+		_, rest, _ := strings.Cut(line, "[")
+		day, _, _ := strings.Cut(rest, "/")
+		days[day] += line
+	}
+	days["10"] = mustRun(t, "generate", "-q", "--format", "combined", "--profile", "mobile-api", "--requests", "2000", "--attacks", "0.02", "--days", "1", "--start", "2026-03-10T00:00:00Z", "--seed", "9")
+	nights := []struct {
+		what   string
+		logs   []string
+		args   []string
+		fitted string // reason that the detector was fitted for, "" = it was not
+		pruned bool
+	}{
+		{"the first night", []string{"02", "03", "04", "05"}, nil, "there is none yet", false},
+		{"a night like those before", []string{"06"}, nil, "", false},
+		{"other clients and endpoints", []string{"10"}, []string{"--if-drift=false"}, "", false},
+		{"the same, with drift", nil, nil, "drift of ", false},
+		{"old records", nil, []string{"--keep", "3d"}, "", true},
+	}
+	var files []string
+	for i, night := range nights {
+		for _, name := range night.logs {
+			if len(days[name]) < 10_000 {
+				t.Fatalf("day %s has %d bytes", name, len(days[name]))
+			}
+			if err := os.WriteFile(name+".log", []byte(days[name]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, name+".log")
+		}
+		var first map[string]string
+		for again := range 1 + (i+1)%2 { // the second and fourth nights once
+			var res nightlyResult
+			out := mustRun(t, append(append([]string{"nightly", "-q", "--json"}, night.args...), files...)...)
+			if err := json.Unmarshal([]byte(out), &res); err != nil {
+				t.Fatal(err)
+			}
+			want := night.fitted
+			if again == 1 {
+				want = ""
+			}
+			if why := res.Why["anomaly"]; !strings.HasPrefix(why, want) || (why == "") != (want == "") || (why != "") != slices.Contains(res.Fitted, "anomaly") {
+				t.Errorf("%s, run %d: fitted %v because %v, want %q", night.what, again, res.Fitted, res.Why, want)
+			}
+			if got := res.Pruned != nil && res.Pruned.Requests > 0; got != (night.pruned && again == 0) {
+				t.Errorf("%s, run %d: deleted %+v", night.what, again, res.Pruned)
+			}
+			if night.pruned && again == 0 && (res.Pruned.Scores != res.Pruned.Requests || res.Figures.Total+res.Pruned.Requests != int64(strings.Count(strings.Join([]string{days["02"], days["03"], days["04"], days["05"], days["06"], days["10"]}, ""), "\n"))) {
+				t.Errorf("%s: deleted %+v, %d are left", night.what, *res.Pruned, res.Figures.Total)
+			}
+			if got := tree(t, "."); again == 0 {
+				first = got
+			} else {
+				sameTree(t, night.what+", the second run", got, first)
+			}
+		}
+		if p := string(readFile(t, "reports/index.html")); i == 4 && strings.Count(p, "report.html") != 3 {
+			t.Errorf("index:\n%s", p)
+		}
+	}
+	md := string(readFile(t, "reports/2026-03-10/summary.md"))
+	if !strings.Contains(md, "the previous report (2026-03-02") {
+		t.Errorf("nothing is compared with the period before:\n%s", md)
+	}
+	if j := string(readFile(t, "reports/2026-03-10/report.json")); !strings.Contains(j, "Records older than 3 days are deleted") {
+		t.Error("the report does not say what is kept")
+	}
+	// The ledger knows each run and what it did.
+	got := mustRun(t, "query", "SELECT count(*), sum(CASE WHEN counts LIKE '%fitted anomaly%' THEN 1 ELSE 0 END), sum(CASE WHEN counts LIKE '%\"pruned_requests\":%' THEN 1 ELSE 0 END) FROM runs WHERE command = 'nightly' AND status = 'ok'", "--format", "csv")
+	if !strings.HasSuffix(strings.TrimSpace(got), "\n8,2,2") {
+		t.Errorf("the ledger: %s", got)
+	}
+	// A report for nobody to compare with, and one with a file of the user's choice.
+	mustRun(t, append([]string{"nightly", "-q", "--compare", "none", "-o", "alone"}, files...)...)
+	if md := string(readFile(t, "alone/2026-03-10/summary.md")); strings.Contains(md, "the previous report") {
+		t.Error("--compare none compares")
+	}
+	mustRun(t, append([]string{"nightly", "-q", "--compare", "reports/2026-03-06/report.json", "-o", "alone", "--period", "week"}, files...)...)
+	if md := string(readFile(t, "alone/2026-W11/summary.md")); !strings.Contains(md, "the previous report (2026-03-02") {
+		t.Error("--compare FILE does not compare")
+	}
+	// The newest record goes: its number was given out all the same, so that the
+	// reports before are still known as of this store.
+	mustRun(t, "db", "prune", "-q", "--principal", strings.TrimSpace(mustRun(t, "query", "SELECT principal FROM requests ORDER BY seq DESC LIMIT 1", "--format", "csv")[len("principal\n"):]))
+	was := readFile(t, "reports/2026-03-10/period.json")
+	mustRun(t, append([]string{"nightly", "-q"}, files...)...)
+	var before, after period
+	if json.Unmarshal(was, &before) != nil || json.Unmarshal(readFile(t, "reports/2026-03-10/period.json"), &after) != nil || before.After.Requests == 0 || before.After != after.After {
+		t.Errorf("the period was %+v and is %+v", before, after)
+	}
+}
+
+func readFile(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestNightlySARIF: what is flagged in the period is what score writes of the
+// same records, and a later period holds its own only.
+func TestNightlySARIF(t *testing.T) {
+	t.Chdir(nightlyFolder(t, map[string][]byte{"a.csv": generated(t, "--requests", "1500")}))
+	mustRun(t, "nightly", "-q", "a.csv")
+	mustRun(t, "score", "-q", "--db", "apiml.duckdb", "-o", "all.sarif")
+	read := func(name string) []string {
+		var log struct {
+			Version string
+			Runs    []struct{ Results []sarifResult }
+		}
+		if err := json.Unmarshal(readFile(t, name), &log); err != nil || log.Version != "2.1.0" || len(log.Runs) != 1 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var out []string
+		for _, r := range log.Runs[0].Results {
+			r.Message.Text = "" // score knows where in the request
+			b, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, string(b))
+		}
+		slices.Sort(out)
+		return out
+	}
+	got, want := read("reports/2026-03-02/flagged.sarif"), read("all.sarif")
+	if len(want) < 50 || !slices.Equal(got, want) {
+		t.Errorf("%d results, want %d: %v, %v", len(got), len(want), got[:min(1, len(got))], want[:min(1, len(want))])
+	}
+	line := `192.0.2.1 - - [05/Mar/2026:12:00:00 +0000] "GET /api/users HTTP/1.1" 200 512 "-" "curl/8.5.0"` + "\n"
+	if err := os.WriteFile("b.log", []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "nightly", "-q", "--if-older", "1000h", "--if-drift=false", "b.log")
+	if got := read("reports/2026-03-05/flagged.sarif"); len(got) > 1 {
+		t.Errorf("%d results of a period of one request", len(got))
+	}
+}
+
+// TestPruneKilled: a run that was killed between the deletion and the new file
+// leaves a mark, and the next one writes the file anew although nothing is old.
+func TestPruneKilled(t *testing.T) {
+	t.Chdir(t.TempDir())
+	line := `192.0.2.1 - - [0%d/Mar/2026:12:00:00 +0000] "GET %s HTTP/1.1" 200 512 "-" "curl/8.5.0"` + "\n"
+	if err := os.WriteFile("t.log", []byte(strings.Repeat(fmt.Sprintf(line, 2, "/old-and-gone"), 50)+fmt.Sprintf(line, 4, "/new")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "ingest", "-q", "t.log")
+	st, err := store.Open(t.Context(), store.Options{Path: "apiml.duckdb"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := st.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Prune(t.Context(), info.Last-int64(time.Hour/time.Microsecond), "", false); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(readFile(t, "apiml.duckdb"), []byte("/old-and-gone")) {
+		t.Fatal("the deletion alone took the bytes: this tests nothing")
+	}
+	if err := os.WriteFile("apiml.duckdb.prune", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := execute(t.Context(), "", "nightly", "-q", "t.log", "--keep", "1h"); code != 0 {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	if _, err := os.Stat("apiml.duckdb.prune"); err == nil || bytes.Contains(readFile(t, "apiml.duckdb"), []byte("/old-and-gone")) {
+		t.Errorf("the file was not written anew (%v)", err)
+	}
+}
+
 // TestNightlyLock holds that two runs cannot work at once, that the one that has
 // to wait names the other, and that a file that a dead process left is no lock.
 func TestNightlyLock(t *testing.T) {
@@ -283,7 +471,7 @@ func TestNightlyReplacesForeignModel(t *testing.T) {
 	}
 	code, stdout, stderr = execute(t.Context(), "", "nightly", "-q", "--if-older", "0s", "--json", "a.csv")
 	var res nightlyResult
-	if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitOK || len(res.Steps) != len(nightlySteps()) || res.Steps[1].Status != "replaced" {
+	if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitOK || len(res.Steps) != len(nightlySteps()) || res.Steps[2].Status != "replaced" {
 		t.Errorf("exit %d, %v\n%s%s", code, err, stdout, stderr)
 	}
 	sameTree(t, "fitted anew", tree(t, "."), want)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,7 +24,8 @@ func (a *app) pruneCommand() *cobra.Command {
 		Long: `Prune deletes the records that are older than --keep, counted from the newest
 record, and those of --principal (as score and the report name it: "user:ann",
 "session:…", "client:192.0.2.7" with any agent), with their scores. Rejected lines
-go with the last record of their input, and those that hold the principal's name.
+go with the last record of their input, and those in which the principal's name
+stands as a word of its own (192.0.2.1 is not in 192.0.2.10).
 
 Inputs, runs and metrics stay: a file that was read is not read again. The file is
 then written anew, so that what was deleted is in none of its bytes. Outputs that
@@ -67,42 +69,28 @@ func (a *app) prune(keep, principal string, dry bool) error {
 			return usagef("--keep %q: want 90d, 12w or a duration like 36h", keep)
 		}
 	}
-	st, err := a.openExisting()
+	release, err := a.lockNightly() // writing the file anew must not meet another writer
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if st != nil {
-			st.Close()
-		}
-	}()
-	info, err := st.Info(a.ctx)
+	defer release()
+	info, err := a.storeInfo()
 	if err != nil {
-		return storeError(err)
+		return err
 	}
 	before := int64(traffic.NoTime)
 	if keep != "" && info.Last != traffic.NoTime {
 		before = info.Last - age.Microseconds()
 	}
-	p, err := st.Prune(a.ctx, before, principal, dry)
-	if err != nil {
-		return storeError(err)
+	var p store.Pruned
+	was, is := info.Size, info.Size
+	if dry {
+		p, err = a.countOld(before, principal)
+	} else {
+		p, was, is, err = a.pruneStore(before, principal, true)
 	}
-	size := info.Size
-	if !dry {
-		err, st = st.Close(), nil
-		if err == nil {
-			err = store.Compact(a.ctx, store.Options{Path: a.cfg.DB, MemoryLimit: storeMemory})
-		}
-		if err != nil {
-			return storeError(err)
-		}
-		if st, err = a.openStore(true); err != nil {
-			return err
-		}
-		if info, err = st.Info(a.ctx); err != nil {
-			return storeError(err)
-		}
+	if err != nil {
+		return err
 	}
 	if a.flags.json {
 		return a.printJSON(struct {
@@ -116,16 +104,104 @@ func (a *app) prune(keep, principal string, dry bool) error {
 			Rejects   int64  `json:"rejects"`
 			BytesWere int64  `json:"bytes_before"`
 			Bytes     int64  `json:"bytes"`
-		}{a.head("prune"), rfc3339(before), principal, dry, p.Requests, p.Flows, p.Scores, p.Rejects, size, info.Size})
+		}{a.head("prune"), rfc3339(before), principal, dry, p.Requests, p.Flows, p.Scores, p.Rejects, was, is})
 	}
 	said := "deleted"
 	if dry {
 		said = "to delete"
 	}
-	fmt.Fprintf(a.out, "%s: %s requests, %s flows, %s scores, %s rejects", said, count(p.Requests), count(p.Flows), count(p.Scores), count(p.Rejects))
+	fmt.Fprintf(a.out, "%s: %s", said, prunedWords(p))
 	if before != traffic.NoTime {
 		fmt.Fprintf(a.out, " (older than %s UTC)", when(before))
 	}
-	fmt.Fprintf(a.out, "\n%s: %s → %s bytes\n", a.cfg.DB, count(size), count(info.Size))
+	fmt.Fprintf(a.out, "\n%s: %s → %s bytes\n", a.cfg.DB, count(was), count(is))
 	return nil
+}
+
+func prunedWords(p store.Pruned) string {
+	return fmt.Sprintf("%s requests, %s flows, %s scores, %s rejects", count(p.Requests), count(p.Flows), count(p.Scores), count(p.Rejects))
+}
+
+// keepWords is the report's sentence about a retention.
+func keepWords(age time.Duration) string {
+	s := age.String()
+	if day := 24 * time.Hour; age%day == 0 {
+		s = counted(int(age/day), "day")
+	}
+	return "Records older than " + s + " are deleted by each nightly run."
+}
+
+// storeInfo looks at a database that must be there.
+func (a *app) storeInfo() (store.Info, error) {
+	st, err := a.openStore(true)
+	if err != nil {
+		return store.Info{}, err
+	}
+	defer st.Close()
+	info, err := st.Info(a.ctx)
+	if err != nil {
+		return store.Info{}, storeError(err)
+	}
+	return info, nil
+}
+
+// countOld says what pruneStore would delete.
+func (a *app) countOld(before int64, principal string) (store.Pruned, error) {
+	st, err := a.openStore(true)
+	if err != nil {
+		return store.Pruned{}, err
+	}
+	defer st.Close()
+	p, err := st.Prune(a.ctx, before, principal, true)
+	if err != nil {
+		return store.Pruned{}, storeError(err)
+	}
+	return p, nil
+}
+
+// pruneStore deletes the records before a time and those of a principal, as
+// store.Prune, and writes the file anew; if there was nothing to delete, only
+// with always. A file beside the database stands from before the deletion until
+// then, so that the next run makes up for one that was killed in between. It
+// returns the size of the file before and after.
+func (a *app) pruneStore(before int64, principal string, always bool) (p store.Pruned, was, is int64, err error) {
+	st, err := a.openExisting()
+	if err != nil {
+		return p, 0, 0, err
+	}
+	defer func() {
+		if st != nil {
+			st.Close()
+		}
+	}()
+	info, err := st.Info(a.ctx)
+	if err != nil {
+		return p, 0, 0, storeError(err)
+	}
+	if p, err = st.Prune(a.ctx, before, principal, true); err != nil {
+		return p, 0, 0, storeError(err)
+	}
+	mark := a.cfg.DB + ".prune"
+	_, serr := os.Stat(mark)
+	if p == (store.Pruned{}) && serr != nil && !always {
+		return p, info.Size, info.Size, nil
+	}
+	if err := os.WriteFile(mark, nil, 0o600); err != nil {
+		return p, 0, 0, withCode(exitFailed, err)
+	}
+	if p, err = st.Prune(a.ctx, before, principal, false); err != nil {
+		return p, 0, 0, storeError(err)
+	}
+	err, st = st.Close(), nil
+	if err == nil {
+		err = store.Compact(a.ctx, store.Options{Path: a.cfg.DB, MemoryLimit: storeMemory})
+	}
+	if err == nil {
+		err = os.Remove(mark)
+	}
+	if err != nil {
+		return p, 0, 0, storeError(err)
+	}
+	after, err := a.storeInfo()
+	return p, info.Size, after.Size, err
 }

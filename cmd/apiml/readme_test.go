@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -18,7 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
+
+	"apiml/model/catalog"
 )
 
 // execute runs the program in process, as a shell would in the working folder.
@@ -166,41 +167,58 @@ func fences(text string) []string {
 	return lines
 }
 
-// TestReadmeCommands runs every line of the README's ```sh blocks that begins
-// with apiml, in order, in one folder. "# exits N" at the end of a line says
-// that it leaves with N.
+// TestReadmeCommands runs what README.md and two pages of docs/ show, in order and
+// in one folder: the lines of their ```sh blocks that begin with apiml ("# exits N"
+// at the end says that it leaves with N), and those of ```console blocks behind $,
+// whose output is compared.
 func TestReadmeCommands(t *testing.T) {
-	lines := fences(readRepo(t, "README.md"))
+	names := []string{"README.md", "docs/formats.md", "docs/generate.md"}
+	pages := map[string]string{}
+	for _, name := range names {
+		pages[name] = readRepo(t, name)
+	}
 	t.Chdir(t.TempDir())
 	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--seed", "5", "-o", "access.log")
 	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--seed", "6", "-o", "traffic.csv")
 	exits := regexp.MustCompile(`#\s*exits (\d+)\s*$`)
-	n := 0
-	for _, line := range lines {
-		if !strings.HasPrefix(line, "apiml ") {
-			continue
-		}
-		want := 0
-		if m := exits.FindStringSubmatch(line); m != nil {
-			want, _ = strconv.Atoi(m[1])
-		}
+	call := func(name, line string) (code int, stdout, stderr string) {
 		calls, err := commandsIn(line)
 		if err != nil || len(calls) != 1 {
-			t.Errorf("README.md: %q: %d commands, %v", line, len(calls), err)
-			continue
+			t.Fatalf("%s: %q: %d commands, %v", name, line, len(calls), err)
 		}
-		args := calls[0]
-		n++
-		code, stdout, stderr := execute(t.Context(), "", args...)
-		if code != want {
-			t.Errorf("README.md: %s: exit %d, want %d\n%s", line, code, want, stderr)
+		return execute(t.Context(), "", calls[0]...)
+	}
+	n := 0
+	for _, name := range names {
+		if strings.Contains(pages[name], "```console\n") {
+			checkConsole(t, name, pages[name], func(line string) string {
+				code, stdout, stderr := call(name, line)
+				if code != 0 {
+					t.Errorf("%s: %s: exit %d\n%s", name, line, code, stderr)
+				}
+				return stderr + stdout
+			})
 		}
-		if code == 0 && stdout == "" && stderr == "" {
-			t.Errorf("README.md: %s: says nothing", line)
+		for _, line := range fences(pages[name]) {
+			if !strings.HasPrefix(line, "apiml ") {
+				continue
+			}
+			want := 0
+			if m := exits.FindStringSubmatch(line); m != nil {
+				want, _ = strconv.Atoi(m[1])
+			}
+			n++
+			code, stdout, stderr := call(name, line)
+			if code != want {
+				t.Errorf("%s: %s: exit %d, want %d\n%s", name, line, code, want, stderr)
+			}
+			if code == 0 && stdout == "" && stderr == "" {
+				t.Errorf("%s: %s: says nothing", name, line)
+			}
 		}
 	}
-	if n < 15 {
-		t.Errorf("README.md: only %d lines run", n)
+	if n < 20 {
+		t.Errorf("only %d lines run", n)
 	}
 	for _, name := range []string{"report.html", "apiml.duckdb", "models/anomaly_detector.apiml", "labelled/attack_classifier.apiml"} {
 		if _, err := os.Stat(name); err != nil {
@@ -213,13 +231,19 @@ func TestReadmeCommands(t *testing.T) {
 // and that the README's snippet of apiml.yaml is valid.
 func TestReadmeLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	docs := []string{"README.md", "CHANGELOG.md", "RATIONALE.md", "CONTRIBUTING.md", "docs/configuration.md", "docs/cache.md", "examples/README.md", "examples/cron/README.md", "examples/systemd/README.md"}
-	pages, err := filepath.Glob(repo(t, "docs/commands/*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range pages {
-		docs = append(docs, "docs/commands/"+filepath.Base(p))
+	var docs []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/commands/*.md", "examples/*.md", "examples/*/*.md", "model/*.md"} {
+		pages, err := filepath.Glob(repo(t, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pages {
+			rel, err := filepath.Rel(repo(t, "."), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			docs = append(docs, filepath.ToSlash(rel))
+		}
 	}
 	for _, name := range docs {
 		for _, m := range link.FindAllStringSubmatch(readRepo(t, name), -1) {
@@ -238,15 +262,15 @@ func TestReadmeLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustRun(t, "config", "show", "--config", file)
-	_, rest, _ = strings.Cut(readRepo(t, "README.md"), "```json\n")
+	_, rest, _ = strings.Cut(readRepo(t, "docs/formats.md"), "```json\n")
 	snippet, _, _ = strings.Cut(rest, "```")
 	var result map[string]any
 	if err := json.Unmarshal([]byte(snippet), &result); err != nil {
-		t.Errorf("README.md: the JSON example: %v", err)
+		t.Errorf("docs/formats.md: the JSON example: %v", err)
 	}
 	for _, f := range []string{"file", "line", "time", "principal", "method", "target", "status", "class", "probability", "anomaly", "rules", "reasons", "incident"} {
 		if _, ok := result[f]; !ok {
-			t.Errorf("README.md: the JSON example lacks %q", f)
+			t.Errorf("docs/formats.md: the JSON example lacks %q", f)
 		}
 	}
 }
@@ -263,14 +287,67 @@ func TestReadmeTables(t *testing.T) {
 	out := mustRun(t, "ingest", "--help")
 	_, rest, _ := strings.Cut(out, "Formats:\n")
 	list, _, _ := strings.Cut(rest, "\n\n")
+	formats := readRepo(t, "docs/formats.md")
 	for l := range strings.SplitSeq(list, "\n") {
-		if name := strings.Fields(l); len(name) > 0 && !strings.Contains(text, "`"+name[0]+"`") {
-			t.Errorf("README.md does not mention the format %s", name[0])
+		if name := strings.Fields(l); len(name) > 0 && !strings.Contains(formats, "`"+name[0]+"`") {
+			t.Errorf("docs/formats.md does not mention the format %s", name[0])
 		}
 	}
-	for _, s := range settings() {
-		if s.origin != "" && !strings.Contains(text, "`"+s.origin+"`") {
-			t.Errorf("README.md does not say where %s goes", s.origin)
+	for _, s := range settings() { // names of an old .env
+		if s.origin != "" && !strings.Contains(readRepo(t, "docs/configuration.md"), "`"+s.origin+"`") {
+			t.Errorf("docs/configuration.md does not say where %s goes", s.origin)
+		}
+	}
+	for _, m := range regexp.MustCompile(`src="([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		st, err := os.Stat(repo(t, m[1]))
+		if err != nil || st.Size() > 150_000 {
+			t.Errorf("README.md: the picture %s is missing or large (%v): make screenshot", m[1], err)
+		}
+	}
+}
+
+// TestFormatsPage compares docs/formats.md with the store: tables and columns.
+func TestFormatsPage(t *testing.T) {
+	text := readRepo(t, "docs/formats.md")
+	t.Chdir(t.TempDir())
+	mustRun(t, "generate", "-q", "--requests", "2000", "-o", "t.csv")
+	mustRun(t, "ingest", "-q", "t.csv")
+	rows := map[string]string{}
+	for l := range strings.Lines(text) {
+		if cells := strings.Split(l, " | "); len(cells) == 3 {
+			rows[strings.Trim(cells[0], "|` ")] = cells[2]
+		}
+	}
+	out := mustRun(t, "query", "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND table_name NOT IN ('apiml_schema', 'request_rows') AND (table_name <> 'flows' OR column_index <= 6) ORDER BY ALL", "--format", "csv")
+	n := 0
+	for l := range strings.Lines(out) {
+		name, column, _ := strings.Cut(strings.TrimSpace(l), ",")
+		if name == "table_name" {
+			continue
+		}
+		n++
+		if !strings.Contains(rows[name], "`"+column+"`") {
+			t.Errorf("docs/formats.md: column %s of table %s is missing", column, name)
+		}
+	}
+	for name, columns := range rows {
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(columns, -1) {
+			if strings.Contains(out, "\n"+name+",") && m[1] != "flow_bytes_s" && !strings.Contains(out, "\n"+name+","+m[1]+"\n") {
+				t.Errorf("docs/formats.md: table %s has no column %s", name, m[1])
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d columns", n)
+	}
+}
+
+// TestModelsPage holds that docs/models.md knows every model.
+func TestModelsPage(t *testing.T) {
+	text := readRepo(t, "docs/models.md")
+	for _, s := range catalog.All() {
+		if !strings.Contains(text, "`"+s.Name+"`") {
+			t.Errorf("docs/models.md does not mention %s", s.Name)
 		}
 	}
 }
@@ -358,40 +435,146 @@ func TestReference(t *testing.T) {
 }
 
 // TestDocsCommand holds that the command writes the files and clears away what
-// is stale.
+// is stale, and that man shows the pages.
 func TestDocsCommand(t *testing.T) {
 	dir := t.TempDir()
-	stale := filepath.Join(dir, commandDir, "apiml_gone.md")
-	if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
-		t.Fatal(err)
+	for _, stale := range []string{"docs/" + commandDir + "/apiml_gone.md", "man1/apiml-gone.1", "man1/other.1"} {
+		stale = filepath.Join(dir, stale)
+		if err := os.MkdirAll(filepath.Dir(stale), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(stale, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(stale, nil, 0o600); err != nil {
-		t.Fatal(err)
+	mustRun(t, "docs", "-q", "reference", filepath.Join(dir, "docs"))
+	mustRun(t, "docs", "-q", "man", filepath.Join(dir, "man1"))
+	for _, gone := range []string{"docs/" + commandDir + "/apiml_gone.md", "man1/apiml-gone.1"} {
+		if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
+			t.Errorf("the page of a command that is gone is still there: %s", gone)
+		}
 	}
-	var stderr bytes.Buffer
-	a := &app{
-		streams: streams{strings.NewReader(""), &bytes.Buffer{}, &stderr}, ctx: t.Context(), log: slog.New(slog.DiscardHandler),
-		getenv: func(string) (string, bool) { return "", false },
-	}
-	root := a.rootCommand()
-	if c, _, err := root.Find([]string{"docs"}); err != nil || c.Name() != "docs" {
-		root.AddCommand(a.docsCommand())
-	}
-	root.SetArgs([]string{"docs", dir, "-q"})
-	if err := root.ExecuteContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(stale); err == nil {
-		t.Error("the page of a command that is gone is still there")
+	if _, err := os.Stat(filepath.Join(dir, "man1/other.1")); err != nil {
+		t.Error("a page of another program is gone")
 	}
 	want, err := referenceFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name := range want {
-		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		b, err := os.ReadFile(filepath.Join(dir, "docs", filepath.FromSlash(name)))
 		if err != nil || !bytes.Equal(b, want[name]) {
 			t.Errorf("%s: not what was rendered (%v)", name, err)
+		}
+	}
+	pages, err := manPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pages) < 30 || pages["apiml.1"] == nil || pages["apiml-db-prune.1"] == nil || pages["apiml-docs.1"] != nil {
+		t.Errorf("pages %v", sortedKeys(pages))
+	}
+	for _, name := range sortedKeys(pages) {
+		text := string(pages[name])
+		for _, section := range []string{".SH NAME", ".SH SYNOPSIS", ".SH DESCRIPTION", ".SH OPTIONS"} {
+			if !strings.Contains(text, section) {
+				t.Errorf("%s lacks %s", name, section)
+			}
+		}
+		for l := range strings.SplitSeq(text, "\n") {
+			if strings.Contains(l, "```") || strings.Contains(l, "1970") {
+				t.Errorf("%s: %q", name, l)
+			}
+		}
+	}
+	if _, err := exec.LookPath("man"); err != nil {
+		t.Log("no man on this machine")
+		return
+	}
+	for _, name := range []string{"apiml.1", "apiml-nightly.1", "apiml-db-prune.1"} {
+		c := exec.Command("man", "--warnings=w", "-l", filepath.Join(dir, "man1", name))
+		c.Env = append(os.Environ(), "MANPAGER=cat", "MANWIDTH=100", "LC_ALL=C.UTF-8", "MAN_KEEP_FORMATTING=")
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		out, err := c.Output()
+		if err != nil || !bytes.Contains(out, []byte("apiml")) || stderr.Len() > 0 {
+			t.Errorf("man %s: %v\n%s%s", name, err, stderr.String(), out)
+		}
+	}
+}
+
+// TestNotices holds that the notices are those of the modules that are linked in,
+// and that make notices would write them so.
+func TestNotices(t *testing.T) {
+	out := mustRun(t, "version", "--licenses")
+	if out != readRepo(t, "cmd/apiml/THIRD_PARTY_NOTICES.txt") {
+		t.Error("version --licenses prints something else than cmd/apiml/THIRD_PARTY_NOTICES.txt")
+	}
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/apiml")
+	list.Dir = repo(t, ".")
+	b, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := map[string]bool{}
+	for l := range strings.Lines(string(b)) {
+		if l = strings.TrimSpace(l); l != "" {
+			modules[l] = true
+		}
+	}
+	if len(modules) < 20 {
+		t.Errorf("only %d modules", len(modules))
+	}
+	for _, m := range sortedKeys(modules) {
+		if !strings.Contains(out, "\n"+m+": ") {
+			t.Errorf("no notice of %s: make notices", m)
+		}
+	}
+	for _, name := range []string{"Apache ECharts, in the report: echarts-LICENSE", "Apache ECharts, in the report: echarts-NOTICE", "the Go runtime and standard library: LICENSE", "Zstandard", "jemalloc"} {
+		if !strings.Contains(out, name) {
+			t.Errorf("no notice of %s", name)
+		}
+	}
+	c := exec.Command("bash", repo(t, "docs/notices.sh"))
+	want, err := c.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(want) != out {
+		t.Error("cmd/apiml/THIRD_PARTY_NOTICES.txt is stale: make notices")
+	}
+}
+
+// TestCompletion: the shells get their scripts, bash can read its own, and model
+// names complete.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		out := mustRun(t, "completion", shell)
+		if !strings.Contains(out, "apiml") {
+			t.Errorf("completion %s: %q", shell, out)
+		}
+		if shell != "bash" {
+			continue
+		}
+		c := exec.Command("bash", "-n")
+		c.Stdin = strings.NewReader(out)
+		if b, err := c.CombinedOutput(); err != nil {
+			t.Errorf("bash -n: %v\n%s", err, b)
+		}
+	}
+	for _, c := range []struct{ args, want string }{
+		{"night", "nightly"},
+		{"train be", "behavior"},
+		{"evaluate at", "attack"},
+		{"tune lat", "latency"},
+		{"nightly --period w", "week"},
+		{"report --section sec", "security"},
+		{"ingest --from caddy", "caddy"},
+	} {
+		args := strings.Fields(c.args)
+		out := mustRun(t, append([]string{"__complete"}, args...)...)
+		if !slices.ContainsFunc(strings.Split(out, "\n"), func(l string) bool { word, _, _ := strings.Cut(l, "\t"); return word == c.want }) {
+			t.Errorf("apiml %s<TAB>: %q, want %s", c.args, out, c.want)
 		}
 	}
 }
@@ -485,147 +668,6 @@ func TestExampleSQL(t *testing.T) {
 					t.Errorf("%s --help: example %q: exit %d: %s", c.CommandPath(), strings.TrimSpace(line), code, stderr)
 				}
 			}
-		}
-	}
-}
-
-// TestExampleSchedules holds that the commands in crontab and workflow exist
-// with their flags, and that the workflow is YAML with a schedule.
-func TestExampleSchedules(t *testing.T) {
-	check := func(name, line string) int {
-		calls, err := commandsIn(line)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, args := range calls {
-			if err := checkCall(args); err != nil {
-				t.Errorf("%s: %q: %v", name, line, err)
-			}
-		}
-		return len(calls)
-	}
-	n := 0
-	entry := regexp.MustCompile(`^(?:[-0-9*/,]+\s+){5}(.+)$`)
-	for l := range strings.SplitSeq(readRepo(t, "examples/cron/apiml.crontab"), "\n") {
-		if l == "" || strings.HasPrefix(l, "#") {
-			continue
-		}
-		m := entry.FindStringSubmatch(l)
-		if m == nil || strings.Contains(m[1], "%") { // cron makes a line break of %
-			t.Errorf("examples/cron/apiml.crontab: %q is no entry", l)
-			continue
-		}
-		n += check("examples/cron/apiml.crontab", m[1])
-	}
-	if n < 2 {
-		t.Errorf("examples/cron/apiml.crontab: %d commands found", n)
-	}
-	var w struct {
-		On   map[string]any
-		Jobs map[string]struct {
-			RunsOn string `yaml:"runs-on"`
-			Steps  []struct {
-				Name, Uses, Run, If string
-				With                map[string]string
-			}
-		}
-	}
-	if err := yaml.Unmarshal([]byte(readRepo(t, "examples/github-actions/nightly.yml")), &w); err != nil {
-		t.Fatal(err)
-	}
-	if w.On["schedule"] == nil {
-		t.Error("nightly.yml has no schedule")
-	}
-	n = 0
-	var artefact, summary bool
-	for name, job := range w.Jobs {
-		if job.RunsOn == "" {
-			t.Errorf("nightly.yml: job %s runs nowhere", name)
-		}
-		for _, s := range job.Steps {
-			if (s.Run == "") == (s.Uses == "") {
-				t.Errorf("nightly.yml: step %q: want one of run and uses", s.Name)
-			}
-			for l := range strings.SplitSeq(s.Run, "\n") {
-				n += check("nightly.yml", l)
-			}
-			artefact = artefact || strings.HasPrefix(s.Uses, "actions/upload-artifact@") && slices.Contains(strings.Fields(s.With["path"]), "reports")
-			summary = summary || strings.Contains(s.Run, `>> "$GITHUB_STEP_SUMMARY"`)
-		}
-	}
-	if n < 1 || !artefact || !summary {
-		t.Errorf("nightly.yml: %d commands found, report as artefact %v, Markdown as job summary %v", n, artefact, summary)
-	}
-	service, timer := unitFile(t, "examples/systemd/apiml-nightly.service"), unitFile(t, "examples/systemd/apiml-nightly.timer")
-	if check("apiml-nightly.service", strings.TrimPrefix(service["Service.ExecStart"], "/usr/local/bin/")) != 1 || service["Service.Type"] != "oneshot" || service["Service.PrivateNetwork"] != "yes" {
-		t.Errorf("apiml-nightly.service: %v", service)
-	}
-	if !regexp.MustCompile(`^\*-\*-\* \d\d:\d\d:\d\d$`).MatchString(timer["Timer.OnCalendar"]) || timer["Install.WantedBy"] != "timers.target" {
-		t.Errorf("apiml-nightly.timer: %v", timer)
-	}
-	for _, m := range regexp.MustCompile(`(?m)\bmake ([a-z]+)`).FindAllStringSubmatch(readRepo(t, "README.md")+readRepo(t, "CONTRIBUTING.md")+readRepo(t, "examples/github-actions/nightly.yml"), -1) {
-		if !strings.Contains(readRepo(t, "Makefile"), "\n"+m[1]+":") {
-			t.Errorf("make %s is mentioned, but the Makefile has no such target", m[1])
-		}
-	}
-}
-
-// unitFile reads a systemd unit into Section.Key → value.
-func unitFile(t *testing.T, name string) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	section := ""
-	for l := range strings.SplitSeq(readRepo(t, name), "\n") {
-		key, value, pair := strings.Cut(l, "=")
-		switch {
-		case l == "" || strings.HasPrefix(l, "#"):
-		case strings.HasPrefix(l, "[") && strings.HasSuffix(l, "]"):
-			section = strings.Trim(l, "[]")
-		case pair && section != "" && out[section+"."+key] == "":
-			out[section+"."+key] = value
-		default:
-			t.Errorf("%s: %q is neither section nor key=value", name, l)
-		}
-	}
-	return out
-}
-
-// TestExampleNightly runs the calls of nightly in crontab, unit and workflow,
-// with examples/nightly.yaml as the configuration and logs of their own.
-func TestExampleNightly(t *testing.T) {
-	config := strings.ReplaceAll(readRepo(t, "examples/nightly.yaml"), "/var/log/nginx/", "")
-	lines := readRepo(t, "examples/cron/apiml.crontab") + readRepo(t, "examples/systemd/apiml-nightly.service") + readRepo(t, "examples/github-actions/nightly.yml")
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("apiml.yaml", []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mustRun(t, "generate", "-q", "--requests", "1500", "--attacks", "0.2", "-o", "access.log")
-	mustRun(t, "generate", "-q", "--requests", "500", "--attacks", "0.2", "--seed", "2", "--start", "2026-03-01T00:00:00Z", "--format", "combined", "-o", "access.log.1")
-	n := 0
-	for l := range strings.SplitSeq(lines, "\n") {
-		_, call, ok := strings.Cut(l, "apiml nightly ")
-		if !ok || strings.HasPrefix(strings.TrimSpace(l), "#") {
-			continue
-		}
-		calls, err := commandsIn("apiml nightly " + strings.Replace(call, "/etc/apiml.yaml", "apiml.yaml", 1))
-		if err != nil || len(calls) != 1 {
-			t.Fatalf("%q: %d calls, %v", l, len(calls), err)
-		}
-		n++
-		want := 0
-		if slices.Contains(calls[0], "--fail-on") {
-			want = exitGate
-		}
-		if code, stdout, stderr := execute(t.Context(), "", calls[0]...); code != want || stdout == "" {
-			t.Errorf("%s: exit %d, want %d\n%s", strings.TrimSpace(l), code, want, stderr)
-		}
-	}
-	if n != 4 {
-		t.Errorf("%d calls found, want 4", n)
-	}
-	for _, name := range []string{"reports/index.html", "weekly/index.html"} {
-		if _, err := os.Stat(name); err != nil {
-			t.Error(err)
 		}
 	}
 }

@@ -130,6 +130,9 @@ func (a *app) report(o reportOptions) error {
 		return err
 	}
 	comparePrevious(d, previous)
+	if a.cfg.Retention > 0 {
+		d.Audit.Keep = keepWords(a.cfg.Retention)
+	}
 	d.Seconds = report.Num(a.head("").Seconds)
 	for _, t := range targets {
 		render := func(w io.Writer) error {

@@ -212,7 +212,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		return res, nil
 	}
 	if o.ifDrift {
-		if specs, err = a.driftedModels(specs, o); err != nil {
+		if specs, _, err = a.driftedModels(specs, o); err != nil {
 			return nil, err
 		}
 		if len(specs) == 0 {

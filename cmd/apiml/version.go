@@ -1,7 +1,9 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -9,16 +11,29 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// notices are the terms of what is linked into the program (make notices).
+//
+//go:embed THIRD_PARTY_NOTICES.txt
+var notices string
+
 // toolVersion is the version that outputs and model files carry.
 const toolVersion = "0.1.0"
 
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var licenses bool
+	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Version of the program, of Go and of what it is built with",
-		Example: "  apiml version --json",
+		Example: "  apiml version --json\n  apiml version --licenses",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if licenses {
+				if a.flags.json {
+					return usagef("--licenses is text: leave --json out")
+				}
+				_, err := io.WriteString(a.out, notices)
+				return err
+			}
 			type dep struct {
 				Path    string `json:"path"`
 				Version string `json:"version"`
@@ -50,6 +65,8 @@ func (a *app) versionCommand() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&licenses, "licenses", false, "print the licences and notices of everything that is linked into the program")
+	return cmd
 }
 
 // head begins a --json output: name of its schema, version, seconds so far.
