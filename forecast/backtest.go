@@ -135,8 +135,8 @@ func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.poi
 type levels struct{ miss80, miss95 float64 }
 
 const (
-	adaptRate  = 0.05
-	adaptAfter = 20 // calibration origins before the first step
+	adaptRate  = 0.1
+	adaptAfter = 5 // calibration origins before the first step
 )
 
 func newLevels() levels { return levels{0.20, 0.05} }

@@ -54,9 +54,9 @@ The models are an additive model in the manner of Prophet (trend with changepoin
 daily, weekly and yearly seasons; also on logarithms), a small LSTM, the classical
 ones (ETS, Theta, STL with ETS or an autoregression, smoothing of several seasons,
 ridge regression on the past, the latter two also on logarithms), medians of the
-latest days with a level (profile), boosted trees, and the baselines that all must
-beat: seasonal naive (day, week), the mean and the median of the last horizon, and
-the last value. auto leaves the LSTM out of very short and very long series.
+latest days with a level (profile), what followed earlier times like the present
+(analog), boosted trees, and the baselines that all must beat: seasonal naive (day,
+week), the mean and the median of the last horizon, and the last value. auto leaves the LSTM out of very short and very long series.
 
 Events and the parameters of the models come from models.params.forecast of the
 configuration (docs/forecasting.md). With --regressor the file's last rows, which
