@@ -84,7 +84,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 		return nil, err
 	}
 	p := cut(len(y), h, least)
-	cands, notes := rules(s.Step, p)
+	cands, notes := rules(s.Step, p, cfg.Horizon)
 	warnings = append(warnings, notes...)
 
 	f := &Fitted{cfg: cfg, seed: opt.Seed, schema: schemaOf(s.Step), step: s.Step, floor: math.Inf(-1)}
