@@ -86,7 +86,7 @@ func rules(step int64, p parts, horizon int) (out []candidate, notes []string) {
 		m := 0
 		if name[0] == 's' {
 			if m = seasonSteps(name, step); m > p.choice {
-				need := max(int(math.Ceil(float64(m)/(1-2*testShare))), m+2*min(horizon, m))
+				need := min(seasonNeed(m, horizon), max(int(math.Ceil(float64(m)/(1-2*testShare))), m+2*horizon))
 				notes = append(notes, fmt.Sprintf("no %s season: it needs about %s of data, the series spans %s",
 					name[len("snaive-"):], span(int64(need)*step), span(int64(p.n)*step)))
 				continue

@@ -40,7 +40,7 @@ func TestForecastOddSeries(t *testing.T) {
 		{"one point", hours(1, plain), 3, []string{"1 rows are no series"}},
 		{"two points", hours(2, plain), 3, []string{"at least 12 observed points, the series has 2"}},
 		{"one time", hours(20, func(i int, _ time.Time) string { return fmt.Sprintf("2026-03-01,%d", i) }), 3, []string{"all rows have one time"}},
-		{"less than two seasons", hours(36, plain), 0, []string{"no daily season: it needs about 40.0 hours of data, the series spans 36.0 hours", "take them as a rough guide"}},
+		{"less than two seasons", hours(26, plain), 0, []string{"no daily season: it needs about 30.0 hours of data, the series spans 26.0 hours", "take them as a rough guide"}},
 		{"constant", hours(100, func(_ int, at time.Time) string { return at.Format(time.RFC3339) + ",7" }), 0, []string{"the series is constant"}},
 		{"zeros", hours(100, func(_ int, at time.Time) string { return at.Format(time.RFC3339) + ",0" }), 0, []string{"the series is constant"}},
 		{"a gap of days", hours(300, func(i int, at time.Time) string {
