@@ -77,12 +77,27 @@ const (
 	longYear  = 1. / 6
 )
 
-// yearFirst is the step from which on models are compared so that all of them know
-// the year, and the horizon for which that leaves room: for a forecast of months, a
-// history of two or three years does not say who is good at it if it is cut before
-// the season can be seen. It is 0 and h where the series has no year, or ends too
-// soon behind the second one, or the horizon is short.
-func yearFirst(step int64, n, h int) (least, horizon int) {
+// leastPart is the shortest horizon, as a share of the one asked for, to which a
+// backtest is cut down for the sake of the day and the week.
+const leastPart = 0.25
+
+// seasonNeed is the least number of steps for which seasonFirst finds room for a
+// season of m steps and forecasts of h.
+func seasonNeed(m, h int) int { return m + 3*int(math.Ceil(leastPart*float64(h))) }
+
+// seasonFirst is the step from which on models are compared so that all of them know
+// the season, and the horizon for which that leaves room: traffic has a day and a
+// week before a backtest of the last two fifths can tell, and for a forecast of
+// months, a history of two or three years does not say who is good at it if it is cut
+// before the year can be seen. It is 0 and h where nothing needs to move, or where the
+// series ends too soon behind the season (the second one of years), or, with years,
+// the horizon is short.
+func seasonFirst(step int64, n, h int) (least, horizon int) {
+	for _, name := range []string{"snaive-daily", "snaive-weekly"} {
+		if m := seasonSteps(name, step); m > 0 && n >= seasonNeed(m, h) && m > cut(n, h, 0).choice {
+			return m, min(h, (n-m)/3)
+		}
+	}
 	m := periodsOf(step, n)
 	if len(m) == 0 || int64(m[len(m)-1])*step < 300*day {
 		return 0, h
@@ -135,8 +150,8 @@ func (e *errorSums) mase(mae float64) float64 { return ratio(e.abs/float64(e.poi
 type levels struct{ miss80, miss95 float64 }
 
 const (
-	adaptRate  = 0.05
-	adaptAfter = 20 // calibration origins before the first step
+	adaptRate  = 0.1
+	adaptAfter = 5 // calibration origins before the first step
 )
 
 func newLevels() levels { return levels{0.20, 0.05} }

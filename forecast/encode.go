@@ -383,7 +383,7 @@ func decodeLocal(file *model.File, prefix, name string) (predictor, error) {
 			return nil, fmt.Errorf("model %q: trees of schema %s", name, l.ensemble.Schema().ID())
 		}
 	}
-	if name != "ets" && name != "profile" && name != "trees" && !strings.HasPrefix(name, "ridge") {
+	if name != "ets" && name != "profile" && name != "trees" && name != "analog" && !strings.HasPrefix(name, "ridge") {
 		for _, m := range l.m {
 			if len(profile) < m {
 				return nil, fmt.Errorf("model %q: profiles of %d values for periods %v", name, len(profile), l.m)

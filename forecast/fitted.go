@@ -76,7 +76,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 	if seen < MinPoints(h) {
 		return nil, &ShortError{Points: seen, Need: MinPoints(h), Horizon: h}
 	}
-	least, h := yearFirst(s.Step, len(y), min(h, seen/3))
+	least, h := seasonFirst(s.Step, len(y), min(h, seen/3))
 	if h < cfg.Horizon {
 		warnings = append(warnings, fmt.Sprintf("%d observed points are few for a horizon of %d steps: models are compared and intervals calibrated on forecasts of %d steps, behind which the intervals grow with the square root of the distance", seen, cfg.Horizon, h))
 	}
@@ -84,7 +84,7 @@ func Fit(ctx context.Context, s frame.Series, cfg Config, opt model.FitOptions) 
 		return nil, err
 	}
 	p := cut(len(y), h, least)
-	cands, notes := rules(s.Step, p)
+	cands, notes := rules(s.Step, p, cfg.Horizon)
 	warnings = append(warnings, notes...)
 
 	f := &Fitted{cfg: cfg, seed: opt.Seed, schema: schemaOf(s.Step), step: s.Step, floor: math.Inf(-1)}

@@ -118,11 +118,20 @@ func TestSeasonsNeedData(t *testing.T) {
 	const hour = 60 * minute
 	short := series(hour, 24*3, func(i int) float64 { return float64(i % 24) })
 	r := run(t, short, Options{Horizon: 6})
-	if r.Backtest[0].Model != "snaive-daily" || r.Backtest[1].Model != "mean" || r.Backtest[len(r.Backtest)-1].Model != "auto" || !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "no weekly season: it needs about 11.") }) {
+	if r.Backtest[0].Model != "snaive-daily" || r.Backtest[1].Model != "mean" || r.Backtest[len(r.Backtest)-1].Model != "auto" || !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "no weekly season: it needs about 7.2 days") }) {
 		t.Errorf("rows %+v, warnings %q", r.Backtest, r.Warnings)
 	}
 	if _, err := Run(short, Options{Horizon: 6, Model: "snaive-weekly"}); !errors.Is(err, ErrNoSeason) {
 		t.Errorf("snaive-weekly: %v", err)
+	}
+	// A day and a bit: the models are compared behind the day, on shorter forecasts if
+	// need be.
+	for n, comparable := range map[int]bool{24 + 18: true, 24 + 9: true, 24 + 8: false} {
+		day := series(hour, n, func(i int) float64 { return float64(10 + i%24) })
+		r := run(t, day, Options{Horizon: 12})
+		if known := r.Backtest[0].Model == "snaive-daily"; known != comparable || known && (r.Chosen != "snaive-daily" || len(r.Mean) != 12) {
+			t.Errorf("%d hours: first row %s, chosen %s, warnings %q", n, r.Backtest[0].Model, r.Chosen, r.Warnings)
+		}
 	}
 	odd := series(7*minute, 900, func(i int) float64 { return float64(i % 9) })
 	if _, err := Run(odd, Options{Horizon: 6, Model: "snaive"}); !errors.Is(err, ErrNoSeason) {

@@ -179,8 +179,7 @@ func (m *lstm) trainAll(ctx context.Context, list []*adjusted, cfg *Config, rng 
 		}
 		return loss / float64(max(count, 1)), err
 	}
-	grad, first, second := make([]float64, len(m.w)), make([]float64, len(m.w)), make([]float64, len(m.w))
-	decay1, decay2 := 1.0, 1.0
+	step := newAdam(len(m.w))
 	bestLoss, err := validate()
 	if err != nil {
 		return err
@@ -208,37 +207,7 @@ func (m *lstm) trainAll(ctx context.Context, list []*adjusted, cfg *Config, rng 
 				if err != nil {
 					return err
 				}
-				count := 0
-				clear(grad)
-				for _, t := range streams {
-					if t.count == 0 {
-						continue
-					}
-					count += t.count
-					for i, g := range t.grad {
-						grad[i] += g
-					}
-				}
-				if count == 0 {
-					continue
-				}
-				norm := 0.0
-				for i := range grad {
-					grad[i] /= float64(count)
-					norm += float64(grad[i] * grad[i])
-				}
-				shrink := 1.0
-				if norm = math.Sqrt(norm); norm > cfg.LSTMClip {
-					shrink = cfg.LSTMClip / norm
-				}
-				decay1 *= 0.9
-				decay2 *= 0.999
-				for i, g := range grad {
-					g *= shrink
-					first[i] = float64(0.9*first[i]) + float64(0.1*g)
-					second[i] = float64(0.999*second[i]) + float64(0.001*float64(g*g))
-					m.w[i] -= rate * (first[i] / (1 - decay1)) / (math.Sqrt(second[i]/(1-decay2)) + 1e-8)
-				}
+				step.move(m.w, streams, rate, cfg.LSTMClip)
 			}
 		}
 		loss, err := validate()

@@ -22,12 +22,12 @@ type local struct {
 	ahead    int          // ridge: steps that it forecasts at once
 	par      []float64    // by kind
 	ensemble *boost.Model // trees
-	profile  [][]float64  // a season per period, by phase (phaseOf); nil for ets, ridge, profile and trees
+	profile  [][]float64  // a season per period, by phase (phaseOf); nil for ets, ridge, profile, trees and analog
 }
 
 // localKinds are the classical models, in the order of tables.
 func localKinds() []string {
-	return []string{"ets", "theta", "stl-ets", "stl-ar", "hwt", "hwt-log", "hwt-day", "ridge", "ridge-log", "ridge-day", "profile", "trees"}
+	return []string{"ets", "theta", "stl-ets", "stl-ar", "hwt", "hwt-log", "hwt-day", "ridge", "ridge-log", "ridge-day", "profile", "trees", "analog"}
 }
 
 // minLocal is the least number of observed points.
@@ -182,7 +182,7 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 	l.m = periodsOf(s.Step, len(s.Values))
 	offset, positive := logOffset(s.Values)
 	switch kind {
-	case "hwt-log", "hwt-day", "ridge-log", "ridge-day", "theta", "stl-ar", "profile", "trees":
+	case "hwt-log", "hwt-day", "ridge-log", "ridge-day", "theta", "stl-ar", "profile", "trees", "analog":
 		l.log, l.offset = positive, offset
 		if !positive && (kind == "hwt-log" || kind == "ridge-log") {
 			return nil, fmt.Errorf("model %q: the series has negative values or none above zero", kind)
@@ -219,6 +219,8 @@ func fitLocal(ctx context.Context, kind string, s frame.Series, h int) (*local, 
 		return l, l.fitProfile(ctx, z, h)
 	case "trees":
 		return l, l.fitTrees(ctx, s, z, h)
+	case "analog":
+		return l, l.fitAnalog(ctx, z, h)
 	default:
 		rest := l.decompose(s, z, strings.HasPrefix(kind, "hwt"))
 		switch kind {
@@ -315,6 +317,8 @@ func (l *local) predict(dst []float64, hist frame.Series) {
 		l.predictProfile(dst, z)
 	case "trees":
 		l.predictTrees(dst, s, z)
+	case "analog":
+		l.predictAnalog(dst, z)
 	case "hwt", "hwt-log", "hwt-day":
 		first := z[0]
 		for k, m := range l.m {
@@ -389,6 +393,10 @@ func (l *local) check() error {
 		}
 	case "profile":
 		if n != 5 || len(l.m) == 0 || !within(1, 100, l.par[0], l.par[1]) || !within(0, 100, l.par[2]) || !within(1e-3, 100, l.par[3], l.par[4]) {
+			return bad()
+		}
+	case "analog":
+		if n != 2 || !within(0, 1e6, l.par...) {
 			return bad()
 		}
 	case "trees":

@@ -380,9 +380,7 @@ func (m *lstm) train(ctx context.Context, q *sequence, cfg *Config, opt model.Fi
 	// The last part, with a run-up that brings the state to life.
 	probe := newStream(&m.shape, max(0, end-lookback), n, cfg.LSTMWindow)
 
-	grad := make([]float64, len(m.w))
-	first, second := make([]float64, len(m.w)), make([]float64, len(m.w)) // moments of Adam
-	decay1, decay2 := 1.0, 1.0
+	step := newAdam(len(m.w))
 	best := append([]float64(nil), m.w...)
 	bestLoss, waited := m.validate(probe, q, end, stride), 0
 	windows := 0
@@ -401,34 +399,7 @@ func (m *lstm) train(ctx context.Context, q *sequence, cfg *Config, opt model.Fi
 			if err != nil {
 				return err
 			}
-			count := 0
-			clear(grad)
-			for _, t := range streams {
-				count += t.count
-				for i, g := range t.grad {
-					grad[i] += g
-				}
-			}
-			if count == 0 {
-				continue
-			}
-			norm := 0.0
-			for i := range grad {
-				grad[i] /= float64(count)
-				norm += float64(grad[i] * grad[i])
-			}
-			if norm = math.Sqrt(norm); norm > cfg.LSTMClip {
-				for i := range grad {
-					grad[i] *= cfg.LSTMClip / norm
-				}
-			}
-			decay1 *= 0.9
-			decay2 *= 0.999
-			for i, g := range grad {
-				first[i] = float64(0.9*first[i]) + float64(0.1*g)
-				second[i] = float64(0.999*second[i]) + float64(0.001*float64(g*g))
-				m.w[i] -= cfg.LSTMLearningRate * (first[i] / (1 - decay1)) / (math.Sqrt(second[i]/(1-decay2)) + 1e-8)
-			}
+			step.move(m.w, streams, cfg.LSTMLearningRate, cfg.LSTMClip)
 		}
 		loss := m.validate(probe, q, end, stride)
 		if loss < bestLoss {
@@ -448,6 +419,52 @@ func (m *lstm) train(ctx context.Context, q *sequence, cfg *Config, opt model.Fi
 		}
 	}
 	return nil
+}
+
+// adam is the state of the optimiser of Kingma & Ba (ICLR 2015).
+type adam struct {
+	grad, first, second []float64 // the mean gradient, the moments
+	decay1, decay2      float64
+}
+
+func newAdam(size int) *adam {
+	return &adam{make([]float64, size), make([]float64, size), make([]float64, size), 1, 1}
+}
+
+// move takes one step down the mean gradient of the targets in the streams' last
+// windows, if there were any; its norm is at most clip.
+func (a *adam) move(w []float64, streams []*stream, rate, clip float64) {
+	count := 0
+	clear(a.grad)
+	for _, t := range streams {
+		if t.count == 0 {
+			continue
+		}
+		count += t.count
+		for i, g := range t.grad {
+			a.grad[i] += g
+		}
+	}
+	if count == 0 {
+		return
+	}
+	norm := 0.0
+	for i := range a.grad {
+		a.grad[i] /= float64(count)
+		norm += float64(a.grad[i] * a.grad[i])
+	}
+	shrink := 1.0
+	if norm = math.Sqrt(norm); norm > clip {
+		shrink = clip / norm
+	}
+	a.decay1 *= 0.9
+	a.decay2 *= 0.999
+	for i, g := range a.grad {
+		g *= shrink
+		a.first[i] = float64(0.9*a.first[i]) + float64(0.1*g)
+		a.second[i] = float64(0.999*a.second[i]) + float64(0.001*float64(g*g))
+		w[i] -= rate * (a.first[i] / (1 - a.decay1)) / (math.Sqrt(a.second[i]/(1-a.decay2)) + 1e-8)
+	}
 }
 
 // validate is the mean loss on the part from end on.

@@ -236,6 +236,20 @@ func TestMembers(t *testing.T) {
 	growing := series(day, 500, func(i int) float64 {
 		return 20 * math.Exp(.008*float64(i)) * (1 + .3*math.Sin(2*math.Pi*float64(i)/7)) * (1 + .03*rng.NormFloat64())
 	})
+	// Each day is one of four, in no order; its first hours tell which.
+	shapes := make([][]float64, 4)
+	for k := range shapes {
+		for range 24 {
+			shapes[k] = append(shapes[k], 100*math.Exp(rng.NormFloat64()))
+		}
+	}
+	kind := 0
+	recurring := series(60*minute, 24*40, func(i int) float64 {
+		if i%24 == 0 {
+			kind = rng.IntN(4)
+		}
+		return shapes[kind][i%24] * (1 + .05*rng.NormFloat64())
+	})
 	for _, c := range []struct {
 		name string
 		s    frame.Series
@@ -245,6 +259,7 @@ func TestMembers(t *testing.T) {
 	}{
 		{"events", events, 24, "profile", "snaive-daily"},
 		{"switching", switching, 6, "trees", "ridge"},
+		{"recurring", recurring, 6, "analog", "ridge"},
 		{"growing", growing, 28, "additive-log", "additive"},
 	} {
 		at := func(m string) float64 {

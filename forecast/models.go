@@ -75,8 +75,9 @@ func ruleOf(name string, step int64) rule {
 // rules returns the naive models that the step and the parts allow, seasonal
 // ones first, and notes on those that they do not. A season is a candidate if
 // one whole period lies before the first origin at which models are compared,
-// so that all rows are measured on the same origins.
-func rules(step int64, p parts) (out []candidate, notes []string) {
+// so that all rows are measured on the same origins. horizon is the one asked for,
+// of which that of p may be a part.
+func rules(step int64, p parts, horizon int) (out []candidate, notes []string) {
 	for _, name := range []string{"snaive-daily", "snaive-weekly", "mean", "median", "last"} {
 		r := ruleOf(name, step)
 		if r == nil {
@@ -85,8 +86,9 @@ func rules(step int64, p parts) (out []candidate, notes []string) {
 		m := 0
 		if name[0] == 's' {
 			if m = seasonSteps(name, step); m > p.choice {
+				need := min(seasonNeed(m, horizon), max(int(math.Ceil(float64(m)/(1-2*testShare))), m+2*horizon))
 				notes = append(notes, fmt.Sprintf("no %s season: it needs about %s of data, the series spans %s",
-					name[len("snaive-"):], span(int64(math.Ceil(float64(m)/(1-2*testShare)))*step), span(int64(p.n)*step)))
+					name[len("snaive-"):], span(int64(need)*step), span(int64(p.n)*step)))
 				continue
 			}
 		}

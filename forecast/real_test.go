@@ -87,23 +87,36 @@ func hourly(s frame.Series) frame.Series {
 
 // The bars of the public sets: WAPE of the baselines on the last 20 %, origin
 // advanced by the horizon. They stand in the notes that come with the data;
-// the same definitions must give the same figures.
+// the same definitions must give the same figures. auto on all minutes of WorldCup98
+// takes most of a minute: without APIML_RESULTS only the rules run on all of them, and
+// auto on the last two weeks.
 func TestRealBars(t *testing.T) {
 	minutes := readSeries(t, "worldcup98_per_minute_requests_bytes.csv.gz")
+	late := latest(minutes, 20_500)
+	late.Name = "worldcup98 late"
+	whole := "median"
+	if os.Getenv("APIML_RESULTS") != "" {
+		whole = "auto"
+	}
 	in80, in95, points := 0.0, 0.0, 0.0
 	for _, c := range []struct {
 		s       frame.Series
 		horizon int
+		model   string
 		want    map[string]float64
 	}{
-		{readSeries(t, "derived_memasik_per_minute.csv.gz"), 30,
+		{readSeries(t, "derived_memasik_per_minute.csv.gz"), 30, "auto",
 			map[string]float64{"last": .434, "mean": .329, "median": .317, "snaive-daily": .440}},
-		{minutes, 30, map[string]float64{"last": .096, "mean": .089, "median": .089, "snaive-daily": .667}},
-		{hourly(minutes), 24, map[string]float64{"last": .402}},
-		{readSeries(t, "derived_sparkdeveloper_per_hour.csv.gz"), 24,
+		{minutes, 30, whole, map[string]float64{"last": .096, "mean": .089, "median": .089, "snaive-daily": .667}},
+		{late, 30, "auto", nil},
+		{hourly(minutes), 24, "auto", map[string]float64{"last": .402}},
+		{readSeries(t, "derived_sparkdeveloper_per_hour.csv.gz"), 24, "auto",
 			map[string]float64{"snaive-weekly": .560, "last": .585, "snaive-daily": .747}},
 	} {
-		r, err := Run(c.s, Options{Horizon: c.horizon})
+		if c.s.Name == late.Name && whole == "auto" {
+			continue
+		}
+		r, err := Run(c.s, Options{Horizon: c.horizon, Model: c.model})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,8 +138,10 @@ func TestRealBars(t *testing.T) {
 		for name, bar := range map[string]float64{
 			"derived_memasik_per_minute.csv.gz lstm": .317, "derived_memasik_per_minute.csv.gz auto": .31,
 			"worldcup98_per_minute_requests_bytes.csv.gz auto": .08, "derived_sparkdeveloper_per_hour.csv.gz additive": .560,
+			"worldcup98 late auto": min(got["last"], got["mean"], got["median"]),
 		} {
-			if set, model, _ := strings.Cut(name, " "); set == c.s.Name && !(got[model] < bar) {
+			at := strings.LastIndexByte(name, ' ')
+			if set, model := name[:at], name[at+1:]; set == c.s.Name && c.model == "auto" && !(got[model] < bar) {
 				t.Errorf("%s: WAPE of %s is %.4f, the bar is %.3f", set, model, got[model], bar)
 			}
 		}

@@ -68,7 +68,8 @@ func seriesUntil(s frame.Series, n int) frame.Series {
 // last horizon); Baseline is the one with the lowest WAPE on these very blocks,
 // which favours it.
 //
-// Rows and fold counts are observed steps. A fold whose history is too short for
+// Rows and fold counts are observed steps. Mean and spread of a metric weigh the
+// folds by its denominator, as the pooled value does. A fold whose history is too short for
 // the model is left out with a note; it fails if all are. Memory: O(steps).
 func CrossValidateForecaster(ctx context.Context, s frame.Series, spec model.Spec, opt Options) (*Result, error) {
 	opt = opt.withDefaults()
@@ -123,19 +124,13 @@ func crossValidateForecaster(ctx context.Context, s frame.Series, spec model.Spe
 	}
 	r.Protocol = fmt.Sprintf("rolling origin, %d folds over the second half, horizon %d, seed %d", len(r.Folds), run.horizon, opt.Seed)
 	return r, run.fill(r, func(name string, t []tally) Stat {
-		var values []float64
-		for f := range r.Folds {
-			var sum tally
-			for _, x := range t {
-				if x.fold == f {
-					sum.add(x, 1)
-				}
-			}
-			values = append(values, sum.value(name))
+		folds := make([]tally, len(r.Folds))
+		for _, x := range t {
+			folds[x.fold].add(x, 1)
 		}
-		stat := Stat{}
-		stat.Mean, stat.SD, _ = evaluate.MeanSD(values)
-		return stat
+		mean, values := deviations(folds, name)
+		_, sd, _ := evaluate.MeanSD(values)
+		return Stat{Mean: mean, SD: sd}
 	})
 }
 
@@ -221,18 +216,15 @@ func EvaluateForecaster(ctx context.Context, m model.Forecaster, s frame.Series,
 	}
 	r.Protocol += fmt.Sprintf(", horizon %d", run.horizon)
 	err := run.fill(r, func(name string, t []tally) Stat {
-		var sum tally
-		for _, x := range t {
-			sum.add(x, 1)
-		}
+		mean, values := deviations(t, name)
 		sd := evaluate.Bootstrap(nil, len(t), replicates, opt.Seed, func(weight []int32) []float64 {
-			var sum tally
-			for i, x := range t {
-				sum.add(x, float64(weight[i]))
+			sum := 0.0
+			for i, v := range values {
+				sum += float64(float64(weight[i]) * v)
 			}
-			return []float64{sum.value(name)}
+			return []float64{sum / float64(len(values))}
 		})
-		return Stat{Mean: sum.value(name), SD: sd[0]}
+		return Stat{Mean: mean, SD: sd[0]}
 	})
 	if err != nil {
 		return fail(err)
@@ -289,30 +281,56 @@ func (t *tally) add(o tally, weight float64) {
 	t.band += weight * o.band
 }
 
-// value is NaN where the metric is not defined.
-func (t *tally) value(name string) float64 {
-	over := func(a, b float64) float64 {
-		if b > 0 {
-			return a / b
-		}
-		return math.NaN()
-	}
+// ratio is numerator and denominator of a metric.
+func (t *tally) ratio(name string) (a, b float64) {
 	switch name {
 	case "wape":
-		if t.n > 0 && t.abs == 0 {
-			return 0 // nothing to forecast, and nothing was
-		}
-		return over(t.abs, t.sum)
+		return t.abs, t.sum
 	case "mase":
-		return over(t.scaled, t.scaledN)
+		return t.scaled, t.scaledN
 	case "smape":
-		return over(t.smape, t.n)
+		return t.smape, t.n
 	case "coverage80":
-		return over(t.within80, t.band)
+		return t.within80, t.band
 	case "coverage95":
-		return over(t.within95, t.band)
+		return t.within95, t.band
+	}
+	return 0, 0
+}
+
+// value is NaN where the metric is not defined.
+func (t *tally) value(name string) float64 {
+	a, b := t.ratio(name)
+	switch {
+	case b > 0:
+		return a / b
+	case name == "wape" && t.n > 0 && a == 0:
+		return 0 // nothing to forecast, and nothing was
 	}
 	return math.NaN()
+}
+
+// deviations are the values of a metric by part, linear in numerator and
+// denominator as for the variance of a ratio (Cochran, "Sampling techniques",
+// 1977, 6.4): R + (a−R·b)/b̄ with the pooled R and the mean b̄ of the denominators.
+// Their mean is R, which comes first. A part's own a/b has no useful spread: in a
+// night without requests an error of one request is any multiple of what came.
+func deviations(parts []tally, name string) (float64, []float64) {
+	var total tally
+	for _, t := range parts {
+		total.add(t, 1)
+	}
+	r := total.value(name)
+	_, sum := total.ratio(name)
+	out := make([]float64, len(parts))
+	for i, t := range parts {
+		out[i] = r
+		if sum > 0 {
+			a, b := t.ratio(name)
+			out[i] += (a - float64(r*b)) / (sum / float64(len(parts)))
+		}
+	}
+	return r, out
 }
 
 // method is the model or a baseline, with its forecasts so far.

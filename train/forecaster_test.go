@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"apiml/evaluate"
 	"apiml/frame"
 	"apiml/model"
 )
@@ -105,7 +106,9 @@ func TestForecasterByHand(t *testing.T) {
 	}
 	close("wape", r.Metrics["wape"].Pooled, 14/sum)
 	close("wape of fold 0", r.Folds[0].Metrics["wape"], 7./(10+11+12+13+14))
-	close("mean of the folds", r.Metrics["wape"].Mean, (7./60+7./85)/2)
+	// Cochran's deviations of a ratio: ±(7 − 60·R)/72.5 around R.
+	close("mean of the folds", r.Metrics["wape"].Mean, 14/sum)
+	close("spread of the folds", r.Metrics["wape"].SD, math.Sqrt2*math.Abs(7-60*14/sum)/72.5)
 	close("mase", r.Metrics["mase"].Pooled, 1.4)
 	close("coverage80", r.Metrics["coverage80"].Pooled, 0.6) // errors of 1 lie on the bound
 	close("coverage95", r.Metrics["coverage95"].Pooled, 1)
@@ -164,6 +167,20 @@ func TestForecasterBaselines(t *testing.T) {
 	}
 	if len(fits) != 5 || r.Folds[0].Train+r.Folds[4].Test > r.Rows+360 {
 		t.Errorf("fits %v, folds %v", fits, r.Folds)
+	}
+}
+
+// A fold of a night without requests spreads as far as its errors go, not as far as
+// they stand above nothing: fold values 1 and 100, errors 100 and 1.
+func TestForecasterQuietFold(t *testing.T) {
+	parts := []tally{{n: 1, abs: 100, sum: 100}, {n: 1, abs: 1, sum: 0.01}}
+	mean, values := deviations(parts, "wape")
+	_, sd, _ := evaluate.MeanSD(values)
+	if math.Abs(mean-101/100.01) > 1e-12 || math.Abs(values[0]+values[1]-2*mean) > 1e-12 || sd > 0.05 {
+		t.Errorf("mean %v, values %v, spread %v", mean, values, sd)
+	}
+	if mean, values := deviations(make([]tally, 2), "smape"); !math.IsNaN(mean) || !math.IsNaN(values[0]) {
+		t.Errorf("of nothing: %v, %v", mean, values)
 	}
 }
 

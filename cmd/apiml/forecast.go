@@ -54,9 +54,9 @@ The models are an additive model in the manner of Prophet (trend with changepoin
 daily, weekly and yearly seasons; also on logarithms), a small LSTM, the classical
 ones (ETS, Theta, STL with ETS or an autoregression, smoothing of several seasons,
 ridge regression on the past, the latter two also on logarithms), medians of the
-latest days with a level (profile), boosted trees, and the baselines that all must
-beat: seasonal naive (day, week), the mean and the median of the last horizon, and
-the last value. auto leaves the LSTM out of very short and very long series.
+latest days with a level (profile), what followed earlier times like the present
+(analog), boosted trees, and the baselines that all must beat: seasonal naive (day,
+week), the mean and the median of the last horizon, and the last value. auto leaves the LSTM out of very short and very long series.
 
 Events and the parameters of the models come from models.params.forecast of the
 configuration (docs/forecasting.md). With --regressor the file's last rows, which
@@ -354,7 +354,7 @@ func forecastError(err error) error {
 	case errors.Is(err, forecast.ErrUnknownModel):
 		return withCode(exitUsage, err)
 	case errors.As(err, &short):
-		return withCode(exitInput, fmt.Errorf("%w: take a shorter --horizon or --step", err))
+		return withCode(exitInput, fmt.Errorf("%w (--horizon, --step)", err))
 	}
 	return withCode(exitInput, err)
 }
@@ -430,9 +430,37 @@ func (a *app) storeSeries(o forecastOptions) (frame.Series, error) {
 	return s, nil
 }
 
+// roundSteps are the steps that clocks and schedulers have, in seconds.
+var roundSteps = []int64{1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800,
+	3600, 2 * 3600, 3 * 3600, 4 * 3600, 6 * 3600, 8 * 3600, 12 * 3600, 24 * 3600, 7 * 24 * 3600}
+
+// regularStep is the step of rows with these distances, all above 0: the median
+// distance, or a round one within 2 % of it where most distances are others. It sorts
+// diffs; exact is false if most distances are not the step.
+func regularStep(diffs []int64) (step int64, exact bool) {
+	slices.Sort(diffs)
+	step = diffs[len(diffs)/2]
+	same := 0
+	for _, d := range diffs {
+		if d == step {
+			same++
+		}
+	}
+	if 2*same >= len(diffs) {
+		return step, true
+	}
+	for _, r := range roundSteps {
+		if math.Abs(float64(step)/float64(r*1e6)-1) <= 0.02 {
+			return r * 1e6, false
+		}
+	}
+	return step, false
+}
+
 // readSeries reads a time and a value column into a regular series. The step
-// is the median distance of neighbouring rows, or so many calendar months;
-// holes become missing values. notes say what was odd about the rows.
+// is the median distance of neighbouring rows, a round one where they jitter, or so
+// many calendar months; holes become missing values. notes say what was odd about
+// the rows.
 func readSeries(path, timeCol, valueCol string) (s frame.Series, notes []string, err error) {
 	r, header, done, err := openTable(path)
 	if err != nil {
@@ -485,14 +513,17 @@ func readSeries(path, timeCol, valueCol string) (s frame.Series, notes []string,
 	if len(diffs) == 0 {
 		return s, nil, inputf("%s: all rows have one time", path)
 	}
-	slices.Sort(diffs)
-	s = frame.Series{Name: valueCol, Start: pts[0].t, Step: diffs[len(diffs)/2]}
-	place := func(t int64) int64 { return (t - s.Start) / s.Step }
+	step, exact := regularStep(diffs)
+	s = frame.Series{Name: valueCol, Start: pts[0].t, Step: step}
+	// To the nearest step: days in local time are 23 and 25 hours apart twice a year.
+	place := func(t int64) int64 { return (t - s.Start + s.Step/2) / s.Step }
 	if months := calendarMonths(s.Step, len(pts), func(i int) int64 { return pts[i].t }); months > 0 {
 		first := monthNumber(pts[0].t)
 		place = func(t int64) int64 { return (monthNumber(t) - first) / months }
 		s.Step = months * int64(365.25*24*3600*1e6/12)
 		notes = append(notes, "calendar months count as equal steps: times ahead are within days of the month's")
+	} else if !exact {
+		notes = append(notes, fmt.Sprintf("the rows are not equally far apart: each counts for the nearest of steps of %s", time.Duration(step)*time.Microsecond))
 	}
 	n := place(pts[len(pts)-1].t) + 1
 	if n > 50_000_000 {
