@@ -82,7 +82,7 @@ func (b *Builder) flush() {
 		x = frame.NewMatrix(x.Schema, n)
 	}
 	b.ext.Extract(x, b.block)
-	for j := range b.cols {
+	for j := range b.stored() {
 		b.cols[j] = append(b.cols[j], x.Cols[j]...)
 	}
 	var flagged []bool
@@ -107,6 +107,15 @@ func (b *Builder) flush() {
 	}
 	clear(b.block)
 	b.block = b.block[:0]
+}
+
+// stored is the number of columns that are kept by row: with a frozen profile
+// those of the profile are missing in every row until Fold makes them.
+func (b *Builder) stored() int {
+	if b.online {
+		return numColumns
+	}
+	return numWindow
 }
 
 // identity is the row's hash: what makes two records the same request.
@@ -147,6 +156,20 @@ func (b *Builder) Dataset() (*Dataset, error) {
 		d.Times = nil
 	}
 	d.schema = HTTPSchema(Online(d.text))
+	for j := range b.stored() {
+		if c := b.cols[j]; cap(c)-n > n/16 {
+			b.cols[j] = slices.Clone(c)
+		}
+	}
+	if !b.online {
+		missing := make([]float32, n)
+		for i := range missing {
+			missing[i] = float32(math.NaN())
+		}
+		for j := numWindow; j < numColumns; j++ {
+			b.cols[j] = missing
+		}
+	}
 	d.X = &frame.Matrix{Schema: d.schema, Cols: b.cols, N: n, Group: d.Groups, Time: d.Times}
 	b.ext, b.cols, b.scratch, b.block = nil, nil, nil, nil
 	return d, nil

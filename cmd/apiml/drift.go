@@ -123,7 +123,7 @@ func (a *app) presentRows(src *source, lm *loadedModel, w *wanted) (*frame.Matri
 }
 
 func (a *app) driftOf(src *source, lm *loadedModel, reference string) (*train.Drift, error) {
-	if lm.spec.Role != model.RoleClassifier && lm.spec.Role != model.RoleDetector {
+	if !ofRows(lm.spec.Role) {
 		return nil, inputf("%s: drift is measured for classifiers and detectors, whose features are those of single rows", lm.spec.Name)
 	}
 	w, err := newWanted(lm.file)
@@ -254,7 +254,7 @@ func (a *app) driftedModels(specs []model.Spec, o trainOptions) ([]model.Spec, e
 	}
 	// What others say, for those that cannot tell by themselves.
 	for _, spec := range catalog.All() {
-		if len(follows) > 0 && !asked[spec.Name] && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
+		if len(follows) > 0 && !asked[spec.Name] && ofRows(spec.Role) {
 			if err := check(spec); err != nil {
 				return nil, err
 			}

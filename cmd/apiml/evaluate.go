@@ -196,7 +196,7 @@ func (a *app) evaluate(o evaluateOptions) (res *evaluateResult, err error) {
 			continue
 		}
 		evaluate := func() (*evaluatedModel, error) { return a.evaluateOne(src, lm, o) }
-		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
+		if !ofRows(spec.Role) {
 			evaluate = func() (*evaluatedModel, error) { return a.evaluateRole(src, lm, o.period) }
 		}
 		em, err := evaluate()

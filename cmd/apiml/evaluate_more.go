@@ -327,7 +327,7 @@ func perClassTable(r *train.Result) (header []string, rows [][]string) {
 // left out. They use the configuration of the model's file.
 func (a *app) refits(src *source, lm *loadedModel, o evaluateOptions, em *evaluatedModel) error {
 	learning := slices.Contains(o.plots, "learning")
-	if !learning && len(o.leaveOut) == 0 || lm.spec.Role != model.RoleClassifier && lm.spec.Role != model.RoleDetector {
+	if !learning && len(o.leaveOut) == 0 || !ofRows(lm.spec.Role) {
 		return nil
 	}
 	var pr *problem

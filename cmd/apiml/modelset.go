@@ -129,7 +129,7 @@ func decodeModel(f *model.File, raw []byte, origin string, spec *model.Spec) (*l
 		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
 	}
 	if !f.Has(arrayState) {
-		if spec.Role == model.RoleRegressor || spec.Input == "http" && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
+		if spec.Role == model.RoleRegressor || spec.Input == "http" && ofRows(spec.Role) {
 			return fail(fmt.Errorf("no array %q: the features cannot be computed", arrayState))
 		}
 		return lm, nil

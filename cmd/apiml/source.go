@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"apiml/features"
 	"apiml/frame"
@@ -353,6 +354,7 @@ func datasetProblem(b *features.Builder, text *features.TextModel, name string, 
 	if err != nil {
 		return nil, withCode(exitInput, err)
 	}
+	var mu sync.Mutex // folds may be made at the same time
 	var last *features.State
 	pr := &problem{
 		Problem: &train.Problem{
@@ -362,7 +364,9 @@ func datasetProblem(b *features.Builder, text *features.TextModel, name string, 
 				if err != nil {
 					return nil, nil, err
 				}
+				mu.Lock()
 				last = f.State
+				mu.Unlock()
 				return f.Fit, f.Eval, nil
 			},
 			Whole: func() *frame.Matrix { return ds.X },

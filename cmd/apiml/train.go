@@ -251,8 +251,13 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	}
 	res = &trainResult{Models: []trainedModel{}, Skipped: []string{}}
 	problems := map[string]*problem{}
-	for _, spec := range specs {
-		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
+	for i, spec := range specs {
+		for input := range problems { // a million rows, which later models have no use for
+			if !slices.ContainsFunc(specs[i:], func(s model.Spec) bool { return s.Input == input && ofRows(s.Role) }) {
+				delete(problems, input)
+			}
+		}
+		if !ofRows(spec.Role) {
 			if src.st != nil && src.kinds[spec.Input] == 0 {
 				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
 				continue
@@ -324,6 +329,9 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	}
 	return res, nil
 }
+
+// ofRows reports whether models of a role are fitted on the rows of a problem.
+func ofRows(r model.Role) bool { return r == model.RoleClassifier || r == model.RoleDetector }
 
 // strict is an error if the audit of any model found something.
 func (r *trainResult) strict() error {
