@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"apiml/evaluate"
 	"apiml/features"
 	"apiml/forecast"
 	"apiml/frame"
@@ -269,7 +270,7 @@ func (a *app) finishRole(src *source, spec model.Spec, f *roleFit, o trainOption
 	f.meta.cards = o.cards
 	f.meta.stored.CV, f.meta.stored.HeldOut = timeless(f.cv), timeless(f.heldOut)
 	if o.noRowHashes {
-		f.meta.trainHash, f.meta.stored.Medians = nil, nil
+		f.meta.trainHash, f.meta.stored.Medians, f.meta.stored.Reference = nil, nil, nil
 	}
 	a.sayf("%s: %s rows of %s, held out: %s", spec.Name, count(int64(f.meta.rows)), src.name(), f.meta.rule)
 	if err := a.writeModel(spec, f.model, tm, f.meta); err != nil {
@@ -311,12 +312,21 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 		return nil, "", err
 	}
 	f.model, f.heldOut = final.Model, final.HeldOut
+	f.meta.stored.Medians = final.Medians
+	x, from := final.Evaluate, "held-out rows"
+	if x == nil || x.N < evaluate.LeastShift {
+		x, from = final.Fit, "training rows"
+	}
+	if f.meta.stored.Reference, err = newReference(ctx, spec.Role, final.Model, x, from); err != nil {
+		return nil, "", err
+	}
 	for _, r := range []*train.Result{f.cv, f.heldOut} {
 		if r != nil && note != "" {
 			r.Notes = append(r.Notes, note)
 		}
 	}
-	f.meta = fileMeta{rows: len(rows), held: len(held), rule: rule, heldHash: pick(p.Hash, held), trainHash: pick(p.Hash, rows), stored: storedMetrics{Medians: final.Medians}}
+	f.meta.rows, f.meta.held, f.meta.rule = len(rows), len(held), rule
+	f.meta.heldHash, f.meta.trainHash = pick(p.Hash, held), pick(p.Hash, rows)
 	if f.meta.state, err = state().MarshalBinary(); err != nil {
 		return nil, "", err
 	}
@@ -347,7 +357,11 @@ func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOption
 	if m, ok := f.model.(*dbscan.Model); ok {
 		f.clusters = features.DescribeBehavior(ds, m.Labels())
 	}
-	f.meta = fileMeta{rows: ds.X.N, rule: "nothing: clusters are judged by bootstraps"}
+	ref, err := newReference(ctx, spec.Role, f.model, ds.X, "training rows")
+	if err != nil {
+		return nil, "", err
+	}
+	f.meta = fileMeta{rows: ds.X.N, rule: "nothing: clusters are judged by bootstraps", stored: storedMetrics{Reference: ref}}
 	f.meta.data = provenance(&train.Problem{Hash: ds.X.Group}, nil)
 	f.meta.data.First, f.meta.data.Last = s.first, s.last
 	return f, "", nil
@@ -372,6 +386,11 @@ func (s *source) fitCache(ctx context.Context, spec model.Spec, o trainOptions, 
 		return nil, "", err
 	}
 	f.meta = fileMeta{rows: len(t.Keys), rule: "the second half of the accesses counts, the first half is learned from"}
+	if x := train.TraceRows(t); x.N > 0 {
+		if f.meta.stored.Reference, err = newReference(ctx, spec.Role, nil, x, "training accesses"); err != nil {
+			return nil, "", err
+		}
+	}
 	f.meta.data = provenance(&train.Problem{Times: t.Times}, nil)
 	return f, "", nil
 }
@@ -413,6 +432,11 @@ func (s *source) fitForecast(ctx context.Context, spec model.Spec, o trainOption
 	}
 	f.model, f.heldOut = final.Model, final.HeldOut
 	f.meta = fileMeta{rows: from, held: len(series.Values) - from, rule: rule}
+	shape := train.HourShape(series)
+	if f.meta.stored.Reference, err = newReference(ctx, spec.Role, nil, train.SeriesRows(series, shape), "all steps"); err != nil {
+		return nil, "", err
+	}
+	f.meta.stored.Reference.Shape = shape
 	f.meta.data = model.Provenance{First: series.Start, Last: series.End()}
 	return f, "", nil
 }
