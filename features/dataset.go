@@ -25,6 +25,7 @@ type Builder struct {
 	block   []traffic.Request
 	scratch *frame.Matrix
 	cols    [][]float32
+	shapes  map[*shape]*shape
 	d       *Dataset
 	done    bool
 }
@@ -98,7 +99,7 @@ func (b *Builder) flush() {
 		d.Labels = append(d.Labels, r.Label)
 		d.Times = append(d.Times, r.Time)
 		d.Hash = append(d.Hash, identity(r, l.principal))
-		d.shapes = append(d.shapes, l.shape)
+		d.shapes = append(d.shapes, b.keep(l.shape))
 		d.principals = append(d.principals, l.principal)
 		flagged = append(flagged, r.Label.Attack())
 	}
@@ -107,6 +108,21 @@ func (b *Builder) flush() {
 	}
 	clear(b.block)
 	b.block = b.block[:0]
+}
+
+// keep returns a copy of a shape, the same one for rows near each other that share
+// it: the original is a part of all that the extractor knows of a target, three
+// times the size.
+func (b *Builder) keep(s *shape) *shape {
+	if own, ok := b.shapes[s]; ok {
+		return own
+	}
+	if b.shapes == nil || len(b.shapes) >= 1<<16 {
+		b.shapes = make(map[*shape]*shape)
+	}
+	own := *s
+	b.shapes[s] = &own
+	return &own
 }
 
 // stored is the number of columns that are kept by row: with a frozen profile
@@ -171,7 +187,7 @@ func (b *Builder) Dataset() (*Dataset, error) {
 		}
 	}
 	d.X = &frame.Matrix{Schema: d.schema, Cols: b.cols, N: n, Group: d.Groups, Time: d.Times}
-	b.ext, b.cols, b.scratch, b.block = nil, nil, nil, nil
+	b.ext, b.cols, b.scratch, b.block, b.shapes = nil, nil, nil, nil, nil
 	return d, nil
 }
 

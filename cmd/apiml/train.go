@@ -236,6 +236,12 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if specs, err = src.twins(specs, explicit); err != nil {
 		return nil, err
 	}
+	if _, set := a.getenv("GOMEMLIMIT"); !set && src.st != nil {
+		// What is free goes back sooner than it otherwise would. A limit below what
+		// is in use would keep the collector busy: a request takes about 1,300 bytes.
+		rows := src.kinds[store.KindHTTP] + src.kinds[store.KindFlows]
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(max(1<<30, 1600*rows)))
+	}
 	if src.st != nil && src.kinds[store.KindHTTP]+src.kinds[store.KindFlows] == 0 {
 		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
 	}

@@ -60,7 +60,8 @@ are measured on a part of the rows only. The defaults take part.
 The figure of the best of many is too good by the choice. So the search is run
 again inside each of --outer folds, and what it chooses there is measured on rows
 that it has not seen: that is the nested score, beside the defaults on the same
-folds. For latency and forecast the rows that train sets aside give it.
+folds. For latency and forecast the rows that train sets aside give it, for cache
+the last fifth of the accesses, for behavior a third of the principals.
 
 The winner is written as a file for train --params. An interrupted search goes on
 where it stopped when it is started again with the same data and flags.`,
@@ -126,7 +127,7 @@ type tuneResult struct {
 	Best    train.Trial      `json:"best"`
 	Default train.Trial      `json:"default"`
 	Nested  *train.Nested    `json:"nested"`
-	HeldOut map[string]Float `json:"held_out,omitempty"` // winner and default on the rows that train sets aside
+	HeldOut map[string]Float `json:"held_out,omitempty"` // winner and default on what the search has not seen; null = too little of it
 	Trials  []train.Trial    `json:"trials"`
 	Resumed int              `json:"resumed"`
 	Stopped bool             `json:"stopped"` // by the budget
@@ -262,7 +263,7 @@ func (a *app) tune(o tuneOptions) error {
 		}
 	}
 	if res.Nested == nil && res.HeldOut == nil {
-		res.Notes = append(res.Notes, "the winner's figure is that of the best of many by the same measure: too good by the choice, and there is no nested score for this model")
+		res.Notes = append(res.Notes, "the winner's figure is that of the best of many by the same measure: too good by the choice, and --outer 0 leaves the nested score out")
 	}
 	p.done()
 	res.CPU = cpuSeconds() - cpu
@@ -366,15 +367,34 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 		if ds.X.N < leastPrincipals {
 			return nil, fmt.Sprintf("%d principals have enough requests, %d are needed", ds.X.N, leastPrincipals), nil
 		}
-		return &searchable{rows: ds.X.N, key: fingerprint(ds.X.Group),
-			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) {
-				o := opt
-				var err error
-				if o.Config, err = behaviorConfig(config, trainOptions{}); err != nil {
-					return 0, 0, err
+		// Every third principal, by hash, is set aside: would the clusters of those
+		// be found again as well?
+		var rows, held []int
+		for i, g := range ds.X.Group {
+			if (g*0x9e3779b97f4a7c15)>>32%3 == 0 {
+				held = append(held, i)
+			} else {
+				rows = append(rows, i)
+			}
+		}
+		score := func(ctx context.Context, x *frame.Matrix, config json.RawMessage) (float64, float64, error) {
+			o := opt
+			var err error
+			if o.Config, err = behaviorConfig(config, trainOptions{}); err != nil {
+				return 0, 0, err
+			}
+			return value(train.CrossValidateClusterer(ctx, x, spec, o))
+		}
+		x, other := ds.X.Select(rows), ds.X.Select(held)
+		return &searchable{rows: x.N, key: fingerprint(ds.X.Group),
+			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) { return score(ctx, x, config) }),
+			held: func(config json.RawMessage) (float64, error) {
+				if other.N < leastPrincipals {
+					return math.NaN(), nil
 				}
-				return value(train.CrossValidateClusterer(ctx, ds.X, spec, o))
-			})}, "", nil
+				v, _, err := score(ctx, other, config)
+				return v, err
+			}}, "", nil
 	case model.RolePolicy:
 		t, err := s.trace(ctx)
 		if err != nil {
@@ -383,14 +403,36 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 		if len(t.Keys) < leastAccesses {
 			return nil, fmt.Sprintf("%d requests could have come from a cache, %d are needed", len(t.Keys), leastAccesses), nil
 		}
-		return &searchable{rows: len(t.Keys), key: fmt.Sprint(len(t.Keys), t.Keys[:min(1000, len(t.Keys))]),
+		// The last fifth of the accesses is set aside.
+		cut := len(t.Keys) - len(t.Keys)/5
+		begin := &frame.Trace{Keys: t.Keys[:cut], N: t.N}
+		if t.Times != nil {
+			begin.Times = t.Times[:cut]
+		}
+		problem := func(t *frame.Trace) *train.PolicyProblem {
+			return &train.PolicyProblem{Name: s.name(), Synthetic: s.synth[store.KindHTTP], Trace: t}
+		}
+		return &searchable{rows: cut, key: fmt.Sprint(len(t.Keys), t.Keys[:min(1000, len(t.Keys))]),
 			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) {
 				o := opt
 				o.Config = config
-				p := policyProblem(s.name(), s.synth[store.KindHTTP], &frame.Trace{Keys: t.Keys, Sizes: t.Sizes, Times: t.Times})
-				p.Baselines = nil
-				return value(train.CrossValidatePolicy(ctx, p, spec, o))
-			})}, "", nil
+				return value(train.CrossValidatePolicy(ctx, problem(begin), spec, o))
+			}),
+			held: func(config json.RawMessage) (float64, error) {
+				o := opt
+				o.Config = config
+				f, err := train.FitPolicy(ctx, problem(begin), spec, o)
+				if err != nil {
+					return math.NaN(), err
+				}
+				whole := problem(&frame.Trace{Keys: t.Keys, Times: t.Times, N: t.N})
+				whole.From = cut
+				r, err := train.EvaluatePolicy(ctx, whole, spec.Name, f.Model.(model.Policy), o)
+				if err != nil {
+					return math.NaN(), err
+				}
+				return r.Metrics[name].Pooled, nil
+			}}, "", nil
 	}
 	return nil, "there is no search for it", nil
 }
@@ -482,7 +524,7 @@ func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
 		d, dsd, _ := evaluate.MeanSD(diff)
 		nested = fmt.Sprintf("nested %s on %d outer folds (%s): %s ± %s, defaults %s ± %s, difference %+.4f ± %.4f", n.Metric, len(n.Winner), n.Split, ratio(mean), ratio(sd), ratio(base), ratio(bsd), d, dsd)
 	} else if res.HeldOut != nil {
-		nested = fmt.Sprintf("%s on the rows set aside: winner %s, defaults %s", res.Metric, ratio(float64(res.HeldOut["winner"])), ratio(float64(res.HeldOut["default"])))
+		nested = fmt.Sprintf("%s on what the search has not seen: winner %s, defaults %s", res.Metric, ratio(float64(res.HeldOut["winner"])), ratio(float64(res.HeldOut["default"])))
 	}
 	for _, path := range outputs {
 		var err error
