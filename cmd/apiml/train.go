@@ -170,6 +170,8 @@ type trainResult struct {
 	jsonHead
 	Models  []trainedModel `json:"models"`
 	Skipped []string       `json:"skipped"`
+	CPU     float64        `json:"cpu_seconds"`    // of the whole run
+	RSS     int64          `json:"peak_rss_bytes"` // of this process
 }
 
 func (a *app) train(o trainOptions) (res *trainResult, err error) {
@@ -324,7 +326,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 			run.counts["rows_"+m.Model] = int64(m.Rows)
 		}
 	}
-	res.jsonHead = a.head("train")
+	res.jsonHead, res.CPU, res.RSS = a.head("train"), cpuSeconds(), peakRSS()
 	if a.flags.json {
 		err = a.printJSON(res)
 	} else {
@@ -849,6 +851,9 @@ func (a *app) printTrained(res *trainResult) error {
 			fmt.Fprintf(a.out, "  note: %s\n", clean(n))
 		}
 		fmt.Fprintf(a.out, "  wrote %s\n", m.File)
+	}
+	if len(res.Models) > 1 {
+		fmt.Fprintf(a.out, "\n%s in all: %s CPU, at most %.0f MiB of memory\n", counted(len(res.Models), "model"), seconds(cpuSeconds()), float64(peakRSS())/(1<<20))
 	}
 	return nil
 }
