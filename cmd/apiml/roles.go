@@ -285,7 +285,7 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 		return nil, why, err
 	}
 	if p.Rows < leastLatencies {
-		return nil, fmt.Sprintf("%d requests have a latency, %d are needed", p.Rows, leastLatencies), nil
+		return nil, fmt.Sprintf("%d requests have a latency; %s", p.Rows, needs(spec.Role)), nil
 	}
 	rows, held, rule := p.HoldOut()
 	if o.final {
@@ -336,11 +336,14 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 
 func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOptions, opt train.Options) (*roleFit, string, error) {
 	ds, why, err := s.behavior(ctx)
+	if err == nil && ds == nil {
+		why += "; " + needs(spec.Role)
+	}
 	if err != nil || ds == nil {
 		return nil, why, err
 	}
 	if ds.X.N < leastPrincipals {
-		return nil, fmt.Sprintf("%d principals have enough requests, %d are needed", ds.X.N, leastPrincipals), nil
+		return nil, fmt.Sprintf("%d principals have enough requests; %s", ds.X.N, needs(spec.Role)), nil
 	}
 	if opt.Config, err = behaviorConfig(opt.Config, o); err != nil {
 		return nil, "", err
@@ -373,7 +376,7 @@ func (s *source) fitCache(ctx context.Context, spec model.Spec, o trainOptions, 
 		return nil, "", err
 	}
 	if len(t.Keys) < leastAccesses {
-		return nil, fmt.Sprintf("%d requests could have come from a cache, %d are needed", len(t.Keys), leastAccesses), nil
+		return nil, fmt.Sprintf("%d requests could have come from a cache; %s", len(t.Keys), needs(spec.Role)), nil
 	}
 	f := &roleFit{}
 	p := policyProblem(s.name(), s.synth[store.KindHTTP], t)
@@ -405,7 +408,7 @@ func (s *source) fitForecast(ctx context.Context, spec model.Spec, o trainOption
 		return nil, "", err
 	}
 	if len(series.Values) == 0 {
-		return nil, "the log spans no whole minute", nil
+		return nil, "the log spans no whole minute, or its requests have no time; " + needs(spec.Role), nil
 	}
 	step := time.Duration(series.Step) * time.Microsecond
 	fit, from, rule := train.HoldOutSeries(series)

@@ -32,6 +32,7 @@ type source struct {
 	title  string           // takes the place of names if it is set
 	names  []string         // formats of public data sets, else file names
 	synth  map[string]bool  // kind → some of it was generated
+	only   string           // "flows" if the data hold no requests, which peek has seen
 
 	first, last int64 // span of the times that ordered saw, microseconds UTC, 0 = none
 }
@@ -74,21 +75,16 @@ func (a *app) openSource(files, truth []string) (*source, error) {
 	return s, nil
 }
 
-// twins puts the models of network flows in the place of those of requests where
-// the data holds flows only: who asks for the attack classifier means the one
-// that this data can feed.
-func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) {
-	if !explicit {
-		return specs, nil
-	}
+// peek looks into the beginning of the files for the kind of their records.
+func (s *source) peek() error {
 	http, flows := s.kinds[store.KindHTTP] > 0, s.kinds[store.KindFlows] > 0
 	for _, path := range s.files {
 		if path == "-" {
-			return specs, nil
+			return nil
 		}
 		rd, err := s.a.openInput(path, "", false, ingest.Options{})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		b, err := rd.Next()
 		rd.Close()
@@ -96,7 +92,20 @@ func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) 
 			http, flows = http || len(b.Requests) > 0, flows || len(b.Flows) > 0
 		}
 	}
-	if http || !flows {
+	if flows && !http {
+		s.only = store.KindFlows
+	}
+	return nil
+}
+
+// twins puts the models of network flows in the place of those of requests where
+// the data holds flows only: who asks for the attack classifier means the one
+// that this data can feed.
+func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) {
+	if err := s.peek(); err != nil {
+		return nil, err
+	}
+	if !explicit || s.only != store.KindFlows {
 		return specs, nil
 	}
 	var out []model.Spec

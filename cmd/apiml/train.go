@@ -266,8 +266,8 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 			}
 		}
 		if !ofRows(spec.Role) {
-			if src.st != nil && src.kinds[spec.Input] == 0 {
-				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
+			if src.st != nil && src.kinds[spec.Input] == 0 || src.only == store.KindFlows {
+				res.skip(a, explicit, spec, "the data hold no requests; "+needs(spec.Role))
 				continue
 			}
 			tm, why, err := a.trainRole(src, spec, overrides[spec.Name], o)
@@ -283,6 +283,10 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		}
 		pr := problems[spec.Input]
 		if pr == nil {
+			if spec.Input == store.KindHTTP && src.only == store.KindFlows {
+				res.skip(a, explicit, spec, "the data hold network flows only: "+spec.Name+"-flows is for them")
+				continue
+			}
 			if src.st != nil && src.kinds[spec.Input] == 0 {
 				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
 				continue
@@ -381,6 +385,19 @@ func (r *trainResult) skip(a *app, explicit bool, spec model.Spec, why string) {
 	} else {
 		a.debugf("%s is not trained: %s", spec.Name, why)
 	}
+}
+
+// needs says which data would do for a role that is not fitted on labelled rows.
+func needs(r model.Role) string {
+	switch r {
+	case model.RoleForecaster:
+		return "it needs requests with a time, of some hours at least"
+	case model.RoleRegressor:
+		return fmt.Sprintf("it needs %d requests with a time and a latency (nginx: $request_time, Apache: %%D)", leastLatencies)
+	case model.RolePolicy:
+		return fmt.Sprintf("it needs %d GET or HEAD requests with status 200, 206 or 304", leastAccesses)
+	}
+	return fmt.Sprintf("it needs %d principals (user, session, or address and agent) with some requests each", leastPrincipals)
 }
 
 func inputNoun(input string) string {

@@ -387,7 +387,9 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 		}
 		x, other := ds.X.Select(rows), ds.X.Select(held)
 		return &searchable{rows: x.N, key: fingerprint(ds.X.Group),
-			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) { return score(ctx, x, config) }),
+			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) {
+				return score(ctx, x, config)
+			}),
 			held: func(config json.RawMessage) (float64, error) {
 				if other.N < leastPrincipals {
 					return math.NaN(), nil
