@@ -187,6 +187,10 @@ func (a *app) evaluate(o evaluateOptions) (res *evaluateResult, err error) {
 			res.Skipped = append(res.Skipped, spec.Name+": the store holds no "+inputNoun(spec.Input))
 			continue
 		}
+		if src.only == store.KindFlows && spec.Input == store.KindHTTP {
+			res.Skipped = append(res.Skipped, spec.Name+": the data hold network flows only")
+			continue
+		}
 		lm, err := a.loadModel(spec, true)
 		if err != nil {
 			if explicit {

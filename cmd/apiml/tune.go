@@ -181,6 +181,9 @@ func (a *app) tune(o tuneOptions) error {
 		return usagef("tune searches one model, %q names %d", o.model, len(specs))
 	}
 	spec := specs[0]
+	if src.only == store.KindFlows && spec.Input == store.KindHTTP {
+		return inputf("%s cannot be tuned on this data: it holds network flows only; %s", spec.Name, needs(spec.Role))
+	}
 	if len(spec.Space) == 0 {
 		return usagef("%s declares nothing to search", spec.Name)
 	}
@@ -222,6 +225,7 @@ func (a *app) tune(o tuneOptions) error {
 	if s.problem != nil && o.outer > 0 {
 		folds, used, _ = train.Splits(s.problem.Problem, s.train, split, o.outer, a.cfg.Seed+7)
 		outer = len(folds)
+		res.Split = string(used)
 	}
 	search := func(k int, rows []int) (*train.Search, error) {
 		so := train.SearchOptions{Trials: o.iter, Halve: s.halve && !o.full, Seed: a.cfg.Seed, Outer: k, Base: base, Done: keep.done, Keep: keep.add, CPU: cpuSeconds}
