@@ -103,7 +103,7 @@ section() {
 		for s in $order; do
 			if [ "$s" = "$1" ]; then
 				echo && trimmed <"$work/.new"
-			elif part "$out" "$s" | grep -q .; then
+			elif [ -n "$(part "$out" "$s")" ]; then
 				echo && part "$out" "$s" | trimmed
 			fi
 		done
@@ -174,7 +174,7 @@ section_builtin() {
 
 section_latency() {
 	printf '\n## Latency\n\nFour real tables, in time order 70/30, ms, beside the better median; two logs, in seconds, the last fifth set aside.\n\n```\n'
-	(cd "$repo" && APIML_DATASETS="$data" "${GO:-go}" test ./train -count=1 -run '^TestRealTables$' -v | grep -E '^ *(---|regressor_test|FAIL)' | sed -E 's/^ *regressor_test.go:[0-9]+: /  /; s/ \([0-9.]+s\)//')
+	(cd "$repo" && APIML_DATASETS="$data" "${GO:-go}" test ./train -count=1 -run '^TestRealTables$' -v | grep -E '^ *(=== RUN +TestRealTables/|regressor_test|--- FAIL|FAIL)' | sed -E 's/^=== RUN +TestRealTables.//; s/^ *regressor_test.go:[0-9]+: /  /; s/(\.[0-9]{3})[0-9]+/\1/g; s/ \([0-9.]+s\)//')
 	echo '```'
 	for log in aws_elb_classic_api_2015 haproxy_http_2014; do
 		quiet "$apiml" ingest -q --db $log.duckdb "$(first "$data"/logs/$log*)"
