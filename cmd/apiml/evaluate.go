@@ -641,9 +641,9 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 			}
 			base := "–"
 			if b, ok := m.Baseline[info.Name]; ok {
-				base = ratio(b.Pooled)
+				base = figureOf(info.Name, b.Pooled)
 			}
-			rows = append(rows, []string{info.Title, ratio(s.Pooled), "± " + ratio(s.SD), base})
+			rows = append(rows, []string{info.Title, figureOf(info.Name, s.Pooled), "± " + figureOf(info.Name, s.SD), base})
 		}
 		base := "baseline (" + m.BaselineName + ")"
 		if m.BaselineName == "" {

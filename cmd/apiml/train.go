@@ -840,16 +840,16 @@ func (a *app) printTrained(res *trainResult) error {
 			}
 			base, held := "–", "–"
 			if b, ok := m.Baseline[info.Name]; ok {
-				base = ratio(b.Pooled)
+				base = figureOf(info.Name, b.Pooled)
 			}
 			if m.HeldOut != nil {
 				if h, ok := m.HeldOut.Metrics[info.Name]; ok {
-					held = ratio(h.Pooled)
+					held = figureOf(info.Name, h.Pooled)
 				}
 			}
-			row := []string{info.Title, ratio(s.Pooled), ratio(s.Mean) + " ± " + ratio(s.SD), base, held}
+			row := []string{info.Title, figureOf(info.Name, s.Pooled), figureOf(info.Name, s.Mean) + " ± " + figureOf(info.Name, s.SD), base, held}
 			if len(m.Folds) == 0 {
-				row = []string{info.Title, ratio(s.Pooled), ratio(s.SD), base}
+				row = []string{info.Title, figureOf(info.Name, s.Pooled), figureOf(info.Name, s.SD), base}
 			}
 			rows = append(rows, row)
 		}

@@ -61,7 +61,7 @@ The figure of the best of many is too good by the choice. So the search is run
 again inside each of --outer folds, and what it chooses there is measured on rows
 that it has not seen: that is the nested score, beside the defaults on the same
 folds. For latency and forecast the rows that train sets aside give it, for cache
-the last fifth of the accesses, for behavior a third of the principals.
+the last fifth of the accesses, for behavior half of the principals.
 
 The winner is written as a file for train --params. An interrupted search goes on
 where it stopped when it is started again with the same data and flags.`,
@@ -214,7 +214,7 @@ func (a *app) tune(o tuneOptions) error {
 		return err
 	}
 	defer keep.close()
-	res := &tuneResult{Model: spec.Name, Dataset: src.name(), Rows: s.rows, Split: string(split), Resumed: len(keep.done), Notes: []string{}}
+	res := &tuneResult{Model: spec.Name, Dataset: src.name(), Rows: s.rows, Split: splitOf(spec.Role, split), Resumed: len(keep.done), Notes: []string{}}
 	cpu := cpuSeconds()
 	if len(keep.done) > 0 {
 		a.sayf("%s: %s from an interrupted search", spec.Name, counted(len(keep.done), "measurement"))
@@ -371,11 +371,12 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 		if ds.X.N < leastPrincipals {
 			return nil, fmt.Sprintf("%d principals have enough requests, %d are needed", ds.X.N, leastPrincipals), nil
 		}
-		// Every third principal, by hash, is set aside: would the clusters of those
-		// be found again as well?
+		// Every other principal, by hash, is set aside: would the clusters of those be
+		// found again as well? As many as are searched on, because the sizes of
+		// clusters are absolute numbers.
 		var rows, held []int
 		for i, g := range ds.X.Group {
-			if (g*0x9e3779b97f4a7c15)>>32%3 == 0 {
+			if (g*0x9e3779b97f4a7c15)>>32%2 == 0 {
 				held = append(held, i)
 			} else {
 				rows = append(rows, i)
@@ -443,6 +444,21 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 	return nil, "there is no search for it", nil
 }
 
+// splitOf names how the configurations for a role are compared.
+func splitOf(r model.Role, split train.Split) string {
+	switch r {
+	case model.RoleRegressor:
+		return string(train.Time)
+	case model.RoleForecaster:
+		return "rolling origin"
+	case model.RoleClusterer:
+		return "subsamples of 80 %"
+	case model.RolePolicy:
+		return "windows of the second half"
+	}
+	return string(split)
+}
+
 func sumOf(v []float64) (s float64) {
 	for _, x := range v {
 		s += x
@@ -502,11 +518,11 @@ func (j *journal) add(t train.Trial) error {
 func (j *journal) close() { j.f.Close() }
 
 // value prints the value of a trial.
-func trialValue(t *train.Trial) string {
+func trialValue(metric string, t *train.Trial) string {
 	if t.Value == nil {
 		return "–"
 	}
-	return ratio(*t.Value)
+	return figureOf(metric, *t.Value)
 }
 
 func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
@@ -530,14 +546,14 @@ func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
 		d, dsd, _ := evaluate.MeanSD(diff)
 		nested = fmt.Sprintf("nested %s on %d outer folds (%s): %s ± %s, defaults %s ± %s, difference %+.4f ± %.4f", n.Metric, len(n.Winner), n.Split, ratio(mean), ratio(sd), ratio(base), ratio(bsd), d, dsd)
 	} else if res.HeldOut != nil {
-		nested = fmt.Sprintf("%s on what the search has not seen: winner %s, defaults %s", res.Metric, ratio(float64(res.HeldOut["winner"])), ratio(float64(res.HeldOut["default"])))
+		nested = fmt.Sprintf("%s on what the search has not seen: winner %s, defaults %s", res.Metric, figureOf(res.Metric, float64(res.HeldOut["winner"])), figureOf(res.Metric, float64(res.HeldOut["default"])))
 	}
 	for _, path := range outputs {
 		var err error
 		switch filepath.Ext(path) {
 		case ".yaml", ".yml":
 			err = atomicfile.Write(path, 0o600, func(w io.Writer) error {
-				fmt.Fprintf(w, "# apiml tune %s on %s, %s rows: %s %s, defaults %s, %d measurements\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Metric, trialValue(&res.Best), trialValue(&res.Default), len(res.Trials))
+				fmt.Fprintf(w, "# apiml tune %s on %s, %s rows: %s %s, defaults %s, %d measurements\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Metric, trialValue(res.Metric, &res.Best), trialValue(res.Metric, &res.Default), len(res.Trials))
 				if nested != "" {
 					fmt.Fprintf(w, "# %s\n", nested)
 				}
@@ -565,7 +581,7 @@ func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
 	if a.flags.json {
 		return a.printJSON(res)
 	}
-	fmt.Fprintf(a.out, "%s on %s: %s rows, %s split, %s, %s CPU\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Split, counted(len(res.Trials), "measurement"), seconds(res.CPU))
+	fmt.Fprintf(a.out, "%s on %s: %s rows, split: %s, %s, %s CPU\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Split, counted(len(res.Trials), "measurement"), seconds(res.CPU))
 	top := slices.DeleteFunc(slices.Clone(res.Trials), func(t train.Trial) bool { return t.Outer != 0 || t.Share != 1 || t.Value == nil })
 	_, higher := train.TuneMetric(roleOf(res.Metric))
 	slices.SortStableFunc(top, func(x, y train.Trial) int {
@@ -614,7 +630,7 @@ func trialRows(res *tuneResult, trials []train.Trial) [][]string {
 		t := &trials[i]
 		sd := "–"
 		if t.SD != nil {
-			sd = ratio(*t.SD)
+			sd = figureOf(res.Metric, *t.SD)
 		}
 		config := strings.Trim(strings.ReplaceAll(string(t.Config), `"`, ""), "{}")
 		if t.Number == 0 && config == "" {
@@ -623,7 +639,7 @@ func trialRows(res *tuneResult, trials []train.Trial) [][]string {
 		if t.Error != "" {
 			config += ": " + t.Error
 		}
-		rows = append(rows, []string{strconv.Itoa(t.Number), strconv.Itoa(t.Outer), fmt.Sprintf("%.2f", t.Share), trialValue(t), sd, fmt.Sprintf("%.1f", t.CPU), config})
+		rows = append(rows, []string{strconv.Itoa(t.Number), strconv.Itoa(t.Outer), fmt.Sprintf("%.2f", t.Share), trialValue(res.Metric, t), sd, fmt.Sprintf("%.1f", t.CPU), config})
 	}
 	return rows
 }
