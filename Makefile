@@ -46,12 +46,8 @@ demo: build ## the whole chain on generated traffic, into demo/
 pretrained: build ## train the built-in models on generated traffic into score/builtin
 	$(BIN) models pretrain --pack score/builtin
 
-results: build ## regenerate docs/results.md: figures on the real data sets (SECTIONS="csic flows …" for a part, printed)
-ifdef SECTIONS
-	./docs/results.sh $(BIN) $(SECTIONS)
-else
-	{ ./docs/results.sh $(BIN) && GO="$(GO)" ./docs/results-forecast.sh $(BIN); } > docs/results.md.new && mv docs/results.md.new docs/results.md
-endif
+results: build ## regenerate docs/results.md: figures on the real data sets, hours (SECTIONS="csic forecast …": these only, the others stay)
+	GO="$(GO)" ./docs/results.sh $(BIN) $(SECTIONS)
 
 .PHONY: bench-flows
 bench-flows: build ## the classifier of flows beside scikit-learn on the same 25 folds of CIC-IDS2017 (half an hour; SEEDS="1 2" for a part)

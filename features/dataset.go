@@ -25,6 +25,7 @@ type Builder struct {
 	block   []traffic.Request
 	scratch *frame.Matrix
 	cols    [][]float32
+	shapes  map[*shape]*shape
 	d       *Dataset
 	done    bool
 }
@@ -82,7 +83,7 @@ func (b *Builder) flush() {
 		x = frame.NewMatrix(x.Schema, n)
 	}
 	b.ext.Extract(x, b.block)
-	for j := range b.cols {
+	for j := range b.stored() {
 		b.cols[j] = append(b.cols[j], x.Cols[j]...)
 	}
 	var flagged []bool
@@ -98,7 +99,7 @@ func (b *Builder) flush() {
 		d.Labels = append(d.Labels, r.Label)
 		d.Times = append(d.Times, r.Time)
 		d.Hash = append(d.Hash, identity(r, l.principal))
-		d.shapes = append(d.shapes, l.shape)
+		d.shapes = append(d.shapes, b.keep(l.shape))
 		d.principals = append(d.principals, l.principal)
 		flagged = append(flagged, r.Label.Attack())
 	}
@@ -107,6 +108,30 @@ func (b *Builder) flush() {
 	}
 	clear(b.block)
 	b.block = b.block[:0]
+}
+
+// keep returns a copy of a shape, the same one for rows near each other that share
+// it: the original is a part of all that the extractor knows of a target, three
+// times the size.
+func (b *Builder) keep(s *shape) *shape {
+	if own, ok := b.shapes[s]; ok {
+		return own
+	}
+	if b.shapes == nil || len(b.shapes) >= 1<<16 {
+		b.shapes = make(map[*shape]*shape)
+	}
+	own := *s
+	b.shapes[s] = &own
+	return &own
+}
+
+// stored is the number of columns that are kept by row: with a frozen profile
+// those of the profile are missing in every row until Fold makes them.
+func (b *Builder) stored() int {
+	if b.online {
+		return numColumns
+	}
+	return numWindow
 }
 
 // identity is the row's hash: what makes two records the same request.
@@ -147,8 +172,22 @@ func (b *Builder) Dataset() (*Dataset, error) {
 		d.Times = nil
 	}
 	d.schema = HTTPSchema(Online(d.text))
+	for j := range b.stored() {
+		if c := b.cols[j]; cap(c)-n > n/16 {
+			b.cols[j] = slices.Clone(c)
+		}
+	}
+	if !b.online {
+		missing := make([]float32, n)
+		for i := range missing {
+			missing[i] = float32(math.NaN())
+		}
+		for j := numWindow; j < numColumns; j++ {
+			b.cols[j] = missing
+		}
+	}
 	d.X = &frame.Matrix{Schema: d.schema, Cols: b.cols, N: n, Group: d.Groups, Time: d.Times}
-	b.ext, b.cols, b.scratch, b.block = nil, nil, nil, nil
+	b.ext, b.cols, b.scratch, b.block, b.shapes = nil, nil, nil, nil, nil
 	return d, nil
 }
 

@@ -7,7 +7,9 @@ import (
 	"encoding/gob"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
+	"sync"
 
 	"apiml/evaluate"
 	"apiml/frame"
@@ -23,8 +25,8 @@ import (
 // class and the best single split, for a detector the largest robust z-score.
 //
 // It fails where there is nothing to measure: no rows, fewer than two classes,
-// one group only. Memory: the features of one fold, and one float32 per row and
-// class.
+// one group only. Memory: the features of the folds that run at the same time
+// (one, or as many as fit into 512 MiB), and one float32 per row and class.
 func CrossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec, opt Options) (*Result, error) {
 	opt = opt.withDefaults()
 	cpu := opt.CPU()
@@ -62,30 +64,25 @@ func crossValidate(ctx context.Context, p *Problem, rows []int, spec model.Spec,
 		r.Protocol += " (optimistic: groups and times ignored)"
 	}
 	kinds := baselineKinds(spec.Role)
-	sets := make([]*predictions, 1+len(kinds)) // the model's, then the baselines'
 	benign := benignIndex(p.Classes, p.Benign)
+	sizes := make([]int, len(folds))
+	for f, fold := range folds {
+		sizes[f] = len(fold.Test)
+	}
+	sets := make([]*predictions, 1+len(kinds)) // the model's, then the baselines'
+	parts := make([][]*predictions, len(folds))
 	for i := range sets {
 		sets[i] = &predictions{classes: p.Classes, benign: benign, bound: []int{0}, repeat: repeat}
+		for f, part := range sets[i].divide(sizes, spec.Role) {
+			parts[f] = append(parts[f], part)
+		}
+	}
+	runs, err := runFolds(ctx, p, folds, parts, spec, opt, kinds)
+	if err != nil {
+		return nil, err
 	}
 	for f, fold := range folds {
-		stage := fmt.Sprintf("%s fold %d/%d", spec.Name, f+1, len(folds))
-		opt.Log(stage, 0, 1)
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		run, err := savedFold(opt, f, sets, len(fold.Test))
-		if err != nil {
-			return nil, fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
-		}
-		if run == nil {
-			audit := f == len(folds)-1 && !opt.NoAudit // the fold with the most rows to fit on, in every split
-			if run, err = runFold(ctx, p, fold, spec, opt, stage, sets, kinds, audit); err != nil {
-				return nil, fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
-			}
-			if err := run.save(opt, f, sets); err != nil {
-				return nil, err
-			}
-		}
+		run := runs[f]
 		for _, n := range run.notes {
 			r.Notes = append(r.Notes, fmt.Sprintf("fold %d: %s", f+1, n))
 		}
@@ -269,6 +266,61 @@ type foldRun struct {
 	audit    []Finding
 }
 
+// foldMemory bounds, in bytes, what folds that run at the same time may hold
+// together.
+const foldMemory = 512 << 20
+
+// atOnce is how many folds may run at the same time: as many as there are
+// workers for, and as fit into foldMemory by an estimate of the largest.
+func atOnce(p *Problem, folds []Fold, workers int) int {
+	columns := 100
+	if p.Whole != nil {
+		columns = len(p.Whole().Cols)
+	}
+	most := 1
+	for _, f := range folds {
+		// Features, their bins, and the rows' own fields.
+		most = max(most, (len(f.Train)+len(f.Test))*(5*columns+32))
+	}
+	return max(1, min(len(folds), model.Workers(workers, len(folds)), foldMemory/most))
+}
+
+// runFolds runs all folds, several at a time where memory allows; their
+// predictions go into parts. An error ends it when the folds that run are done.
+func runFolds(ctx context.Context, p *Problem, folds []Fold, parts [][]*predictions, spec model.Spec, opt Options, kinds []string) ([]*foldRun, error) {
+	n := atOnce(p, folds, opt.Workers)
+	inner := opt
+	inner.Workers = max(1, model.Workers(opt.Workers, math.MaxInt)/n)
+	var mu sync.Mutex
+	inner.Log = func(stage string, done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		opt.Log(stage, done, total)
+	}
+	runs := make([]*foldRun, len(folds))
+	err := model.Parallel(ctx, n, len(folds), nil, func(_, f int) error {
+		fold := folds[f]
+		stage := fmt.Sprintf("%s fold %d/%d", spec.Name, f+1, len(folds))
+		inner.Log(stage, 0, 1)
+		mu.Lock()
+		runs[f] = savedFold(opt, f, parts[f], len(fold.Test))
+		mu.Unlock()
+		if runs[f] != nil {
+			return nil
+		}
+		audit := f == len(folds)-1 && !opt.NoAudit // the fold with the most rows to fit on, in every split
+		run, err := runFold(ctx, p, fold, spec, inner, stage, parts[f], kinds, audit)
+		if err != nil {
+			return fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
+		}
+		runs[f] = run
+		mu.Lock()
+		defer mu.Unlock()
+		return run.save(opt, f, parts[f])
+	})
+	return runs, err
+}
+
 // repeatedSplits makes the folds of all repeats, one after the other; repeat
 // holds the repeat of each fold, counted from 0.
 func repeatedSplits(p *Problem, rows []int, opt Options) (folds []Fold, used Split, repeat []int, notes []string) {
@@ -298,20 +350,19 @@ type foldState struct {
 	Score    [][]byte // float64
 }
 
-// save hands what the last fold added to sets to opt.Save.
+// save hands the fold to opt.Save.
 func (run *foldRun) save(opt Options, fold int, sets []*predictions) error {
 	if opt.Save == nil {
 		return nil
 	}
 	s := foldState{Notes: run.notes, Findings: run.findings, Audit: run.audit}
 	for _, q := range sets {
-		lo, k := q.bound[fold], len(q.classes)
 		var proba, score []byte
 		var err error
 		if q.proba != nil {
-			proba, err = binary.Append(nil, binary.LittleEndian, q.proba[lo*k:])
+			proba, err = binary.Append(nil, binary.LittleEndian, q.proba)
 		} else {
-			score, err = binary.Append(nil, binary.LittleEndian, q.score[lo:])
+			score, err = binary.Append(nil, binary.LittleEndian, q.score)
 		}
 		if err != nil {
 			return fmt.Errorf("keep fold %d: %w", fold+1, err)
@@ -325,45 +376,45 @@ func (run *foldRun) save(opt Options, fold int, sets []*predictions) error {
 	return opt.Save(fold, b.Bytes())
 }
 
-// savedFold appends to sets what an earlier run kept of a fold; nil if there is
+// savedFold fills sets with what an earlier run kept of a fold; nil if there is
 // nothing, or nothing that fits.
-func savedFold(opt Options, fold int, sets []*predictions, rows int) (*foldRun, error) {
+func savedFold(opt Options, fold int, sets []*predictions, rows int) *foldRun {
 	if opt.Load == nil {
-		return nil, nil
+		return nil
 	}
 	b := opt.Load(fold)
 	if b == nil {
-		return nil, nil
+		return nil
 	}
 	var s foldState
 	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&s); err != nil || len(s.Proba) != len(sets) || len(s.Score) != len(sets) {
-		return nil, nil // half a file: the fold is run again
+		return nil // half a file: the fold is run again
 	}
 	for i, q := range sets {
 		if len(s.Score[i]) != 8*rows && len(s.Proba[i]) != 4*rows*len(q.classes) {
-			return nil, nil
+			return nil
 		}
 	}
 	for i, q := range sets {
 		if len(s.Proba[i]) > 0 {
 			proba := make([]float32, rows*len(q.classes))
 			if _, err := binary.Decode(s.Proba[i], binary.LittleEndian, proba); err != nil {
-				return nil, nil
+				return nil
 			}
 			q.classified(proba)
 		} else {
 			score := make([]float64, rows)
 			if _, err := binary.Decode(s.Score[i], binary.LittleEndian, score); err != nil {
-				return nil, nil
+				return nil
 			}
 			q.scored(score)
 		}
 	}
-	return &foldRun{s.Notes, s.Findings, s.Audit}, nil
+	return &foldRun{s.Notes, s.Findings, s.Audit}
 }
 
-// runFold fits model and baselines on one fold and appends their predictions to
-// sets; with audit it looks at the columns that it was fitted on.
+// runFold fits model and baselines on one fold and fills sets with their
+// predictions; with audit it looks at the columns that it was fitted on.
 func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Options, stage string, sets []*predictions, kinds []string, audit bool) (*foldRun, error) {
 	run := &foldRun{}
 	fit, eval, err := p.Fold(ctx, fold.Train, fold.Test)
@@ -388,24 +439,27 @@ func runFold(ctx context.Context, p *Problem, fold Fold, spec model.Spec, opt Op
 	if spec.Role == model.RoleClassifier {
 		single, run.notes = classNotes(p, fit, eval)
 	}
-	var m model.Model
-	if !single {
-		if m, err = spec.Fit(ctx, fit, opt.Config, opt.fitOptions(stage)); err != nil {
-			return nil, err
-		}
-	}
+	// The model comes last: it lays out the rows its own way, and those here can
+	// go while it grows.
 	baselines := make([]*Baseline, len(kinds))
 	for i, kind := range kinds {
 		if baselines[i], err = fitBaseline(ctx, kind, fit, opt.Workers); err != nil {
 			return nil, err
 		}
 	}
+	var m model.Model
+	var only *Baseline // what any classifier would say of one class
+	if single {
+		only = fitMajority(fit)
+	} else if m, err = spec.Fit(ctx, fit, opt.Config, opt.fitOptions(stage)); err != nil {
+		return nil, err
+	}
 	for i, q := range sets {
 		switch {
 		case i > 0:
 			baselines[i-1].predict(q, eval)
 		case single:
-			fitMajority(fit).predict(q, eval) // what any classifier would say
+			only.predict(q, eval)
 		default:
 			if err := predict(ctx, q, m, eval, opt.Workers); err != nil {
 				return nil, err

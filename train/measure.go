@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"apiml/evaluate"
+	"apiml/model"
 )
 
 // predictions of one model (or baseline) on rows that stand fold by fold.
@@ -38,6 +39,38 @@ func (q *predictions) classified(proba []float32) {
 func (q *predictions) scored(score []float64) {
 	q.score = append(q.score, score...)
 	q.bound = append(q.bound, len(q.score))
+}
+
+// divide makes room for the rows of all folds and returns the part of each,
+// still empty: what is appended to them stands in q.
+func (q *predictions) divide(rows []int, role model.Role) []*predictions {
+	total := 0
+	for _, n := range rows {
+		total += n
+		q.bound = append(q.bound, total)
+	}
+	k := len(q.classes)
+	if role == model.RoleDetector {
+		q.score = make([]float64, total)
+	} else {
+		q.proba, q.pred = make([]float32, total*k), make([]int32, total)
+		if q.benign >= 0 {
+			q.score = make([]float64, total)
+		}
+	}
+	parts := make([]*predictions, len(rows))
+	for f := range rows {
+		lo, hi := q.bound[f], q.bound[f+1]
+		o := &predictions{classes: q.classes, benign: q.benign, bound: []int{0}}
+		if q.proba != nil {
+			o.proba, o.pred = q.proba[lo*k:lo*k:hi*k], q.pred[lo:lo:hi]
+		}
+		if q.score != nil {
+			o.score = q.score[lo:lo:hi]
+		}
+		parts[f] = o
+	}
+	return parts
 }
 
 // labelled reports whether any row of a known class can be told benign or not.

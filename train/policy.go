@@ -21,6 +21,8 @@ type PolicyProblem struct {
 	// Sizes are the cache sizes as shares of the distinct objects; nil =
 	// PolicySizes().
 	Sizes []float64
+	// From is the first request that counts; 0 = the second half of the trace.
+	From int
 	// Baselines stand beside the model on the same requests. The first that is no
 	// bound is the headline.
 	Baselines []PolicyBaseline
@@ -69,6 +71,9 @@ func (p *PolicyProblem) check() error {
 	}
 	if err := p.Trace.Check(); err != nil {
 		return err
+	}
+	if p.From < 0 || p.From >= len(p.Trace.Keys) {
+		return fmt.Errorf("counting from request %d of %d", p.From, len(p.Trace.Keys))
 	}
 	if len(p.Sizes) > maxPolicySizes {
 		return fmt.Errorf("%d cache sizes, at most %d are possible", len(p.Sizes), maxPolicySizes)
@@ -163,7 +168,10 @@ func evaluatePolicy(ctx context.Context, p *PolicyProblem, name string, m model.
 	if sizes == nil {
 		sizes = PolicySizes()
 	}
-	distinct, from := 0, len(t.Keys)/2
+	distinct, from, part := 0, p.From, "on the last part"
+	if from == 0 {
+		from, part = len(t.Keys)/2, "on the second half"
+	}
 	seen := make([]bool, t.N)
 	for _, k := range t.Keys {
 		if !seen[k] {
@@ -199,7 +207,7 @@ func evaluatePolicy(ctx context.Context, p *PolicyProblem, name string, m model.
 	folds := max(1, min(opt.Folds, second))
 	r := &Result{
 		Model: name, Dataset: p.Name, Synthetic: p.Synthetic, Rows: second, Split: Time,
-		Protocol: fmt.Sprintf("whole trace replayed, hits counted on the second half, %d consecutive windows of it as folds", folds),
+		Protocol: fmt.Sprintf("whole trace replayed, hits counted %s, %d consecutive windows of it as folds", part, folds),
 		Folds:    make([]FoldResult, folds), Baselines: map[string]map[string]Stat{}, Findings: []Finding{}, Notes: []string{},
 	}
 	bound := func(f int) int { return from + int(int64(second)*int64(f)/int64(folds)) }

@@ -94,6 +94,20 @@ func TestCrossValidatePolicy(t *testing.T) {
 	if got := r.Baseline["hit_ratio@5%"].Pooled; got != c.HitRatio() {
 		t.Errorf("LRU at 5 %%: %v, want %v", got, c.HitRatio())
 	}
+	// Counted from a request on: the last of four windows.
+	late := *p
+	late.From = 17_500
+	last, err := CrossValidatePolicy(t.Context(), &late, policySpec(), Options{Seed: 1, Folds: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last.Rows != 2500 || last.Metrics["hit_ratio"].Pooled != r.Folds[3].Metrics["hit_ratio"] {
+		t.Errorf("from request 17,500: %d rows, %v, the window has %v", last.Rows, last.Metrics["hit_ratio"].Pooled, r.Folds[3].Metrics["hit_ratio"])
+	}
+	late.From = 20_000
+	if _, err := CrossValidatePolicy(t.Context(), &late, policySpec(), Options{}); err == nil {
+		t.Error("counting from behind the end")
+	}
 	if r.Metrics["hit_ratio"].Pooled < r.Baseline["hit_ratio"].Pooled-0.001 {
 		t.Errorf("learned %v, LRU %v", r.Metrics["hit_ratio"], r.Baseline["hit_ratio"])
 	}

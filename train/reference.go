@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -20,7 +21,8 @@ type Reference struct {
 	Scores  *evaluate.Histogram  `json:"scores,omitempty"`
 	Shares  map[string]float64   `json:"shares,omitempty"`   // of the predicted classes
 	Own     *evaluate.Estimate   `json:"estimate,omitempty"` // what the probabilities say of these rows …
-	Metrics map[string]float64   `json:"metrics,omitempty"`  // … and what the labels said: accuracy, macro_f1
+	Metrics map[string]float64   `json:"metrics,omitempty"`  // … and what the labels said: accuracy, macro_f1; of a regressor mae
+	Shape   []float64            `json:"shape,omitempty"`    // of a series: mean of each hour of the day (UTC) in means of all
 }
 
 // referenceRows bounds the rows behind a reference, evenly spaced; referenceBins
@@ -30,8 +32,12 @@ const (
 	referenceBins = 10
 )
 
-// NewReference describes the rows of x and what m says of them. measured are
-// metrics on the same rows with labels; nil = none.
+// target is the name that the target of a regressor goes by among the columns.
+const target = "target"
+
+// NewReference describes the rows of x, a target too, and what m says of them; m
+// is nil for what has no rows to predict. measured are metrics on the same rows
+// with labels; nil = none.
 func NewReference(ctx context.Context, m model.Model, x *frame.Matrix, from string, measured map[string]Stat, workers int) (*Reference, error) {
 	var rows []int
 	sampled(x.N, referenceRows, func(i int) { rows = append(rows, i) })
@@ -43,13 +49,23 @@ func NewReference(ctx context.Context, m model.Model, x *frame.Matrix, from stri
 		r.Columns = append(r.Columns, x.Schema.Columns[j].Name)
 		r.Values = append(r.Values, evaluate.NewHistogram(col, referenceBins))
 	}
+	if x.Target != nil {
+		r.Columns, r.Values = append(r.Columns, target), append(r.Values, evaluate.NewHistogram(narrow(x.Target), referenceBins))
+	}
 	scores, shares, estimate, err := scoresOf(ctx, m, x, workers)
 	if err != nil {
 		return nil, err
 	}
 	if scores != nil {
-		h := evaluate.NewHistogram(scores, referenceBins)
+		bins := referenceBins
+		if c, ok := m.(model.Clusterer); ok {
+			bins = c.Clusters() + 1
+		}
+		h := evaluate.NewHistogram(scores, bins)
 		r.Scores = &h
+		if _, ok := m.(model.Regressor); ok && x.Target != nil {
+			r.Metrics = map[string]float64{"mae": meanAbsolute(scores, x.Target)}
+		}
 	}
 	r.Shares, r.Own = shares, estimate
 	if estimate != nil {
@@ -66,9 +82,63 @@ func NewReference(ctx context.Context, m model.Model, x *frame.Matrix, from stri
 	return r, nil
 }
 
-// scoresOf is what a classifier (1 − P(benign), else the largest probability) or
-// a detector says of x.
+// Keep leaves only the named columns in the reference.
+func (r *Reference) Keep(names []string) {
+	var columns []string
+	var values []evaluate.Histogram
+	for j, name := range r.Columns {
+		if slices.Contains(names, name) {
+			columns, values = append(columns, name), append(values, r.Values[j])
+		}
+	}
+	r.Columns, r.Values = columns, values
+}
+
+func narrow(v []float64) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(x)
+	}
+	return out
+}
+
+func meanAbsolute(predicted []float32, truth []float64) float64 {
+	var sum float64
+	n := 0
+	for i, t := range truth {
+		if t == t {
+			sum += math.Abs(float64(predicted[i]) - t)
+			n++
+		}
+	}
+	return sum / float64(n)
+}
+
+// scoresOf is what a model says of x: a classifier 1 − P(benign), else the
+// largest probability, a regressor its prediction, a clusterer the number of the
+// cluster, −1 for none.
 func scoresOf(ctx context.Context, m model.Model, x *frame.Matrix, workers int) (scores []float32, shares map[string]float64, estimate *evaluate.Estimate, err error) {
+	switch m := m.(type) {
+	case model.Regressor:
+		g := newGuesses(levelsOf(m))
+		if err := predictRegressor(ctx, g, m, x, workers); err != nil {
+			return nil, nil, nil, err
+		}
+		return narrow(g.point), nil, nil, nil
+	case model.Clusterer:
+		label := make([]int32, x.N)
+		m.Assign(label, x, 0, x.N)
+		scores, shares = make([]float32, x.N), map[string]float64{}
+		for i, l := range label {
+			scores[i] = float32(l)
+			name := "noise"
+			if l >= 0 {
+				name = fmt.Sprintf("cluster %d", l)
+			}
+			shares[name] += 1 / float64(x.N)
+		}
+		return scores, shares, nil, nil
+	}
 	q := &predictions{bound: []int{0}, benign: -1}
 	c, isClassifier := m.(model.Classifier)
 	if isClassifier {
@@ -125,7 +195,10 @@ type Drift struct {
 	// changed by. Estimates where the model was never measured stand as they are.
 	Expected map[string]float64 `json:"expected,omitempty"`
 	Measured map[string]float64 `json:"measured_on_reference,omitempty"`
-	Shares   map[string]float64 `json:"shares,omitempty"` // of the predicted classes
+	// Observed is what the truth says here, where the records hold it: mae of a
+	// regressor.
+	Observed map[string]float64 `json:"observed,omitempty"`
+	Shares   map[string]float64 `json:"shares,omitempty"` // of the predicted classes or clusters
 	Before   map[string]float64 `json:"shares_before,omitempty"`
 	Notes    []string           `json:"notes"`
 }
@@ -148,6 +221,8 @@ func (r *Reference) Compare(ctx context.Context, m model.Model, x *frame.Matrix,
 	for j, name := range r.Columns {
 		if k := x.Schema.Index(name); k >= 0 {
 			d.Columns = append(d.Columns, add(name, &r.Values[j], x.Cols[k]))
+		} else if name == target && x.Target != nil {
+			d.Columns = append(d.Columns, add(name, &r.Values[j], narrow(x.Target)))
 		}
 	}
 	slices.SortStableFunc(d.Columns, func(a, b ColumnDrift) int {
@@ -172,6 +247,9 @@ func (r *Reference) Compare(ctx context.Context, m model.Model, x *frame.Matrix,
 	if scores != nil && r.Scores != nil {
 		c := add("scores", r.Scores, scores)
 		d.Scores = &c
+	}
+	if _, ok := m.(model.Regressor); ok && x.Target != nil {
+		d.Observed, d.Measured = map[string]float64{"mae": meanAbsolute(scores, x.Target)}, r.Metrics
 	}
 	d.Shares, d.Before = shares, r.Shares
 	if estimate != nil && r.Own != nil {

@@ -3,7 +3,10 @@ package train
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"testing"
+
+	"apiml/frame"
 )
 
 // TestDrift: rows of the same kind show none, a column that moves is named, and
@@ -48,5 +51,76 @@ func TestDrift(t *testing.T) {
 	}
 	if d, err = ref.Compare(t.Context(), f.Model, p.x.Select(nil), 0); err != nil || d.Large != 0 {
 		t.Errorf("no rows: %v %+v", err, d)
+	}
+}
+
+// TestDriftWithoutRows: the level of a series and the course of its day, and how
+// soon objects come back, move one without the other.
+func TestDriftWithoutRows(t *testing.T) {
+	day := func(days int, level float64, shift int, seed uint64) frame.Series {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		s := frame.Series{Step: 900_000_000, Values: make([]float64, 96*days)}
+		for i := range s.Values {
+			s.Values[i] = math.Round(level * (2 + math.Sin(2*math.Pi*float64(i+shift)/96)) * (1 + 0.1*rng.NormFloat64()))
+		}
+		return s
+	}
+	usual := day(14, 100, 0, 1)
+	shape := HourShape(usual)
+	if len(shape) != 24 || math.Abs(shape[6]-1.5) > 0.1 || math.Abs(shape[18]-0.5) > 0.1 {
+		t.Errorf("shape %v", shape)
+	}
+	ref, err := NewReference(t.Context(), nil, SeriesRows(usual, shape), "all steps", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := func(d *Drift, name string) string {
+		for _, c := range d.Columns {
+			if c.Name == name {
+				return c.Level
+			}
+		}
+		return ""
+	}
+	for _, c := range []struct {
+		what          string
+		s             frame.Series
+		level, course string
+	}{
+		{"the same", day(7, 100, 0, 2), "stable", "stable"},
+		{"more of it", day(7, 200, 0, 3), "large", "stable"},
+		{"six hours later", day(7, 100, 24, 4), "stable", "large"},
+		{"too short", day(2, 300, 24, 5), "unknown", "unknown"},
+	} {
+		d, err := ref.Compare(t.Context(), nil, SeriesRows(c.s, shape), 0)
+		if err != nil || level(d, "level") != c.level || level(d, "course_of_day") != c.course || d.Scores != nil {
+			t.Errorf("%s: %v, level %s, course %s", c.what, err, level(d, "level"), level(d, "course_of_day"))
+		}
+	}
+
+	trace := func(n, objects int, seed uint64) *frame.Trace {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		tr := &frame.Trace{N: objects}
+		for range n {
+			k := int32(rng.IntN(1 + rng.IntN(objects)))
+			tr.Keys, tr.Sizes = append(tr.Keys, k), append(tr.Sizes, 1000+k)
+		}
+		return tr
+	}
+	x := TraceRows(trace(5*TraceBlock+100, 500, 1))
+	if x.N != 5*TraceBlock {
+		t.Errorf("%d accesses", x.N)
+	}
+	if ref, err = NewReference(t.Context(), nil, x, "training accesses", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		objects int
+		want    string
+	}{{500, "stable"}, {50, "large"}} {
+		d, err := ref.Compare(t.Context(), nil, TraceRows(trace(2*TraceBlock, c.objects, 2)), 0) // shorter than the reference
+		if err != nil || level(d, "reuse") != c.want {
+			t.Errorf("%d objects: %v, reuse %s", c.objects, err, level(d, "reuse"))
+		}
 	}
 }

@@ -11,7 +11,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"apiml/evaluate"
 	"apiml/frame"
@@ -115,6 +117,7 @@ func detectorSpec(t testing.TB) model.Spec {
 type recorder struct {
 	*Problem
 	x    *frame.Matrix
+	mu   sync.Mutex // folds may be made at the same time
 	seen []Fold
 }
 
@@ -151,6 +154,8 @@ func newProblem(n int, seed uint64) *recorder {
 	}
 	r := &recorder{Problem: p, x: x}
 	p.Fold = func(_ context.Context, train, test []int) (*frame.Matrix, *frame.Matrix, error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		r.seen = append(r.seen, Fold{Train: slices.Clone(train), Test: slices.Clone(test)})
 		return x.Select(train), x.Select(test), nil
 	}
@@ -394,7 +399,7 @@ func TestNoLeak(t *testing.T) {
 	rows, held, _ := HoldOut(p.Problem)
 	for _, kind := range []Split{GroupTime, Group, Random, Time} {
 		p.seen = nil
-		r, err := CrossValidate(t.Context(), p.Problem, rows, classifierSpec(), Options{Split: kind, Seed: 1, NoAudit: true})
+		r, err := CrossValidate(t.Context(), p.Problem, rows, classifierSpec(), Options{Split: kind, Seed: 1, NoAudit: true, Workers: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -532,6 +537,50 @@ func TestDeterminism(t *testing.T) {
 			}
 			cv, final = a, b
 		}
+	}
+}
+
+// TestAtOnce: folds run side by side where that fits into the memory meant for
+// them, and one by one where it does not.
+func TestAtOnce(t *testing.T) {
+	p := &Problem{Whole: func() *frame.Matrix { return &frame.Matrix{Cols: make([][]float32, 100)} }}
+	for _, c := range []struct{ rows, folds, workers, want int }{
+		{10_000, 5, 4, 4}, {10_000, 3, 8, 3}, {10_000, 5, 1, 1},
+		{400_000, 5, 8, 2}, {1_000_000, 5, 8, 1}, {100_000_000, 5, 8, 1},
+	} {
+		folds := make([]Fold, c.folds)
+		for f := range folds { // growing, as those of a split in time
+			n := c.rows * (f + 1) / c.folds
+			folds[f] = Fold{Train: make([]int, n-n/10), Test: make([]int, n/10)}
+		}
+		if got := atOnce(p, folds, c.workers); got != c.want {
+			t.Errorf("%d rows, %d folds, %d workers: %d at once, want %d", c.rows, c.folds, c.workers, got, c.want)
+		}
+	}
+
+	// Really at the same time: each fold waits for another one.
+	q := newProblem(3000, 6)
+	inner, meet := q.Problem.Fold, make(chan struct{})
+	q.Problem.Fold = func(ctx context.Context, train, test []int) (*frame.Matrix, *frame.Matrix, error) {
+		select {
+		case meet <- struct{}{}:
+		case <-meet:
+		case <-time.After(20 * time.Second):
+			return nil, nil, errors.New("no other fold came")
+		}
+		return inner(ctx, train, test)
+	}
+	if _, err := CrossValidate(t.Context(), q.Problem, all(q.Rows), classifierSpec(), Options{Folds: 4, Workers: 2, Split: Group, NoAudit: true}); err != nil {
+		t.Error(err)
+	}
+
+	// A fold that fails ends it, with its number.
+	q.Problem.Fold = func(ctx context.Context, train, test []int) (*frame.Matrix, *frame.Matrix, error) {
+		return nil, nil, errors.New("no features")
+	}
+	_, err := CrossValidate(t.Context(), q.Problem, all(q.Rows), classifierSpec(), Options{Folds: 4, Workers: 2, Split: Group, NoAudit: true})
+	if err == nil || !strings.Contains(err.Error(), "of 4: no features") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -161,7 +161,7 @@ func writeCardTo(w io.Writer, lm *loadedModel) error {
 					held = fmt.Sprintf("%s ± %s", ratio(x.Pooled), ratio(x.SD))
 				}
 			}
-			p("| %s | %s | %s ± %s | %s | %s |", md(info.Title), ratio(s.Pooled), ratio(s.Mean), ratio(s.SD), base, held)
+			p("| %s | %s | %s ± %s | %s | %s |", md(info.Title), figureOf(info.Name, s.Pooled), figureOf(info.Name, s.Mean), figureOf(info.Name, s.SD), base, held)
 		}
 		if header, rows := perClassTable(r); rows != nil {
 			for i, h := range header {

@@ -145,14 +145,14 @@ func (a *app) printDemo(dir string, steps [][]string, tr *trainResult, ev *evalu
 			}
 			base, out := "–", "–"
 			if b, ok := m.Baseline[name]; ok {
-				base = ratio(b.Pooled)
+				base = figureOf(name, b.Pooled)
 			}
 			if h := held[m.Model]; h != nil {
 				if x, ok := h.Metrics[name]; ok {
-					out = ratio(x.Pooled)
+					out = figureOf(name, x.Pooled)
 				}
 			}
-			rows = append(rows, []string{m.Model, name, ratio(s.Pooled) + " ± " + ratio(s.SD), base, out})
+			rows = append(rows, []string{m.Model, name, figureOf(name, s.Pooled) + " ± " + figureOf(name, s.SD), base, out})
 		}
 	}
 	if err := table(a.out, []string{"model", "metric", ">cross-validated ± sd", ">baseline", ">held out"}, rows); err != nil {

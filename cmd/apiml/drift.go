@@ -2,18 +2,23 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
+	"apiml/features"
+	"apiml/forecast"
 	"apiml/frame"
 	"apiml/internal/atomicfile"
 	"apiml/internal/plot"
 	"apiml/model"
 	"apiml/model/catalog"
-	"apiml/store"
 	"apiml/traffic"
 	"apiml/train"
 )
@@ -101,37 +106,15 @@ func (a *app) drift(o evaluateOptions) error {
 	return nil
 }
 
-// presentRows are the rows of the source that the model has not seen, as its own
-// features.
-func (a *app) presentRows(src *source, lm *loadedModel, w *wanted) (*frame.Matrix, error) {
-	if err := checkSchema(lm); err != nil {
-		return nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
-	}
-	schema := lm.model.Schema()
-	rows := &evalRows{cols: make([][]float32, len(schema.Columns))}
-	p := a.progress("reading for "+lm.spec.Name, 0)
-	defer p.done()
-	var err error
-	if lm.spec.Input == store.KindFlows {
-		err = a.collectFlows(src, w, rows, schema)
-	} else {
-		err = a.collectRequests(src, lm, w, rows, schema)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &frame.Matrix{Schema: schema, Cols: rows.cols, N: len(rows.labels)}, nil
-}
-
 func (a *app) driftOf(src *source, lm *loadedModel, reference string) (*train.Drift, error) {
-	if lm.spec.Role != model.RoleClassifier && lm.spec.Role != model.RoleDetector {
-		return nil, inputf("%s: drift is measured for classifiers and detectors, whose features are those of single rows", lm.spec.Name)
-	}
 	w, err := newWanted(lm.file)
 	if err != nil {
 		return nil, withCode(exitState, err)
 	}
 	w.any, w.fresh, w.keep = true, true, driftRows
+	if first, last := lm.file.Header.Data.First, lm.file.Header.Data.Last; !ofRows(lm.spec.Role) && first < last {
+		w.between = func(t int64) bool { return t < first || t > last } // what it was fitted on has a time, and no names
+	}
 	var ref *train.Reference
 	switch {
 	case reference == "":
@@ -161,34 +144,168 @@ func (a *app) driftOf(src *source, lm *loadedModel, reference string) (*train.Dr
 				return nil, err
 			}
 			defer other.Close()
-			w.trained, w.held = nil, nil
+			w.trained, w.held, w.between = nil, nil, nil
 		}
-		x, err := a.presentRows(other, lm, rw)
+		x, m, shape, err := a.driftRowsOf(other, lm, rw, nil)
 		if err != nil {
 			return nil, err
 		}
 		if x.N == 0 {
 			return nil, inputf("--reference %s: no rows", reference)
 		}
-		if ref, err = train.NewReference(a.ctx, lm.model, x, reference, nil, 0); err != nil {
+		if ref, err = newReference(a.ctx, lm.spec.Role, m, x, reference); err != nil {
 			return nil, a.trainError(err)
 		}
+		ref.Shape = shape
 	}
-	x, err := a.presentRows(src, lm, w)
+	x, m, _, err := a.driftRowsOf(src, lm, w, ref.Shape)
 	if err != nil {
 		return nil, err
 	}
 	if x.N == 0 {
 		return nil, inputf("%s: every row here was in its training or set aside then: there is nothing new to compare", lm.spec.Name)
 	}
-	d, err := ref.Compare(a.ctx, lm.model, x, 0)
+	d, err := ref.Compare(a.ctx, m, x, 0)
 	if err != nil {
 		return nil, a.trainError(err)
+	}
+	if lm.spec.Role == model.RoleForecaster || lm.spec.Role == model.RoleClusterer {
+		d.Notes = append(d.Notes, "weekdays differ, and so do steps and clients: compare whole weeks, or as long a time on both sides (--reference FROM/TO, --since)")
 	}
 	if w.total > driftRows {
 		d.Notes = append(d.Notes, fmt.Sprintf("%s of %s rows, chosen by hash", count(int64(x.N)), count(int64(w.total))))
 	}
 	return d, nil
+}
+
+// newReference describes the rows of x for a model of a role.
+func newReference(ctx context.Context, role model.Role, m model.Model, x *frame.Matrix, from string) (*train.Reference, error) {
+	ref, err := train.NewReference(ctx, m, x, from, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	switch role {
+	case model.RoleClusterer:
+		ref.Keep(lasting())
+	case model.RoleRegressor: // the calendar moves by itself
+		ref.Keep(slices.DeleteFunc(slices.Clone(ref.Columns), func(name string) bool {
+			return slices.Contains([]string{"hour_sin", "hour_cos", "day_sin", "day_cos"}, name)
+		}))
+	}
+	return ref, nil
+}
+
+// lasting are the columns of a profile that do not grow with the length of the
+// log.
+func lasting() []string {
+	return slices.DeleteFunc(features.BehaviorSpace(), func(name string) bool { return name == "requests" })
+}
+
+// driftRowsOf makes the rows that w wants: of features, with the model that
+// judges them, or of steps in the given shape of a day (nil = their own, which is
+// returned) and of accesses, which no model judges one by one.
+func (a *app) driftRowsOf(src *source, lm *loadedModel, w *wanted, shape []float64) (x *frame.Matrix, m model.Model, own []float64, err error) {
+	when := w.between
+	if when == nil {
+		when = func(int64) bool { return true }
+	}
+	switch m := lm.model.(type) {
+	case model.Regressor:
+		b := features.NewLatencyBuilder(features.LatencyConfig{})
+		if err := src.ordered(a.ctx, "reading latencies", b.Add); err != nil {
+			return nil, nil, nil, err
+		}
+		ds, err := b.Dataset()
+		if err != nil {
+			return nil, nil, nil, inputf("%s: %s", lm.spec.Name, strings.TrimPrefix(err.Error(), "features: "))
+		}
+		w.total = ds.Rows
+		var rows []int
+		for i, h := range ds.Hash {
+			if w.has(h) && when(ds.Times[i]) {
+				rows = append(rows, i)
+			}
+		}
+		x, err := ds.Apply(lm.latency, rows)
+		return x, m, nil, err
+	case model.Clusterer:
+		b := features.NewBehaviorBuilder(features.BehaviorConfig{})
+		if err := src.ordered(a.ctx, "reading behaviour", during(when, b.Add)); err != nil {
+			return nil, nil, nil, err
+		}
+		ds, err := b.Dataset()
+		if err != nil {
+			return nil, nil, nil, inputf("%s: %s", lm.spec.Name, strings.TrimPrefix(err.Error(), "features: "))
+		}
+		return ds.X, m, nil, nil
+	case model.Policy:
+		b := features.NewTraceBuilder()
+		if err := src.ordered(a.ctx, "reading accesses", during(when, b.Add)); err != nil {
+			return nil, nil, nil, err
+		}
+		t, _ := b.Trace()
+		x := train.TraceRows(t)
+		if x.N == 0 {
+			return nil, nil, nil, inputf("%s: %d accesses to compare, %d are needed", lm.spec.Name, len(t.Keys), train.TraceBlock)
+		}
+		return x, nil, nil, nil
+	case model.Forecaster:
+		step := time.Duration(0)
+		if f, ok := m.(*forecast.Fitted); ok {
+			step = time.Duration(f.Step()) * time.Microsecond
+		}
+		s, err := src.series(a.ctx, step)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		s = within(s, when)
+		if shape == nil {
+			shape = train.HourShape(s)
+		}
+		return train.SeriesRows(s, shape), nil, shape, nil
+	}
+	p := a.progress("reading for "+lm.spec.Name, 0)
+	defer p.done()
+	rows, schema, err := a.collect(src, lm, w)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return &frame.Matrix{Schema: schema, Cols: rows.cols, N: len(rows.labels)}, lm.model, nil, nil
+}
+
+// during calls add with the requests of the wanted times only.
+func during(when func(int64) bool, add func([]traffic.Request)) func([]traffic.Request) {
+	return func(reqs []traffic.Request) {
+		for lo := 0; lo < len(reqs); {
+			hi := lo
+			for hi < len(reqs) && when(reqs[hi].Time) {
+				hi++
+			}
+			if hi > lo {
+				add(reqs[lo:hi])
+			}
+			lo = hi + 1
+		}
+	}
+}
+
+// within is the part of a series from the first wanted step to the last; what is
+// not wanted in between is missing.
+func within(s frame.Series, when func(int64) bool) frame.Series {
+	from, to := len(s.Values), 0
+	values := slices.Clone(s.Values)
+	for i := range values {
+		if when(s.Start + int64(i)*s.Step) {
+			from, to = min(from, i), i+1
+		} else {
+			values[i] = math.NaN()
+		}
+	}
+	if from > to {
+		from = to
+	}
+	s.Start, s.Values = s.Start+int64(from)*s.Step, values[from:to]
+	return s
 }
 
 // timeSpan reads two times, microseconds UTC.
@@ -257,7 +374,7 @@ func (a *app) driftedModels(specs []model.Spec, o trainOptions) (out []model.Spe
 	}
 	// What others say, for those that cannot tell by themselves.
 	for _, spec := range catalog.All() {
-		if len(follows) > 0 && !asked[spec.Name] && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
+		if len(follows) > 0 && !asked[spec.Name] && ofRows(spec.Role) {
 			if err := check(spec); err != nil {
 				return nil, nil, err
 			}
@@ -303,6 +420,13 @@ func driftWords(d *train.Drift) []string {
 			s += fmt.Sprintf(" (measured on the reference: %s)", ratio(m))
 		}
 		out = append(out, s+"; blind to attacks of a new kind")
+	}
+	if v, ok := d.Observed["mae"]; ok {
+		s := fmt.Sprintf("mean absolute error here: %s", seconds(v))
+		if m, ok := d.Measured["mae"]; ok {
+			s += fmt.Sprintf(" (on the reference: %s)", seconds(m))
+		}
+		out = append(out, s)
 	}
 	return append(out, d.Notes...)
 }

@@ -187,6 +187,10 @@ func (a *app) evaluate(o evaluateOptions) (res *evaluateResult, err error) {
 			res.Skipped = append(res.Skipped, spec.Name+": the store holds no "+inputNoun(spec.Input))
 			continue
 		}
+		if src.only == store.KindFlows && spec.Input == store.KindHTTP {
+			res.Skipped = append(res.Skipped, spec.Name+": the data hold network flows only")
+			continue
+		}
 		lm, err := a.loadModel(spec, true)
 		if err != nil {
 			if explicit {
@@ -196,7 +200,7 @@ func (a *app) evaluate(o evaluateOptions) (res *evaluateResult, err error) {
 			continue
 		}
 		evaluate := func() (*evaluatedModel, error) { return a.evaluateOne(src, lm, o) }
-		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
+		if !ofRows(spec.Role) {
 			evaluate = func() (*evaluatedModel, error) { return a.evaluateRole(src, lm, o.period) }
 		}
 		em, err := evaluate()
@@ -434,19 +438,9 @@ func (a *app) evaluateOne(src *source, lm *loadedModel, o evaluateOptions) (*eva
 
 // evaluateOn measures one model on the rows that w wants; nil if there is none.
 func (a *app) evaluateOn(src *source, lm *loadedModel, w *wanted, o evaluateOptions) (*evaluatedModel, *evalRows, error) {
-	if err := checkSchema(lm); err != nil {
-		return nil, nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
-	}
-	schema := lm.model.Schema()
-	rows := &evalRows{cols: make([][]float32, len(schema.Columns))}
 	p := a.progress("evaluating "+lm.spec.Name, 0)
 	defer p.done()
-	var err error
-	if lm.spec.Input == store.KindFlows {
-		err = a.collectFlows(src, w, rows, schema)
-	} else {
-		err = a.collectRequests(src, lm, w, rows, schema)
-	}
+	rows, schema, err := a.collect(src, lm, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -490,6 +484,20 @@ func (a *app) evaluateOn(src *source, lm *loadedModel, w *wanted, o evaluateOpti
 		em.Rules = rows.rules()
 	}
 	return em, rows, nil
+}
+
+// collect takes the rows that w wants out of the source, as the model's own
+// features, which the schema names.
+func (a *app) collect(src *source, lm *loadedModel, w *wanted) (*evalRows, *frame.Schema, error) {
+	if err := checkSchema(lm); err != nil {
+		return nil, nil, withCode(exitState, fmt.Errorf("%s: %w", lm.origin, err))
+	}
+	schema := lm.model.Schema()
+	rows := &evalRows{cols: make([][]float32, len(schema.Columns))}
+	if lm.spec.Input == store.KindFlows {
+		return rows, schema, a.collectFlows(src, w, rows, schema)
+	}
+	return rows, schema, a.collectRequests(src, lm, w, rows, schema)
 }
 
 // groupOf is the unit of the bootstrap: the principal, or the row itself where a
@@ -633,9 +641,9 @@ func (a *app) printEvaluated(res *evaluateResult, o evaluateOptions) error {
 			}
 			base := "–"
 			if b, ok := m.Baseline[info.Name]; ok {
-				base = ratio(b.Pooled)
+				base = figureOf(info.Name, b.Pooled)
 			}
-			rows = append(rows, []string{info.Title, ratio(s.Pooled), "± " + ratio(s.SD), base})
+			rows = append(rows, []string{info.Title, figureOf(info.Name, s.Pooled), "± " + figureOf(info.Name, s.SD), base})
 		}
 		base := "baseline (" + m.BaselineName + ")"
 		if m.BaselineName == "" {

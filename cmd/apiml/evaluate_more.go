@@ -215,9 +215,9 @@ func tablesOf(m *evaluatedModel) []pageTable {
 		if s, ok := r.Metrics[info.Name]; ok {
 			base := "–"
 			if b, ok := r.Baseline[info.Name]; ok {
-				base = ratio(b.Pooled)
+				base = figureOf(info.Name, b.Pooled)
 			}
-			rows = append(rows, []string{info.Title, ratio(s.Pooled), "± " + ratio(s.SD), base, info.Doc})
+			rows = append(rows, []string{info.Title, figureOf(info.Name, s.Pooled), "± " + figureOf(info.Name, s.SD), base, info.Doc})
 		}
 	}
 	out = append(out, pageTable{title(r.Protocol + ", " + count(int64(r.Rows)) + " rows of " + r.Dataset + synthetic(r.Synthetic)), []string{"metric", "value", "± sd", "baseline (" + r.BaselineName + ")", "what it is"}, rows})
@@ -327,7 +327,7 @@ func perClassTable(r *train.Result) (header []string, rows [][]string) {
 // left out. They use the configuration of the model's file.
 func (a *app) refits(src *source, lm *loadedModel, o evaluateOptions, em *evaluatedModel) error {
 	learning := slices.Contains(o.plots, "learning")
-	if !learning && len(o.leaveOut) == 0 || lm.spec.Role != model.RoleClassifier && lm.spec.Role != model.RoleDetector {
+	if !learning && len(o.leaveOut) == 0 || !ofRows(lm.spec.Role) {
 		return nil
 	}
 	var pr *problem

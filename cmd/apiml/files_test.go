@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -31,5 +32,22 @@ func TestLogFiles(t *testing.T) {
 	var code *exitError
 	if _, err := logFiles([]string{"none*.log"}); !errors.As(err, &code) || code.code != exitInput {
 		t.Errorf("no match: %v", err)
+	}
+}
+
+// TestFigureOf: an error in seconds keeps four digits, however small; shares keep
+// four places.
+func TestFigureOf(t *testing.T) {
+	for _, c := range []struct {
+		metric string
+		v      float64
+		want   string
+	}{
+		{"mae", 0.0010172, "0.001017"}, {"pinball_p95", 0.09999, "0.09999"}, {"rmse", 0.1147, "0.1147"}, {"mae", 12.5, "12.5000"}, {"mae", 0, "0.0000"},
+		{"macro_f1", 0.0010172, "0.0010"}, {"mae", math.NaN(), "–"},
+	} {
+		if got := figureOf(c.metric, c.v); got != c.want {
+			t.Errorf("%s %v: %s, want %s", c.metric, c.v, got, c.want)
+		}
 	}
 }

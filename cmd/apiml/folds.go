@@ -73,7 +73,8 @@ const leastFold = 1.0
 // all that a fold depends on.
 type foldKeeper struct {
 	dir, key string
-	last     float64 // CPU seconds at the end of the last fold
+	began    float64 // CPU seconds at the begin
+	finished int     // folds fitted since
 	loaded   int
 	kept     []string
 }
@@ -89,7 +90,7 @@ func (a *app) newFoldKeeper(pr *problem, rows []int, spec model.Spec, opt train.
 		}
 		fmt.Fprintln(h, r, l)
 	}
-	return &foldKeeper{dir: filepath.Join(a.cfg.ModelsDir, ".folds"), key: hex.EncodeToString(h.Sum(nil)[:12]), last: cpuSeconds()}
+	return &foldKeeper{dir: filepath.Join(a.cfg.ModelsDir, ".folds"), key: hex.EncodeToString(h.Sum(nil)[:12]), began: cpuSeconds()}
 }
 
 func (k *foldKeeper) path(fold int) string {
@@ -108,10 +109,8 @@ func (k *foldKeeper) load(fold int) []byte {
 
 // save does not fail the run: without the file the fold is fitted again.
 func (k *foldKeeper) save(fold int, b []byte) error {
-	now := cpuSeconds()
-	took := now - k.last
-	k.last = now
-	if took < leastFold {
+	k.finished++ // some at the same time: only their mean is known
+	if (cpuSeconds()-k.began)/float64(k.finished) < leastFold {
 		return nil
 	}
 	if os.MkdirAll(k.dir, 0o700) == nil && atomicfile.Write(k.path(fold), 0o600, func(w io.Writer) error { _, err := w.Write(b); return err }) == nil {

@@ -121,7 +121,7 @@ func decodeModel(f *model.File, origin string, spec *model.Spec) (*loadedModel, 
 		return nil, withCode(exitState, fmt.Errorf("%s: %w", origin, err))
 	}
 	if !f.Has(arrayState) {
-		if spec.Role == model.RoleRegressor || spec.Input == "http" && (spec.Role == model.RoleClassifier || spec.Role == model.RoleDetector) {
+		if spec.Role == model.RoleRegressor || spec.Input == "http" && ofRows(spec.Role) {
 			return fail(fmt.Errorf("no array %q: the features cannot be computed", arrayState))
 		}
 		return lm, nil

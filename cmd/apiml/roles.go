@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"apiml/evaluate"
 	"apiml/features"
 	"apiml/forecast"
 	"apiml/frame"
@@ -269,7 +270,7 @@ func (a *app) finishRole(src *source, spec model.Spec, f *roleFit, o trainOption
 	f.meta.cards = o.cards
 	f.meta.stored.CV, f.meta.stored.HeldOut = timeless(f.cv), timeless(f.heldOut)
 	if o.noRowHashes {
-		f.meta.trainHash, f.meta.stored.Medians = nil, nil
+		f.meta.trainHash, f.meta.stored.Medians, f.meta.stored.Reference = nil, nil, nil
 	}
 	a.sayf("%s: %s rows of %s, held out: %s", spec.Name, count(int64(f.meta.rows)), src.name(), f.meta.rule)
 	if err := a.writeModel(spec, f.model, tm, f.meta); err != nil {
@@ -284,7 +285,7 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 		return nil, why, err
 	}
 	if p.Rows < leastLatencies {
-		return nil, fmt.Sprintf("%d requests have a latency, %d are needed", p.Rows, leastLatencies), nil
+		return nil, fmt.Sprintf("%d requests have a latency; %s", p.Rows, needs(spec.Role)), nil
 	}
 	rows, held, rule := p.HoldOut()
 	if o.final {
@@ -311,12 +312,21 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 		return nil, "", err
 	}
 	f.model, f.heldOut = final.Model, final.HeldOut
+	f.meta.stored.Medians = final.Medians
+	x, from := final.Evaluate, "held-out rows"
+	if x == nil || x.N < evaluate.LeastShift {
+		x, from = final.Fit, "training rows"
+	}
+	if f.meta.stored.Reference, err = newReference(ctx, spec.Role, final.Model, x, from); err != nil {
+		return nil, "", err
+	}
 	for _, r := range []*train.Result{f.cv, f.heldOut} {
 		if r != nil && note != "" {
 			r.Notes = append(r.Notes, note)
 		}
 	}
-	f.meta = fileMeta{rows: len(rows), held: len(held), rule: rule, heldHash: pick(p.Hash, held), trainHash: pick(p.Hash, rows), stored: storedMetrics{Medians: final.Medians}}
+	f.meta.rows, f.meta.held, f.meta.rule = len(rows), len(held), rule
+	f.meta.heldHash, f.meta.trainHash = pick(p.Hash, held), pick(p.Hash, rows)
 	if f.meta.state, err = state().MarshalBinary(); err != nil {
 		return nil, "", err
 	}
@@ -326,11 +336,14 @@ func (s *source) fitLatency(ctx context.Context, spec model.Spec, o trainOptions
 
 func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOptions, opt train.Options) (*roleFit, string, error) {
 	ds, why, err := s.behavior(ctx)
+	if err == nil && ds == nil {
+		why += "; " + needs(spec.Role)
+	}
 	if err != nil || ds == nil {
 		return nil, why, err
 	}
 	if ds.X.N < leastPrincipals {
-		return nil, fmt.Sprintf("%d principals have enough requests, %d are needed", ds.X.N, leastPrincipals), nil
+		return nil, fmt.Sprintf("%d principals have enough requests; %s", ds.X.N, needs(spec.Role)), nil
 	}
 	if opt.Config, err = behaviorConfig(opt.Config, o); err != nil {
 		return nil, "", err
@@ -347,7 +360,11 @@ func (s *source) fitBehavior(ctx context.Context, spec model.Spec, o trainOption
 	if m, ok := f.model.(*dbscan.Model); ok {
 		f.clusters = features.DescribeBehavior(ds, m.Labels())
 	}
-	f.meta = fileMeta{rows: ds.X.N, rule: "nothing: clusters are judged by bootstraps"}
+	ref, err := newReference(ctx, spec.Role, f.model, ds.X, "training rows")
+	if err != nil {
+		return nil, "", err
+	}
+	f.meta = fileMeta{rows: ds.X.N, rule: "nothing: clusters are judged by bootstraps", stored: storedMetrics{Reference: ref}}
 	f.meta.data = provenance(&train.Problem{Hash: ds.X.Group}, nil)
 	f.meta.data.First, f.meta.data.Last = s.first, s.last
 	return f, "", nil
@@ -359,7 +376,7 @@ func (s *source) fitCache(ctx context.Context, spec model.Spec, o trainOptions, 
 		return nil, "", err
 	}
 	if len(t.Keys) < leastAccesses {
-		return nil, fmt.Sprintf("%d requests could have come from a cache, %d are needed", len(t.Keys), leastAccesses), nil
+		return nil, fmt.Sprintf("%d requests could have come from a cache; %s", len(t.Keys), needs(spec.Role)), nil
 	}
 	f := &roleFit{}
 	p := policyProblem(s.name(), s.synth[store.KindHTTP], t)
@@ -372,6 +389,11 @@ func (s *source) fitCache(ctx context.Context, spec model.Spec, o trainOptions, 
 		return nil, "", err
 	}
 	f.meta = fileMeta{rows: len(t.Keys), rule: "the second half of the accesses counts, the first half is learned from"}
+	if x := train.TraceRows(t); x.N > 0 {
+		if f.meta.stored.Reference, err = newReference(ctx, spec.Role, nil, x, "training accesses"); err != nil {
+			return nil, "", err
+		}
+	}
 	f.meta.data = provenance(&train.Problem{Times: t.Times}, nil)
 	return f, "", nil
 }
@@ -386,7 +408,7 @@ func (s *source) fitForecast(ctx context.Context, spec model.Spec, o trainOption
 		return nil, "", err
 	}
 	if len(series.Values) == 0 {
-		return nil, "the log spans no whole minute", nil
+		return nil, "the log spans no whole minute, or its requests have no time; " + needs(spec.Role), nil
 	}
 	step := time.Duration(series.Step) * time.Microsecond
 	fit, from, rule := train.HoldOutSeries(series)
@@ -413,6 +435,11 @@ func (s *source) fitForecast(ctx context.Context, spec model.Spec, o trainOption
 	}
 	f.model, f.heldOut = final.Model, final.HeldOut
 	f.meta = fileMeta{rows: from, held: len(series.Values) - from, rule: rule}
+	shape := train.HourShape(series)
+	if f.meta.stored.Reference, err = newReference(ctx, spec.Role, nil, train.SeriesRows(series, shape), "all steps"); err != nil {
+		return nil, "", err
+	}
+	f.meta.stored.Reference.Shape = shape
 	f.meta.data = model.Provenance{First: series.Start, Last: series.End()}
 	return f, "", nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"apiml/features"
 	"apiml/frame"
@@ -31,6 +32,7 @@ type source struct {
 	title  string           // takes the place of names if it is set
 	names  []string         // formats of public data sets, else file names
 	synth  map[string]bool  // kind → some of it was generated
+	only   string           // "flows" if the data hold no requests, which peek has seen
 
 	first, last int64 // span of the times that ordered saw, microseconds UTC, 0 = none
 }
@@ -73,21 +75,16 @@ func (a *app) openSource(files, truth []string) (*source, error) {
 	return s, nil
 }
 
-// twins puts the models of network flows in the place of those of requests where
-// the data holds flows only: who asks for the attack classifier means the one
-// that this data can feed.
-func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) {
-	if !explicit {
-		return specs, nil
-	}
+// peek looks into the beginning of the files for the kind of their records.
+func (s *source) peek() error {
 	http, flows := s.kinds[store.KindHTTP] > 0, s.kinds[store.KindFlows] > 0
 	for _, path := range s.files {
 		if path == "-" {
-			return specs, nil
+			return nil
 		}
 		rd, err := s.a.openInput(path, "", false, ingest.Options{})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		b, err := rd.Next()
 		rd.Close()
@@ -95,7 +92,20 @@ func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) 
 			http, flows = http || len(b.Requests) > 0, flows || len(b.Flows) > 0
 		}
 	}
-	if http || !flows {
+	if flows && !http {
+		s.only = store.KindFlows
+	}
+	return nil
+}
+
+// twins puts the models of network flows in the place of those of requests where
+// the data holds flows only: who asks for the attack classifier means the one
+// that this data can feed.
+func (s *source) twins(specs []model.Spec, explicit bool) ([]model.Spec, error) {
+	if err := s.peek(); err != nil {
+		return nil, err
+	}
+	if !explicit || s.only != store.KindFlows {
 		return specs, nil
 	}
 	var out []model.Spec
@@ -353,6 +363,7 @@ func datasetProblem(b *features.Builder, text *features.TextModel, name string, 
 	if err != nil {
 		return nil, withCode(exitInput, err)
 	}
+	var mu sync.Mutex // folds may be made at the same time
 	var last *features.State
 	pr := &problem{
 		Problem: &train.Problem{
@@ -362,7 +373,9 @@ func datasetProblem(b *features.Builder, text *features.TextModel, name string, 
 				if err != nil {
 					return nil, nil, err
 				}
+				mu.Lock()
 				last = f.State
+				mu.Unlock()
 				return f.Fit, f.Eval, nil
 			},
 			Whole: func() *frame.Matrix { return ds.X },

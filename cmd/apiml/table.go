@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,16 @@ func ratio(v float64) string {
 		return "–"
 	}
 	return strconv.FormatFloat(v, 'f', 4, 64)
+}
+
+// figureOf prints the value of a metric: one in seconds with four digits that say
+// something, however small it is.
+func figureOf(metric string, v float64) string {
+	a := math.Abs(v)
+	if !slices.Contains([]string{"mae", "median_ae", "rmse"}, metric) && !strings.HasPrefix(metric, "pinball_") || !(a > 1e-9 && a < 0.1) {
+		return ratio(v)
+	}
+	return strconv.FormatFloat(v, 'f', 3-int(math.Floor(math.Log10(a))), 64)
 }
 
 // percent prints a share as a percentage.

@@ -170,6 +170,8 @@ type trainResult struct {
 	jsonHead
 	Models  []trainedModel `json:"models"`
 	Skipped []string       `json:"skipped"`
+	CPU     float64        `json:"cpu_seconds"`    // of the whole run
+	RSS     int64          `json:"peak_rss_bytes"` // of this process
 }
 
 func (a *app) train(o trainOptions) (res *trainResult, err error) {
@@ -236,6 +238,12 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	if specs, err = src.twins(specs, explicit); err != nil {
 		return nil, err
 	}
+	if _, set := a.getenv("GOMEMLIMIT"); !set && src.st != nil {
+		// What is free goes back sooner than it otherwise would. A limit below what
+		// is in use would keep the collector busy: a request takes about 1,300 bytes.
+		rows := src.kinds[store.KindHTTP] + src.kinds[store.KindFlows]
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(max(1<<30, 1600*rows)))
+	}
 	if src.st != nil && src.kinds[store.KindHTTP]+src.kinds[store.KindFlows] == 0 {
 		return nil, inputf("%s holds no records: run `apiml ingest FILE` first", a.cfg.DB)
 	}
@@ -251,10 +259,15 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	}
 	res = &trainResult{Models: []trainedModel{}, Skipped: []string{}}
 	problems := map[string]*problem{}
-	for _, spec := range specs {
-		if spec.Role != model.RoleClassifier && spec.Role != model.RoleDetector {
-			if src.st != nil && src.kinds[spec.Input] == 0 {
-				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
+	for i, spec := range specs {
+		for input := range problems { // a million rows, which later models have no use for
+			if !slices.ContainsFunc(specs[i:], func(s model.Spec) bool { return s.Input == input && ofRows(s.Role) }) {
+				delete(problems, input)
+			}
+		}
+		if !ofRows(spec.Role) {
+			if src.st != nil && src.kinds[spec.Input] == 0 || src.only == store.KindFlows {
+				res.skip(a, explicit, spec, "the data hold no requests; "+needs(spec.Role))
 				continue
 			}
 			tm, why, err := a.trainRole(src, spec, overrides[spec.Name], o)
@@ -270,6 +283,10 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 		}
 		pr := problems[spec.Input]
 		if pr == nil {
+			if spec.Input == store.KindHTTP && src.only == store.KindFlows {
+				res.skip(a, explicit, spec, "the data hold network flows only: "+spec.Name+"-flows is for them")
+				continue
+			}
 			if src.st != nil && src.kinds[spec.Input] == 0 {
 				res.skip(a, explicit, spec, "the store holds no "+inputNoun(spec.Input))
 				continue
@@ -313,7 +330,7 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 			run.counts["rows_"+m.Model] = int64(m.Rows)
 		}
 	}
-	res.jsonHead = a.head("train")
+	res.jsonHead, res.CPU, res.RSS = a.head("train"), cpuSeconds(), peakRSS()
 	if a.flags.json {
 		err = a.printJSON(res)
 	} else {
@@ -324,6 +341,9 @@ func (a *app) train(o trainOptions) (res *trainResult, err error) {
 	}
 	return res, nil
 }
+
+// ofRows reports whether models of a role are fitted on the rows of a problem.
+func ofRows(r model.Role) bool { return r == model.RoleClassifier || r == model.RoleDetector }
 
 // strict is an error if the audit of any model found something.
 func (r *trainResult) strict() error {
@@ -365,6 +385,19 @@ func (r *trainResult) skip(a *app, explicit bool, spec model.Spec, why string) {
 	} else {
 		a.debugf("%s is not trained: %s", spec.Name, why)
 	}
+}
+
+// needs says which data would do for a role that is not fitted on labelled rows.
+func needs(r model.Role) string {
+	switch r {
+	case model.RoleForecaster:
+		return "it needs requests with a time, of some hours at least"
+	case model.RoleRegressor:
+		return fmt.Sprintf("it needs %d requests with a time and a latency (nginx: $request_time, Apache: %%D)", leastLatencies)
+	case model.RolePolicy:
+		return fmt.Sprintf("it needs %d GET or HEAD requests with status 200, 206 or 304", leastAccesses)
+	}
+	return fmt.Sprintf("it needs %d principals (user, session, or address and agent) with some requests each", leastPrincipals)
 }
 
 func inputNoun(input string) string {
@@ -807,16 +840,16 @@ func (a *app) printTrained(res *trainResult) error {
 			}
 			base, held := "–", "–"
 			if b, ok := m.Baseline[info.Name]; ok {
-				base = ratio(b.Pooled)
+				base = figureOf(info.Name, b.Pooled)
 			}
 			if m.HeldOut != nil {
 				if h, ok := m.HeldOut.Metrics[info.Name]; ok {
-					held = ratio(h.Pooled)
+					held = figureOf(info.Name, h.Pooled)
 				}
 			}
-			row := []string{info.Title, ratio(s.Pooled), ratio(s.Mean) + " ± " + ratio(s.SD), base, held}
+			row := []string{info.Title, figureOf(info.Name, s.Pooled), figureOf(info.Name, s.Mean) + " ± " + figureOf(info.Name, s.SD), base, held}
 			if len(m.Folds) == 0 {
-				row = []string{info.Title, ratio(s.Pooled), ratio(s.SD), base}
+				row = []string{info.Title, figureOf(info.Name, s.Pooled), figureOf(info.Name, s.SD), base}
 			}
 			rows = append(rows, row)
 		}
@@ -835,6 +868,9 @@ func (a *app) printTrained(res *trainResult) error {
 			fmt.Fprintf(a.out, "  note: %s\n", clean(n))
 		}
 		fmt.Fprintf(a.out, "  wrote %s\n", m.File)
+	}
+	if len(res.Models) > 1 {
+		fmt.Fprintf(a.out, "\n%s in all: %s CPU, at most %.0f MiB of memory\n", counted(len(res.Models), "model"), seconds(cpuSeconds()), float64(peakRSS())/(1<<20))
 	}
 	return nil
 }

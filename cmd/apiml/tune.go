@@ -60,7 +60,8 @@ are measured on a part of the rows only. The defaults take part.
 The figure of the best of many is too good by the choice. So the search is run
 again inside each of --outer folds, and what it chooses there is measured on rows
 that it has not seen: that is the nested score, beside the defaults on the same
-folds. For latency and forecast the rows that train sets aside give it.
+folds. For latency and forecast the rows that train sets aside give it, for cache
+the last fifth of the accesses, for behavior half of the principals.
 
 The winner is written as a file for train --params. An interrupted search goes on
 where it stopped when it is started again with the same data and flags.`,
@@ -126,7 +127,7 @@ type tuneResult struct {
 	Best    train.Trial      `json:"best"`
 	Default train.Trial      `json:"default"`
 	Nested  *train.Nested    `json:"nested"`
-	HeldOut map[string]Float `json:"held_out,omitempty"` // winner and default on the rows that train sets aside
+	HeldOut map[string]Float `json:"held_out,omitempty"` // winner and default on what the search has not seen; null = too little of it
 	Trials  []train.Trial    `json:"trials"`
 	Resumed int              `json:"resumed"`
 	Stopped bool             `json:"stopped"` // by the budget
@@ -180,6 +181,9 @@ func (a *app) tune(o tuneOptions) error {
 		return usagef("tune searches one model, %q names %d", o.model, len(specs))
 	}
 	spec := specs[0]
+	if src.only == store.KindFlows && spec.Input == store.KindHTTP {
+		return inputf("%s cannot be tuned on this data: it holds network flows only; %s", spec.Name, needs(spec.Role))
+	}
 	if len(spec.Space) == 0 {
 		return usagef("%s declares nothing to search", spec.Name)
 	}
@@ -210,7 +214,7 @@ func (a *app) tune(o tuneOptions) error {
 		return err
 	}
 	defer keep.close()
-	res := &tuneResult{Model: spec.Name, Dataset: src.name(), Rows: s.rows, Split: string(split), Resumed: len(keep.done), Notes: []string{}}
+	res := &tuneResult{Model: spec.Name, Dataset: src.name(), Rows: s.rows, Split: splitOf(spec.Role, split), Resumed: len(keep.done), Notes: []string{}}
 	cpu := cpuSeconds()
 	if len(keep.done) > 0 {
 		a.sayf("%s: %s from an interrupted search", spec.Name, counted(len(keep.done), "measurement"))
@@ -221,6 +225,7 @@ func (a *app) tune(o tuneOptions) error {
 	if s.problem != nil && o.outer > 0 {
 		folds, used, _ = train.Splits(s.problem.Problem, s.train, split, o.outer, a.cfg.Seed+7)
 		outer = len(folds)
+		res.Split = string(used)
 	}
 	search := func(k int, rows []int) (*train.Search, error) {
 		so := train.SearchOptions{Trials: o.iter, Halve: s.halve && !o.full, Seed: a.cfg.Seed, Outer: k, Base: base, Done: keep.done, Keep: keep.add, CPU: cpuSeconds}
@@ -262,7 +267,7 @@ func (a *app) tune(o tuneOptions) error {
 		}
 	}
 	if res.Nested == nil && res.HeldOut == nil {
-		res.Notes = append(res.Notes, "the winner's figure is that of the best of many by the same measure: too good by the choice, and there is no nested score for this model")
+		res.Notes = append(res.Notes, "the winner's figure is that of the best of many by the same measure: too good by the choice, and --outer 0 leaves the nested score out")
 	}
 	p.done()
 	res.CPU = cpuSeconds() - cpu
@@ -366,15 +371,37 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 		if ds.X.N < leastPrincipals {
 			return nil, fmt.Sprintf("%d principals have enough requests, %d are needed", ds.X.N, leastPrincipals), nil
 		}
-		return &searchable{rows: ds.X.N, key: fingerprint(ds.X.Group),
+		// Every other principal, by hash, is set aside: would the clusters of those be
+		// found again as well? As many as are searched on, because the sizes of
+		// clusters are absolute numbers.
+		var rows, held []int
+		for i, g := range ds.X.Group {
+			if (g*0x9e3779b97f4a7c15)>>32%2 == 0 {
+				held = append(held, i)
+			} else {
+				rows = append(rows, i)
+			}
+		}
+		score := func(ctx context.Context, x *frame.Matrix, config json.RawMessage) (float64, float64, error) {
+			o := opt
+			var err error
+			if o.Config, err = behaviorConfig(config, trainOptions{}); err != nil {
+				return 0, 0, err
+			}
+			return value(train.CrossValidateClusterer(ctx, x, spec, o))
+		}
+		x, other := ds.X.Select(rows), ds.X.Select(held)
+		return &searchable{rows: x.N, key: fingerprint(ds.X.Group),
 			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) {
-				o := opt
-				var err error
-				if o.Config, err = behaviorConfig(config, trainOptions{}); err != nil {
-					return 0, 0, err
+				return score(ctx, x, config)
+			}),
+			held: func(config json.RawMessage) (float64, error) {
+				if other.N < leastPrincipals {
+					return math.NaN(), nil
 				}
-				return value(train.CrossValidateClusterer(ctx, ds.X, spec, o))
-			})}, "", nil
+				v, _, err := score(ctx, other, config)
+				return v, err
+			}}, "", nil
 	case model.RolePolicy:
 		t, err := s.trace(ctx)
 		if err != nil {
@@ -383,16 +410,53 @@ func (s *source) searchable(ctx context.Context, spec model.Spec, opt train.Opti
 		if len(t.Keys) < leastAccesses {
 			return nil, fmt.Sprintf("%d requests could have come from a cache, %d are needed", len(t.Keys), leastAccesses), nil
 		}
-		return &searchable{rows: len(t.Keys), key: fmt.Sprint(len(t.Keys), t.Keys[:min(1000, len(t.Keys))]),
+		// The last fifth of the accesses is set aside.
+		cut := len(t.Keys) - len(t.Keys)/5
+		begin := &frame.Trace{Keys: t.Keys[:cut], N: t.N}
+		if t.Times != nil {
+			begin.Times = t.Times[:cut]
+		}
+		problem := func(t *frame.Trace) *train.PolicyProblem {
+			return &train.PolicyProblem{Name: s.name(), Synthetic: s.synth[store.KindHTTP], Trace: t}
+		}
+		return &searchable{rows: cut, key: fmt.Sprint(len(t.Keys), t.Keys[:min(1000, len(t.Keys))]),
 			objective: fixed(func(ctx context.Context, config json.RawMessage, _ float64) (float64, float64, error) {
 				o := opt
 				o.Config = config
-				p := policyProblem(s.name(), s.synth[store.KindHTTP], &frame.Trace{Keys: t.Keys, Sizes: t.Sizes, Times: t.Times})
-				p.Baselines = nil
-				return value(train.CrossValidatePolicy(ctx, p, spec, o))
-			})}, "", nil
+				return value(train.CrossValidatePolicy(ctx, problem(begin), spec, o))
+			}),
+			held: func(config json.RawMessage) (float64, error) {
+				o := opt
+				o.Config = config
+				f, err := train.FitPolicy(ctx, problem(begin), spec, o)
+				if err != nil {
+					return math.NaN(), err
+				}
+				whole := problem(&frame.Trace{Keys: t.Keys, Times: t.Times, N: t.N})
+				whole.From = cut
+				r, err := train.EvaluatePolicy(ctx, whole, spec.Name, f.Model.(model.Policy), o)
+				if err != nil {
+					return math.NaN(), err
+				}
+				return r.Metrics[name].Pooled, nil
+			}}, "", nil
 	}
 	return nil, "there is no search for it", nil
+}
+
+// splitOf names how the configurations for a role are compared.
+func splitOf(r model.Role, split train.Split) string {
+	switch r {
+	case model.RoleRegressor:
+		return string(train.Time)
+	case model.RoleForecaster:
+		return "rolling origin"
+	case model.RoleClusterer:
+		return "subsamples of 80 %"
+	case model.RolePolicy:
+		return "windows of the second half"
+	}
+	return string(split)
 }
 
 func sumOf(v []float64) (s float64) {
@@ -454,11 +518,11 @@ func (j *journal) add(t train.Trial) error {
 func (j *journal) close() { j.f.Close() }
 
 // value prints the value of a trial.
-func trialValue(t *train.Trial) string {
+func trialValue(metric string, t *train.Trial) string {
 	if t.Value == nil {
 		return "–"
 	}
-	return ratio(*t.Value)
+	return figureOf(metric, *t.Value)
 }
 
 func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
@@ -482,14 +546,14 @@ func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
 		d, dsd, _ := evaluate.MeanSD(diff)
 		nested = fmt.Sprintf("nested %s on %d outer folds (%s): %s ± %s, defaults %s ± %s, difference %+.4f ± %.4f", n.Metric, len(n.Winner), n.Split, ratio(mean), ratio(sd), ratio(base), ratio(bsd), d, dsd)
 	} else if res.HeldOut != nil {
-		nested = fmt.Sprintf("%s on the rows set aside: winner %s, defaults %s", res.Metric, ratio(float64(res.HeldOut["winner"])), ratio(float64(res.HeldOut["default"])))
+		nested = fmt.Sprintf("%s on what the search has not seen: winner %s, defaults %s", res.Metric, figureOf(res.Metric, float64(res.HeldOut["winner"])), figureOf(res.Metric, float64(res.HeldOut["default"])))
 	}
 	for _, path := range outputs {
 		var err error
 		switch filepath.Ext(path) {
 		case ".yaml", ".yml":
 			err = atomicfile.Write(path, 0o600, func(w io.Writer) error {
-				fmt.Fprintf(w, "# apiml tune %s on %s, %s rows: %s %s, defaults %s, %d measurements\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Metric, trialValue(&res.Best), trialValue(&res.Default), len(res.Trials))
+				fmt.Fprintf(w, "# apiml tune %s on %s, %s rows: %s %s, defaults %s, %d measurements\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Metric, trialValue(res.Metric, &res.Best), trialValue(res.Metric, &res.Default), len(res.Trials))
 				if nested != "" {
 					fmt.Fprintf(w, "# %s\n", nested)
 				}
@@ -517,7 +581,7 @@ func (a *app) writeTuned(res *tuneResult, o tuneOptions) error {
 	if a.flags.json {
 		return a.printJSON(res)
 	}
-	fmt.Fprintf(a.out, "%s on %s: %s rows, %s split, %s, %s CPU\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Split, counted(len(res.Trials), "measurement"), seconds(res.CPU))
+	fmt.Fprintf(a.out, "%s on %s: %s rows, split: %s, %s, %s CPU\n", res.Model, clean(res.Dataset), count(int64(res.Rows)), res.Split, counted(len(res.Trials), "measurement"), seconds(res.CPU))
 	top := slices.DeleteFunc(slices.Clone(res.Trials), func(t train.Trial) bool { return t.Outer != 0 || t.Share != 1 || t.Value == nil })
 	_, higher := train.TuneMetric(roleOf(res.Metric))
 	slices.SortStableFunc(top, func(x, y train.Trial) int {
@@ -566,7 +630,7 @@ func trialRows(res *tuneResult, trials []train.Trial) [][]string {
 		t := &trials[i]
 		sd := "–"
 		if t.SD != nil {
-			sd = ratio(*t.SD)
+			sd = figureOf(res.Metric, *t.SD)
 		}
 		config := strings.Trim(strings.ReplaceAll(string(t.Config), `"`, ""), "{}")
 		if t.Number == 0 && config == "" {
@@ -575,7 +639,7 @@ func trialRows(res *tuneResult, trials []train.Trial) [][]string {
 		if t.Error != "" {
 			config += ": " + t.Error
 		}
-		rows = append(rows, []string{strconv.Itoa(t.Number), strconv.Itoa(t.Outer), fmt.Sprintf("%.2f", t.Share), trialValue(t), sd, fmt.Sprintf("%.1f", t.CPU), config})
+		rows = append(rows, []string{strconv.Itoa(t.Number), strconv.Itoa(t.Outer), fmt.Sprintf("%.2f", t.Share), trialValue(res.Metric, t), sd, fmt.Sprintf("%.1f", t.CPU), config})
 	}
 	return rows
 }

@@ -84,12 +84,14 @@ func behavior() dbscan.Config {
 }
 
 // flowForest is the configuration for network flows, chosen by inner folds of
-// CIC-IDS2017 (docs/results.md). Many columns say nearly the same, so that more of
+// CIC-IDS2017 (RATIONALE.md). Many columns say nearly the same, so that more of
 // them are tried at a node than usual; classes of 20 rows lose too much by a
-// bootstrap, and the trees differ by the benign flows that each of them sees.
+// bootstrap, and are heard at a node only with a weight, and the trees differ by
+// the benign flows that each of them sees.
 func flowForest() forest.Config {
 	c := forest.Default()
-	c.Trees, c.MaxFeatures, c.Bootstrap, c.MajorityShare, c.ClassWeight = 50, "25", false, 0.22, "none"
+	c.Trees, c.MaxFeatures, c.Bootstrap, c.MajorityShare = 30, "25", false, 0.22
+	c.ClassWeight, c.Criterion = "balanced", "entropy"
 	return c
 }
 

@@ -138,6 +138,7 @@ func fitClassifier(ctx context.Context, x *frame.Matrix, c Config, opt model.Fit
 	if old != nil {
 		before = &old.ensemble
 	}
+	class := x.Class
 	grown, err := g.grow(ctx, x, c, opt, before)
 	if err != nil {
 		return nil, err
@@ -152,10 +153,10 @@ func fitClassifier(ctx context.Context, x *frame.Matrix, c Config, opt model.Fit
 			return nil, err
 		}
 		if c.OOB {
-			f.oob, f.oobProba = accuracy(proba, x.Class, len(f.classes)), proba
+			f.oob, f.oobProba = accuracy(proba, class, len(f.classes)), proba
 		}
 		if c.calibrated() {
-			f.calibration = calibrate(c.Calibration, proba, x.Class, len(f.classes))
+			f.calibration = calibrate(c.Calibration, proba, class, len(f.classes))
 		}
 	}
 	return f, nil
@@ -286,6 +287,12 @@ func (g *growth) grow(ctx context.Context, x *frame.Matrix, c Config, opt model.
 	}
 	if c.OOB || c.calibrated() {
 		g.bags = make([][]uint64, c.Trees)
+	} else {
+		// The trees grow on the bins: whoever made the features for this fit alone
+		// has their memory back while they do.
+		light := *g.x
+		light.Cols = nil
+		g.x = &light
 	}
 	first := 0
 	if old != nil {
