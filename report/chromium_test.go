@@ -104,9 +104,9 @@ const probe = `(function () {
     c.getZr().flush();
     out.tips += p.textContent;
   });
-  var th = document.querySelector("#performance table.sort thead th.n button");
+  var th = document.querySelector("#performance-templates table.sort thead th.n button");
   if (th) {
-    var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
+    var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance-templates table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
     th.click(); out.down = cells(); th.click(); out.up = cells();
   }
   // The filter by text and type, and the charts by time; then back.
@@ -191,8 +191,8 @@ func TestChromium(t *testing.T) {
 	page := render(t, sample())
 	for _, width := range []int{2560, 1400, 360} {
 		p := inspect(t, page, width)
-		if p.Charts != 10 || p.Paths < 10*3 {
-			t.Errorf("%d px: %d charts with %d paths, want 10", width, p.Charts, p.Paths)
+		if p.Charts != 12 || p.Paths < 12*3 {
+			t.Errorf("%d px: %d charts with %d paths, want 12", width, p.Charts, p.Paths)
 		}
 		if !slices.IsSorted(p.Up) || len(p.Up) != 10 || p.Down[0] != p.Up[9] {
 			t.Errorf("sorted down %v, up %v", p.Down, p.Up)

@@ -89,6 +89,30 @@ func Markdown(w io.Writer, d *Data) error {
 	table(b, "Templates", "l:Template|r:Requests|r:5xx|r:p50|r:p95|r:p99|r:Share of time", rows)
 
 	rows = nil
+	for _, x := range d.Performance.Capacity.Schedule {
+		rows = append(rows, []string{between(x.From, x.Until), commas(x.Replicas), rate(x.Upper)})
+	}
+	table(b, "Replica schedule", "l:From – until|r:Replicas|r:Provides for", rows)
+
+	rows = nil
+	for _, x := range d.Performance.Advice.Templates {
+		rows = append(rows, []string{x.Template, seconds(x.Lifetime), commas(x.Requests), share(x.Hits, x.Requests), commas(x.Stale)})
+	}
+	table(b, "What a cache could keep", "l:Template|r:Lifetime|r:Requests|r:Hit ratio|r:Stale hits", rows)
+
+	rows = nil
+	for _, x := range d.Behavior.Profiles.Clusters {
+		rows = append(rows, []string{x.Name, x.Words, commas(x.Principals), commas(x.Requests)})
+	}
+	table(b, "Clusters of principals", "l:Cluster|l:Typical|r:Principals|r:Requests", rows)
+
+	rows = nil
+	for _, x := range d.Behavior.Profiles.Suspects {
+		rows = append(rows, []string{x.Principal, title(x.Class), number(x.Score), commas(x.Requests), x.Why})
+	}
+	table(b, "Conduct that looks like an attack", "l:Principal|l:Looks like|r:Evidence|r:Requests|l:Because of", rows)
+
+	rows = nil
 	for _, x := range d.Behavior.Templates {
 		rows = append(rows, []string{x.Name, commas(x.Requests), commas(x.Errors), commas(x.Principals), at(x.First)})
 	}
@@ -115,6 +139,24 @@ func Markdown(w io.Writer, d *Data) error {
 		}
 	}
 	table(b, "Models", "l:Model|l:Metric|r:Value ± sd|r:Baseline|r:Rows|l:Protocol", rows)
+
+	rows = nil
+	for _, m := range d.Models {
+		if m.Drift.Rows > 0 {
+			first := none
+			if n := len(m.Drift.Shifts); n > 0 {
+				first = m.Drift.Shifts[n-1].Column
+				for _, x := range m.Drift.Shifts {
+					if x.Column != "scores" {
+						first = x.Column + " (PSI " + number(x.PSI) + ")"
+						break
+					}
+				}
+			}
+			rows = append(rows, []string{modelTitle(m), commas(m.Drift.Rows), commas(m.Drift.Large), commas(m.Drift.Moderate), first})
+		}
+	}
+	table(b, "Drift", "l:Model|r:New rows|r:Large shifts|r:Moderate shifts|l:Moved most", rows)
 
 	if d.shows("audit") {
 		rows = nil

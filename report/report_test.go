@@ -204,8 +204,8 @@ func TestPage(t *testing.T) {
 			t.Error("a header cell without scope")
 		}
 	}
-	if plots != 10 {
-		t.Errorf("%d charts, want 10", plots)
+	if plots != 12 {
+		t.Errorf("%d charts, want 12", plots)
 	}
 	for _, want := range []string{"799\u00a0k requests from 47.3\u00a0k principals", "Credential stuffing", "/api/products/{id}", "412 ms", "0.947 ± 0.012", "snaive-daily", "fitted on synthetic data", "APIML_LOG_LEVEL", "no weekly season"} {
 		if !bytes.Contains(page, []byte(want)) {
@@ -507,4 +507,45 @@ func FuzzVisible(f *testing.F) {
 			t.Fatalf("Markdown %q", m)
 		}
 	})
+}
+
+// What is read of the newest requests only says so, and everything that is new
+// of the models stands on the page and in the other forms.
+func TestNewestParts(t *testing.T) {
+	d := sample()
+	page := render(t, d)
+	for _, want := range []string{
+		"The newest 100,000 of 799,341 requests", "500 are in no cluster and 154 behave like an attack", "166 failed logins (91 %)", "136 principals are there in two parts", // behavior
+		"19,593 new rows since", "The data have moved away from what Attack Classifier was judged on", "accuracy expected here: 0.995 (measured on the reference: 0.961)", "4 measurements", "<code>apiml train anomaly</code>", // models
+		"What a cache could do", "31 % of its requests carry a user", "Replica schedule", "14.500 replica-hours", "off by 7.1 % of the traffic", // performance
+	} {
+		if !bytes.Contains(bytes.ReplaceAll(page, []byte("\u00a0"), []byte(" ")), []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	var table, prom bytes.Buffer
+	if err := CSV(&table, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"behavior,suspects,client:198.51.100.23 python-requests/2.31,score,2.71", "models,drift attack,latency,level,moderate", "models,history attack,2,macro_f1,0.94", "performance,replicas,2026-03-16T03:00:00Z,replicas,2", "performance,cache_templates,/api/products,lifetime,60"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("CSV does not say %q", want)
+		}
+	}
+	if err := Prometheus(&prom, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"apiml_profile_suspects 154", `apiml_model_drifted_columns{model="attack",level="large"} 2`} {
+		if !strings.Contains(prom.String(), want) {
+			t.Errorf("Prometheus text does not say %q", want)
+		}
+	}
+	d.Behavior.Profiles, d.Performance.Advice, d.Performance.Capacity = Profiles{Note: "No profile could be made: too few."}, CacheAdvice{}, ReplicaAdvice{Note: "No times."}
+	page = render(t, d)
+	check(t, page)
+	for _, want := range []string{"No profile could be made", "Not computed.", "No times."} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
 }

@@ -24,6 +24,26 @@ type modelView struct {
 	FoldRows    []foldRow
 	Baselines   bool
 	HeldOutCol  bool
+
+	DriftWords string
+	DriftAll   int64
+	Shifts     []shiftRow
+	Outlook    []string // sentences
+	Trend      *chart
+	Dated      bool // some measurement has a time
+	PastNames  []string
+	PastRows   []pastRow
+}
+
+type shiftRow struct {
+	Shift
+	Class, Width string
+}
+
+type pastRow struct {
+	Past
+	No    int
+	Cells []Num
 }
 
 type matrixRow struct {
@@ -59,7 +79,7 @@ func models(d *Data) (section, error) {
 		}
 		v.Models = append(v.Models, mv)
 	}
-	findings, names := 0, []string{}
+	findings, names, drifted := 0, []string{}, []string{}
 	for _, m := range d.Models {
 		for _, f := range m.Findings {
 			if f.Level != "info" {
@@ -67,6 +87,9 @@ func models(d *Data) (section, error) {
 			}
 		}
 		names = append(names, modelTitle(m))
+		if m.Drift.Large > 0 {
+			drifted = append(drifted, modelTitle(m))
+		}
 	}
 	switch {
 	case len(d.Models) == 0:
@@ -76,8 +99,19 @@ func models(d *Data) (section, error) {
 	default:
 		s.Lead = fmt.Sprintf("%s: %s. Every metric stands beside its baseline on the same rows.", plural(int64(len(d.Models)), "model"), strings.Join(names, ", "))
 	}
+	if len(drifted) > 0 {
+		s.Lead += fmt.Sprintf(" The data have moved away from what %s judged on: see Drift.", enumerate(drifted, "was", "were"))
+	}
 	s.View = v
 	return s, nil
+}
+
+// enumerate is "A was", "A and B were".
+func enumerate(names []string, one, many string) string {
+	if len(names) == 1 {
+		return names[0] + " " + one
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " " + many
 }
 
 func modelTitle(m Model) string {
@@ -109,6 +143,10 @@ func viewModel(m Model, id string) (v modelView, err error) {
 			return v, err
 		}
 	}
+	v.drift(&m.Drift)
+	if err := v.history(m.History); err != nil {
+		return v, err
+	}
 	v.Matrix = matrix(m.Confusion)
 	longest := Num(0)
 	for _, x := range m.Importance {
@@ -129,17 +167,97 @@ func viewModel(m Model, id string) (v modelView, err error) {
 	for _, f := range m.Folds {
 		r := foldRow{Fold: f}
 		for _, n := range v.FoldNames {
-			c := Unknown()
-			for _, x := range f.Values {
-				if x.Name == n {
-					c = x.Value
-				}
-			}
-			r.Cells = append(r.Cells, c)
+			r.Cells = append(r.Cells, valueOf(f.Values, n))
 		}
 		v.FoldRows = append(v.FoldRows, r)
 	}
 	return v, nil
+}
+
+// drift prepares the table of shifts. Bars are cut at a PSI of 1: what lies
+// beyond is a large shift however far.
+func (v *modelView) drift(d *Drift) {
+	v.DriftAll = d.Columns
+	if len(d.Shifts) > 0 && d.Shifts[0].Column == "scores" {
+		v.DriftAll++
+	}
+	v.DriftAll = max(v.DriftAll, int64(len(d.Shifts)))
+	v.DriftWords = fmt.Sprintf("%s new rows since %s against %s %s: %s large and %s moderate among %s columns and the scores.",
+		commas(d.Rows), at(d.Since), commas(d.Baseline), orNone(d.Against), commas(d.Large), commas(d.Moderate), commas(d.Columns))
+	for _, x := range d.Shifts {
+		v.Shifts = append(v.Shifts, shiftRow{x, map[string]string{"large": "c5", "moderate": "c4"}[x.Level], width(x.PSI, 1)})
+	}
+	for _, x := range d.Expected {
+		s := fmt.Sprintf("%s expected here: %s", x.Name, number(x.Value))
+		for _, y := range d.Measured {
+			if y.Name == x.Name {
+				s += fmt.Sprintf(" (measured on the reference: %s)", number(y.Value))
+			}
+		}
+		v.Outlook = append(v.Outlook, s+".")
+	}
+}
+
+// mainMetrics are those that the chart of quality over time draws, as many of
+// them as there are.
+func mainMetrics() []string {
+	return []string{"macro_f1", "roc_auc", "pr_auc", "accuracy", "recall", "r2", "silhouette", "hit_ratio", "wape"}
+}
+
+// history prepares the quality over time.
+func (v *modelView) history(list []Past) (err error) {
+	var all []string
+	for _, p := range list {
+		v.Dated = v.Dated || !p.At.IsZero()
+		for _, x := range p.Values {
+			if !slices.Contains(all, x.Name) {
+				all = append(all, x.Name)
+			}
+		}
+	}
+	for _, n := range mainMetrics() {
+		if slices.Contains(all, n) {
+			v.PastNames = append(v.PastNames, n)
+		}
+	}
+	for _, n := range all {
+		if len(v.PastNames) < 4 && !slices.Contains(v.PastNames, n) {
+			v.PastNames = append(v.PastNames, n)
+		}
+	}
+	v.PastNames = v.PastNames[:min(len(v.PastNames), 4)]
+	var clock []string
+	lines := make([]Line, len(v.PastNames))
+	for i, n := range v.PastNames {
+		lines[i].Name = n
+	}
+	for i, p := range list {
+		r := pastRow{Past: p, No: i + 1}
+		for j, n := range v.PastNames {
+			c := valueOf(p.Values, n)
+			r.Cells, lines[j].Values = append(r.Cells, c), append(lines[j].Values, c)
+		}
+		label := fmt.Sprintf("no. %d, %s", i+1, orNone(p.By))
+		if !p.At.IsZero() {
+			label += " " + at(p.At)
+		}
+		clock = append(clock, label)
+		v.PastRows = append(v.PastRows, r)
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	v.Trend, err = lineChart(v.ID+"-trend", "Quality of "+v.Title+" over time: "+strings.Join(v.PastNames, ", "), clock, lines)
+	return err
+}
+
+func valueOf(list []Value, name string) Num {
+	for _, x := range list {
+		if x.Name == name {
+			return x.Value
+		}
+	}
+	return Unknown()
 }
 
 // matrix lays out a confusion matrix; cells that the counts do not have are 0.
@@ -168,6 +286,14 @@ func matrix(c Confusion) (out []matrixRow) {
 		out = append(out, r)
 	}
 	return out
+}
+
+// Label is the metric in words.
+func (m Metric) Label() string {
+	if m.Title != "" {
+		return m.Title
+	}
+	return orNone(m.Name)
 }
 
 // Delta says how a metric stands to its baseline.
