@@ -68,10 +68,8 @@ func (s *Store) TemplateTimeline(ctx context.Context, t Timeline, n int, f Filte
 		at, n int64
 	}
 	w := f.where()
-	cells, err := rows(ctx, s, `WITH c AS MATERIALIZED (SELECT template, count(*) AS n FROM requests WHERE `+w+` GROUP BY template),
- m AS MATERIALIZED (SELECT r.template AS raw, `+folded+` AS name, n FROM c r),
- top AS (SELECT name, row_number() OVER (ORDER BY sum(n) DESC, name) AS place FROM m GROUP BY name QUALIFY place <= `+fmt.Sprint(n)+`),
- names AS (SELECT raw, name, place FROM m JOIN top USING (name))
+	cells, err := rows(ctx, s, `WITH top AS (SELECT name, row_number() OVER (ORDER BY n DESC, name) AS place FROM (FROM `+s.byName(f)+` ORDER BY n DESC, name LIMIT `+fmt.Sprint(n)+`)),
+ names AS (SELECT template AS raw, name, place FROM `+s.byTemplate(f)+` JOIN top USING (name))
 SELECT name, b, sum(k)::BIGINT FROM (SELECT template, (epoch_us(time) - `+fmt.Sprint(t.Start)+`) // `+fmt.Sprint(t.Step)+` AS b, count(*) AS k FROM requests
  WHERE template IN (SELECT raw FROM names) AND time IS NOT NULL AND `+w+` GROUP BY template, b) x JOIN names ON x.template = names.raw GROUP BY place, name, b ORDER BY place, b`,
 		func(r rowScanner, c *cell) error { return r.Scan(&c.name, &c.at, &c.n) })

@@ -94,7 +94,7 @@ an earlier report, from its JSON form.`,
 
 // reportMemory is what DuckDB may use for a report before it spills to disk: less
 // than storeMemory, since a report is read beside other work.
-const reportMemory = "640MiB"
+const reportMemory = "512MiB"
 
 func (a *app) report(o reportOptions) error {
 	type target struct{ path, format string }
@@ -169,6 +169,10 @@ func (a *app) report(o reportOptions) error {
 func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error) {
 	ctx := a.ctx
 	d := &report.Data{ToolVersion: toolVersion, Title: o.title, Source: filepath.Base(a.cfg.DB), Sections: o.sections}
+	if err := st.Digest(ctx, a.window); err != nil {
+		return nil, storeError(err)
+	}
+	defer st.DropDigest()
 	sum, err := st.Summary(ctx, a.window)
 	if err != nil {
 		return nil, storeError(err)
@@ -218,8 +222,10 @@ func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error)
 		{"overview", func() error { return a.reportChanges(st, d, sum) }},
 		{"", func() error { return a.reportScores(d, sum) }},
 		{"security", func() error { return a.reportSecurity(st, d, sum, tl, o.top) }},
+		{"", func() error { st.ForgetDigest("hits"); return nil }},
 		{"performance", func() error { return a.reportPerformance(st, d, sum, tl, o) }},
 		{"behavior", func() error { return a.reportBehavior(st, d, sum, o.top) }},
+		{"", func() error { st.DropDigest(); return nil }},
 		{"models", func() error { return a.reportModels(st, d, o.clock) }},
 		{"audit", func() error { return a.reportAudit(st, d, o.top) }},
 	} {

@@ -24,10 +24,11 @@ import (
 // of behaviour, drift, the advice on caching. They read the newest requests, so
 // that a large store costs no more than a small one, and say which these are.
 const (
-	behaviorRows = 100_000       // requests behind the profiles
-	cacheRows    = 100_000       // requests behind the advice on caching
-	driftNewest  = 50_000        // requests whose features are compared, …
-	driftKept    = 20_000        // … at most these many rows of them, chosen by hash
+	behaviorRows = 60_000        // requests behind the profiles
+	cacheRows    = 60_000        // requests behind the advice on caching
+	loadRows     = 2_000_000     // requests behind what a replica serves
+	driftNewest  = 20_000        // requests whose features are compared, …
+	driftKept    = 10_000        // … at most these many rows of them, chosen by hash
 	driftWarm    = int64(3600e6) // microseconds before them that fill the windows of the features
 )
 
@@ -318,7 +319,13 @@ func (a *app) reportReplicas(st *store.Store, d *report.Data, res *forecast.Resu
 		v.Note = "This log has no response times, so what a replica serves cannot be learned from it."
 		return nil
 	}
-	rps, learned, err := a.perReplica(st, 1)
+	f, err := st.Newest(a.ctx, loadRows, a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	b := *a
+	b.window = f
+	rps, learned, err := b.perReplica(st, 1)
 	var e *exitError
 	if errors.As(err, &e) && e.code == exitInput {
 		v.Note = strings.ToUpper(err.Error()[:1]) + err.Error()[1:] + "."
