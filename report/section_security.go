@@ -113,14 +113,14 @@ func (v *securityView) refused(x *Security) (err error) {
 	return nil
 }
 
-// score prepares the security score. A day that is missing is a gap.
-func (v *securityView) score(x *Security) (err error) {
+// scoreLine is the security score per day. A day that is missing is a gap.
+func scoreLine(x *Security) (t Timeline, ok bool) {
 	days := x.Score.Days
 	if len(days) == 0 || days[0].Day.IsZero() {
-		return nil
+		return t, false
 	}
 	const day = 24 * time.Hour
-	t := Timeline{Start: days[0].Day, Step: Num(day.Seconds()), Series: []Line{{Name: "security score"}}}
+	t = Timeline{Start: days[0].Day, Step: Num(day.Seconds()), Series: []Line{{Name: "security score"}}}
 	n := int(min(days[len(days)-1].Day.Sub(t.Start)/day, 1000)) + 1
 	for range n {
 		t.Series[0].Values = append(t.Series[0].Values, Unknown())
@@ -129,6 +129,15 @@ func (v *securityView) score(x *Security) (err error) {
 		if i := int(d.Day.Sub(t.Start) / day); i >= 0 && i < n {
 			t.Series[0].Values[i] = d.Score
 		}
+	}
+	return t, true
+}
+
+// score prepares the security score.
+func (v *securityView) score(x *Security) (err error) {
+	t, ok := scoreLine(x)
+	if !ok {
+		return nil
 	}
 	if v.Score, err = timeline("score", "Security score per day, from 0 to 100", t, false); err != nil {
 		return err

@@ -62,6 +62,7 @@ an earlier report, from its JSON form.`,
   apiml report --since yesterday --until today -o yesterday.html
   apiml report --section security --section audit -o security.html
   apiml report --compare yesterday.json -o report.html -o today.json
+  apiml report --section overview,security -o mail.svg
   apiml report --json | jq .overview`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,8 +81,8 @@ an earlier report, from its JSON form.`,
 	}
 	a.windowFlags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, .md, .json, .csv or .prom (Prometheus textfile), repeatable, - = standard output (default report.html)")
-	f.StringVar(&o.format, "format", "", "format of -o -: html, md, json, csv or prom")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, .md, .json, .csv, .prom (Prometheus textfile) or .svg (FILE-CHART.svg for each chart), repeatable, - = standard output (default report.html)")
+	f.StringVar(&o.format, "format", "", "format of -o -: html, md, json, csv, prom or svg")
 	f.StringVar(&o.title, "title", "", "title (default from report.title)")
 	f.StringSliceVar(&o.sections, "section", nil, "only these sections, repeatable: "+strings.Join(report.SectionIDs(), ", "))
 	f.StringVar(&o.compare, "compare", "", "report.json of an earlier report: what changed since")
@@ -105,10 +106,10 @@ func (a *app) report(o reportOptions) error {
 			format = cmp.Or(o.format, "html")
 		}
 		switch format {
-		case "html", "htm", "md", "json", "csv", "prom":
+		case "html", "htm", "md", "json", "csv", "prom", "svg":
 			targets = append(targets, target{p, format})
 		default:
-			return usagef("output %q: want .html, .md, .json, .csv or .prom", p)
+			return usagef("output %q: want .html, .md, .json, .csv, .prom or .svg", p)
 		}
 	}
 	for _, s := range o.sections {
@@ -145,6 +146,8 @@ func (a *app) report(o reportOptions) error {
 				return report.CSV(w, d)
 			case "prom":
 				return report.Prometheus(w, d)
+			case "svg":
+				return report.SVG(w, d)
 			}
 			return report.HTML(w, d)
 		}
@@ -152,6 +155,18 @@ func (a *app) report(o reportOptions) error {
 			if err := render(a.out); err != nil {
 				return err
 			}
+			continue
+		}
+		if t.format == "svg" {
+			var list []figure
+			for _, f := range report.Figures(d) {
+				list = append(list, figure{f.Name, f.Figure})
+			}
+			written, err := writeFigures(t.path, list)
+			if err != nil {
+				return err
+			}
+			a.sayf("wrote %s", strings.Join(written, ", "))
 			continue
 		}
 		if err := atomicfile.Write(t.path, 0o600, render); err != nil {

@@ -23,6 +23,8 @@ type Series struct {
 	Hi   []float64
 	Kind string // "line" (default), "step", "points", "area" (a line with the area under it), "band" (between Lo and Hi), "columns"
 	Dash bool
+	// Color is "#rrggbb"; "" = by the place of the series.
+	Color string
 }
 
 // Tick is a label on the axis.
@@ -92,18 +94,24 @@ func tick(v float64) string {
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
+// Width is that of every figure in units of its view box.
+const Width = width
+
+// Height is that of the figure in the same units.
+func (f *Figure) Height() int {
+	switch {
+	case f.Shade != nil:
+		return top + 130 + 34*len(f.Rows)
+	case f.Names != nil:
+		return top + bottom + 20*len(f.Names)
+	}
+	return height + 14*(len(f.Series)/4) // rows of the legend
+}
+
 // SVG writes the figure as a document.
 func (f *Figure) SVG(w io.Writer) error {
 	var b strings.Builder
-	h := height
-	switch {
-	case f.Shade != nil:
-		h = top + 130 + 34*len(f.Rows)
-	case f.Names != nil:
-		h = top + bottom + 20*len(f.Names)
-	default:
-		h += 14 * (len(f.Series) / 4) // rows of the legend
-	}
+	h := f.Height()
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" font-family="sans-serif" font-size="12">`, width, h, Escape(f.Title))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><text x="%d" y="20" font-size="14" font-weight="bold">%s</text>`, width, h, left, Escape(f.Title))
 	switch {
@@ -221,9 +229,21 @@ func (f *Figure) limits() (x0, x1, y0, y1 float64) {
 	}
 	pad := (y1 - y0) / 20
 	if solid && y0 == 0 {
-		return x0, x1, 0, y1 + pad
+		return x0, x1, 0, round5(y1)
 	}
 	return x0, x1, y0 - pad, y1 + pad
+}
+
+// round5 is the least of 1, 1.5, 2, 2.5, 3, 4, 5, 7.5 or 10 times a power of ten that is
+// no less than v > 0: a fifth of it is a plain number on the axis.
+func round5(v float64) float64 {
+	p := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, k := range []float64{1, 1.5, 2, 2.5, 3, 4, 5, 7.5} {
+		if v <= k*p*(1+1e-9) {
+			return k * p
+		}
+	}
+	return 10 * p
 }
 
 func (f *Figure) chart(b *strings.Builder) {
@@ -271,8 +291,11 @@ func (f *Figure) chart(b *strings.Builder) {
 	foot := map[float64]float64{} // of the next column
 	for n, s := range f.Series {
 		color := colors()[n%len(colors())]
+		if s.Color != "" {
+			color = Escape(s.Color)
+		}
 		dash := ""
-		if !s.Dash && n >= len(colors()) { // the colour is taken
+		if !s.Dash && n >= len(colors()) && s.Color == "" { // the colour is taken
 			dash = ` stroke-dasharray="2 2"`
 		}
 		if s.Dash {
