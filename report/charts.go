@@ -116,7 +116,7 @@ func axes(xname string, legend, zoom bool) []charts.GlobalOpts {
 	out := []charts.GlobalOpts{
 		charts.WithTooltipOpts(opts.Tooltip{Show: opts.Bool(true), Trigger: "axis"}),
 		charts.WithLegendOpts(opts.Legend{Show: opts.Bool(legend), Type: "scroll", Left: "0", Top: "0", Icon: "roundRect", ItemWidth: 16, ItemHeight: 9}),
-		charts.WithGridOpts(opts.Grid{Left: "8", Right: "18", Top: top, Bottom: bottom, ContainLabel: opts.Bool(true)}),
+		charts.WithGridOpts(opts.Grid{Left: "22", Right: "18", Top: top, Bottom: bottom, ContainLabel: opts.Bool(true)}),
 	}
 	if zoom {
 		out = append(out, charts.WithDataZoomOpts(opts.DataZoom{Type: "slider", Start: 0, End: 100}))
@@ -128,6 +128,11 @@ func axes(xname string, legend, zoom bool) []charts.GlobalOpts {
 // as lines over it; stacked bars if asked for. class are the attack types of the
 // series if they are ones. nil if there is nothing to draw.
 func timeline(id, label string, t Timeline, stacked bool, class ...string) (*chart, error) {
+	return timelineTo(0, id, label, t, stacked, class...)
+}
+
+// timelineTo is timeline with an axis from 0 to top; 0 = as the values need it.
+func timelineTo(top float64, id, label string, t Timeline, stacked bool, class ...string) (*chart, error) {
 	n := 0
 	drawn := false
 	for _, l := range t.Series {
@@ -143,6 +148,9 @@ func timeline(id, label string, t Timeline, stacked bool, class ...string) (*cha
 		return stackedBars(id, label, t, sp)
 	}
 	global := append(axes("", len(t.Series) > 1, n > 150), charts.WithInitializationOpts(opts.Initialization{ChartID: id}))
+	if top > 0 {
+		global = append(global, charts.WithYAxisOpts(opts.YAxis{Type: "value", Min: 0, Max: top}))
+	}
 	c := charts.NewLine()
 	c.SetGlobalOptions(global...)
 	c.SetXAxis(x)
@@ -317,8 +325,8 @@ func curves(id, label, xname string, cs []Curve, diagonal bool) (*chart, error) 
 		}
 		drawn = true
 		c.AddSeries(cv.Name, data, charts.WithLineChartOpts(opts.LineChart{ShowSymbol: opts.Bool(len(data) < 25)}),
-			charts.WithLineStyleOpts(opts.LineStyle{Width: 2, Color: palette()[i%len(palette())]}),
-			charts.WithItemStyleOpts(opts.ItemStyle{Color: palette()[i%len(palette())]}))
+			charts.WithLineStyleOpts(opts.LineStyle{Width: 2, Color: seriesColor(cv.Name, i, len(cs)+1)}),
+			charts.WithItemStyleOpts(opts.ItemStyle{Color: seriesColor(cv.Name, i, len(cs)+1)}))
 	}
 	if !drawn {
 		return nil, nil

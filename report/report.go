@@ -199,7 +199,7 @@ func funcs() template.FuncMap {
 			}
 			return digits(float64(v))
 		},
-		"signed": signed, "prose": prose, "points": points100,
+		"signed": signed, "kinds": func(s string) []string { return strings.Split(s, ", ") }, "prose": prose, "points": points100,
 		"text": orNone, "tight": tight, "cellat": cellat, "dict": dict,
 	}
 }

@@ -204,8 +204,8 @@ func TestPage(t *testing.T) {
 			t.Error("a header cell without scope")
 		}
 	}
-	if plots != 12 {
-		t.Errorf("%d charts, want 12", plots)
+	if plots != 13 {
+		t.Errorf("%d charts, want 13", plots)
 	}
 	for _, want := range []string{"799\u00a0k requests from 47.3\u00a0k principals", "Credential stuffing", "/api/products/{id}", "412 ms", "0.947 ± 0.012", "snaive-daily", "fitted on synthetic data", "APIML_LOG_LEVEL", "no weekly season"} {
 		if !bytes.Contains(page, []byte(want)) {

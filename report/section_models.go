@@ -18,6 +18,8 @@ type modelView struct {
 	ROCChart    *chart
 	PRChart     *chart
 	CalChart    *chart
+	ROCAreas    []Curve // those whose area is known
+	PRAreas     []Curve
 	Matrix      []matrixRow
 	Importances []importanceRow
 	FoldNames   []string
@@ -128,6 +130,8 @@ func viewModel(m Model, id string) (v modelView, err error) {
 		v.Baselines = v.Baselines || x.Baseline.Known()
 		v.HeldOutCol = v.HeldOutCol || x.HeldOut.Known()
 	}
+	m.ROC, v.ROCAreas = named(m.ROC)
+	m.PR, v.PRAreas = named(m.PR)
 	if v.ROCChart, err = curves(id+"-roc", "ROC curve: true-positive rate by false-positive rate", "false-positive rate", m.ROC, true); err != nil {
 		return v, err
 	}
@@ -172,6 +176,18 @@ func viewModel(m Model, id string) (v modelView, err error) {
 		v.FoldRows = append(v.FoldRows, r)
 	}
 	return v, nil
+}
+
+// named are the curves with their classes in words, and those of a known area.
+func named(in []Curve) (all, known []Curve) {
+	for _, c := range in {
+		c.Name = title(c.Name)
+		all = append(all, c)
+		if c.Area.Known() {
+			known = append(known, c)
+		}
+	}
+	return all, known
 }
 
 // drift prepares the table of shifts. Bars are cut at a PSI of 1: what lies

@@ -109,14 +109,28 @@ func performance(d *Data) (section, error) {
 		s.Lead = "A forecast was made; there is no table of templates."
 	default:
 		t := p.Templates[0]
-		s.Lead = fmt.Sprintf("%s is the first of %s", orNone(t.Template), plural(int64(len(p.Templates)), "template"))
+		if d.Overview.P95.Known() {
+			s.Lead = fmt.Sprintf("19 of 20 requests took no more than %s. ", seconds(d.Overview.P95))
+		}
+		s.Lead += orNone(t.Template) + " is the most frequent template"
 		if r := ratio(t.Requests, v.Total); r.Known() {
-			s.Lead += fmt.Sprintf(" with %s of the requests", percent(r))
+			s.Lead += fmt.Sprintf(" (%s of the requests)", percent(r))
 		}
 		if w := slowest(p.Templates); v.Latency && w.P95.Known() {
-			s.Lead += fmt.Sprintf("; the slowest at p95 is %s (%s)", orNone(w.Template), seconds(w.P95))
+			s.Lead += fmt.Sprintf("; of the first %d the slowest at p95 is %s (%s)", len(p.Templates), orNone(w.Template), seconds(w.P95))
 		}
 		s.Lead += "."
+	}
+	if len(p.Forecasts) > 0 {
+		if f := &p.Forecasts[0]; anyKnown(f.Mean) && f.Step.Known() {
+			sum := 0.0
+			for _, m := range f.Mean {
+				if m.Known() {
+					sum += float64(m)
+				}
+			}
+			s.Lead += fmt.Sprintf(" About %s are forecast for the next %s.", plural(int64(sum+.5), "request"), seconds(f.Step*Num(len(f.Mean))))
+		}
 	}
 	s.View = v
 	return s, nil

@@ -175,7 +175,7 @@ func forecastFigure(f *Forecast) *plot.Figure {
 func unitSquare(name, xname, yname string, cs []Curve, diagonal bool) *plot.Figure {
 	f := &plot.Figure{Title: name, XLabel: xname, YLabel: yname, XMax: 1, YMax: 1}
 	for k, c := range cs {
-		s := plot.Series{Name: c.Name, Color: seriesColor(c.Name, k, len(cs)+1)}
+		s := plot.Series{Name: title(c.Name), Color: seriesColor(c.Name, k, len(cs)+1)}
 		for i := range min(len(c.X), len(c.Y)) {
 			if c.X[i].Known() && c.Y[i].Known() {
 				s.X, s.Y = append(s.X, float64(c.X[i])), append(s.Y, float64(c.Y[i]))

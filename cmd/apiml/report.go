@@ -275,7 +275,7 @@ func reportStep(text string, sum store.Summary) (int64, error) {
 		}
 		return d.Microseconds(), nil
 	}
-	steps := []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+	steps := []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
 	if sum.First == traffic.NoTime {
 		return time.Hour.Microseconds(), nil
 	}

@@ -602,11 +602,11 @@ const spikeFactor = 2
 func spikeWords(w forecast.SpikeWarning) string {
 	var s string
 	if w.Warning && w.At != nil {
-		s = fmt.Sprintf("Spike ahead: the forecast (%s) exceeds %s, %g times the median of the last day, at %s UTC.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, w.At.UTC().Format("2006-01-02 15:04"))
+		s = fmt.Sprintf("Spike ahead: the forecast (%s) exceeds %s requests per interval, %g times the median of the last day, at %s UTC.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, w.At.UTC().Format("2006-01-02 15:04"))
 	} else if math.IsInf(w.Threshold, 0) {
 		return ""
 	} else {
-		s = fmt.Sprintf("No spike ahead: the forecast (%s) stays below %s, %g times the median of the last day, for %s.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, counted(w.Steps, "interval"))
+		s = fmt.Sprintf("No spike ahead: the forecast (%s) stays below %s requests per interval, %g times the median of the last day, for %s.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, counted(w.Steps, "interval"))
 	}
 	for _, l := range w.Levels {
 		if l.Level == w.Level {

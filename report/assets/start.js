@@ -160,7 +160,7 @@
     var e = place && document.getElementById(place);
     if (!e) { return; }
     for (var d = e.closest("details"); d; d = d.parentElement.closest("details")) { d.open = true; }
-    e.scrollIntoView();
+    e.scrollIntoView({ behavior: "instant" });
   }
   function changed() {
     Object.keys(parts).forEach(function (k) { state[k] = field[k].value; });
