@@ -509,6 +509,32 @@ func FuzzVisible(f *testing.F) {
 	})
 }
 
+// Behind curves and long lists stand tables.
+func TestCurveTables(t *testing.T) {
+	d := sample()
+	for i := range 30 {
+		d.Models[0].Importance = append(d.Models[0].Importance, Importance{fmt.Sprintf("feature_%d", i), .001, Unknown()})
+	}
+	page := render(t, d)
+	check(t, page)
+	for _, want := range []string{"Model: 40 points along the curve", "25 features more", "feature_29"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	c := along([]Curve{{Name: "a", X: []Num{0, .5, Unknown(), 1}, Y: []Num{0, 1, 1, 1}}, {Name: "b"}})
+	if c == nil || len(c.X) != 3 || c.X[2] != 1 || along(nil) != nil || along([]Curve{{}}) != nil {
+		t.Errorf("points %+v", c)
+	}
+	var x []Num
+	for i := range 1000 {
+		x = append(x, Num(i))
+	}
+	if c := along([]Curve{{X: x, Y: x}}); len(c.X) != curvePoints || c.X[0] != 0 || c.X[curvePoints-1] != 999 {
+		t.Errorf("of 1000 points %v", c.X)
+	}
+}
+
 // What is read of the newest requests only says so, and everything that is new
 // of the models stands on the page and in the other forms.
 func TestNewestParts(t *testing.T) {

@@ -14,18 +14,21 @@ type modelsView struct {
 
 type modelView struct {
 	Model
-	ID          string
-	ROCChart    *chart
-	PRChart     *chart
-	CalChart    *chart
-	ROCAreas    []Curve // those whose area is known
-	PRAreas     []Curve
-	Matrix      []matrixRow
-	Importances []importanceRow
-	FoldNames   []string
-	FoldRows    []foldRow
-	Baselines   bool
-	HeldOutCol  bool
+	ID              string
+	ROCChart        *chart
+	PRChart         *chart
+	CalChart        *chart
+	ROCAreas        []Curve // those whose area is known
+	PRAreas         []Curve
+	ROCPoints       *Curve // of the first curve, some
+	PRPoints        *Curve
+	MoreImportances []importanceRow
+	Matrix          []matrixRow
+	Importances     []importanceRow
+	FoldNames       []string
+	FoldRows        []foldRow
+	Baselines       bool
+	HeldOutCol      bool
 
 	DriftWords string
 	DriftAll   int64
@@ -132,6 +135,7 @@ func viewModel(m Model, id string) (v modelView, err error) {
 	}
 	m.ROC, v.ROCAreas = named(m.ROC)
 	m.PR, v.PRAreas = named(m.PR)
+	v.ROCPoints, v.PRPoints = along(m.ROC), along(m.PR)
 	if v.ROCChart, err = curves(id+"-roc", "ROC curve: true-positive rate by false-positive rate", "false-positive rate", m.ROC, true); err != nil {
 		return v, err
 	}
@@ -161,6 +165,9 @@ func viewModel(m Model, id string) (v modelView, err error) {
 	for _, x := range m.Importance {
 		v.Importances = append(v.Importances, importanceRow{x, width(x.Value, longest)})
 	}
+	if n := len(v.Importances); n > importanceShown+3 {
+		v.Importances, v.MoreImportances = v.Importances[:importanceShown], v.Importances[importanceShown:]
+	}
 	for _, f := range m.Folds {
 		for _, x := range f.Values {
 			if !slices.Contains(v.FoldNames, x.Name) {
@@ -188,6 +195,38 @@ func named(in []Curve) (all, known []Curve) {
 		}
 	}
 	return all, known
+}
+
+// importanceShown is how many features stand open; the others can be opened.
+const importanceShown = 15
+
+// curvePoints is how many points of a curve stand in its table.
+const curvePoints = 40
+
+// along picks known points of the first curve, evenly spaced along it; nil without
+// any.
+func along(cs []Curve) *Curve {
+	if len(cs) == 0 {
+		return nil
+	}
+	c := Curve{Name: cs[0].Name}
+	for i := range min(len(cs[0].X), len(cs[0].Y)) {
+		if cs[0].X[i].Known() && cs[0].Y[i].Known() {
+			c.X, c.Y = append(c.X, cs[0].X[i]), append(c.Y, cs[0].Y[i])
+		}
+	}
+	if len(c.X) == 0 {
+		return nil
+	}
+	if n := len(c.X); n > curvePoints {
+		out := Curve{Name: c.Name}
+		for k := range curvePoints {
+			i := k * (n - 1) / (curvePoints - 1)
+			out.X, out.Y = append(out.X, c.X[i]), append(out.Y, c.Y[i])
+		}
+		return &out
+	}
+	return &c
 }
 
 // drift prepares the table of shifts. Bars are cut at a PSI of 1: what lies
