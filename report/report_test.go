@@ -509,6 +509,19 @@ func FuzzVisible(f *testing.F) {
 	})
 }
 
+// A heat map says the unit of its cells, and of those that have another one.
+func TestHeatUnits(t *testing.T) {
+	m := HeatMap{Rows: []string{"a"}, Requests: [][]int64{{3, 4}}, P50: [][]Num{{.1, 9}}, P95: [][]Num{{.25, 27.4}}}
+	h := heatTable("x", "x", "x", &m, true)
+	if c := h.Rows[0].Cells; c[0].P95 != "250" || c[1].P95 != "27 s" || c[2].P95 != none || !strings.Contains(h.Caption, "in seconds where the cell says s") {
+		t.Errorf("cells %+v, caption %q", c[:3], h.Caption)
+	}
+	m.P95[0][1] = .5
+	if h := heatTable("x", "x", "x", &m, true); strings.Contains(h.Caption, "says s") || !strings.Contains(h.Caption, "p95 in milliseconds by hour") {
+		t.Errorf("caption %q", h.Caption)
+	}
+}
+
 // Behind curves and long lists stand tables.
 func TestCurveTables(t *testing.T) {
 	d := sample()

@@ -214,6 +214,9 @@ func heatTable(id, title, head string, m *HeatMap, code bool) heat {
 		}
 		h.Rows = append(h.Rows, r)
 	}
+	if unit == "milliseconds" && hi >= 9.9995 {
+		unit = "milliseconds, in seconds where the cell says s,"
+	}
 	h.Caption = fmt.Sprintf("p95 in %s by hour of the day, UTC: from %s (pale) to %s (strong)", unit, seconds(Num(lo)), seconds(Num(hi)))
 	return h
 }
