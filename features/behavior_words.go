@@ -121,7 +121,9 @@ func DescribeBehavior(d *BehaviorDataset, labels []int32) []BehaviorCluster {
 		}
 		for _, j := range [...]int{bGapMedian, bTemplates, bRequests} { // what is nothing special is better than nothing
 			if v := center[j]; v == v && len(c.Features) < 2 {
-				c.Features = append(c.Features, behaviorPhrase(j, v))
+				if p := behaviorPhrase(j, v); !slices.Contains(c.Features, p) {
+					c.Features = append(c.Features, p)
+				}
 			}
 		}
 		c.Name = c.Kind

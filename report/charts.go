@@ -33,6 +33,8 @@ type spec struct {
 	Step   Num            `json:"step,omitempty"`  // … the seconds per point
 	Points int            `json:"points,omitempty"`
 	Class  []string       `json:"class,omitempty"` // attack types of the series, by which the page filters
+	// Template are the templates of the series, by which it filters too.
+	Template []string `json:"template,omitempty"`
 }
 
 type bandTip struct {
@@ -114,7 +116,7 @@ func axes(xname string, legend, zoom bool) []charts.GlobalOpts {
 	out := []charts.GlobalOpts{
 		charts.WithTooltipOpts(opts.Tooltip{Show: opts.Bool(true), Trigger: "axis"}),
 		charts.WithLegendOpts(opts.Legend{Show: opts.Bool(legend), Type: "scroll", Left: "0", Top: "0", Icon: "roundRect", ItemWidth: 16, ItemHeight: 9}),
-		charts.WithGridOpts(opts.Grid{Left: "8", Right: "18", Top: top, Bottom: bottom, ContainLabel: opts.Bool(true)}),
+		charts.WithGridOpts(opts.Grid{Left: "22", Right: "18", Top: top, Bottom: bottom, ContainLabel: opts.Bool(true)}),
 	}
 	if zoom {
 		out = append(out, charts.WithDataZoomOpts(opts.DataZoom{Type: "slider", Start: 0, End: 100}))
@@ -126,6 +128,11 @@ func axes(xname string, legend, zoom bool) []charts.GlobalOpts {
 // as lines over it; stacked bars if asked for. class are the attack types of the
 // series if they are ones. nil if there is nothing to draw.
 func timeline(id, label string, t Timeline, stacked bool, class ...string) (*chart, error) {
+	return timelineTo(0, id, label, t, stacked, class...)
+}
+
+// timelineTo is timeline with an axis from 0 to top; 0 = as the values need it.
+func timelineTo(top float64, id, label string, t Timeline, stacked bool, class ...string) (*chart, error) {
 	n := 0
 	drawn := false
 	for _, l := range t.Series {
@@ -137,22 +144,12 @@ func timeline(id, label string, t Timeline, stacked bool, class ...string) (*cha
 	}
 	x := clock(t.Start, t.Step, n)
 	sp := spec{Start: t.Start.Unix(), Step: t.Step, Points: n, Class: class}
-	global := append(axes("", len(t.Series) > 1, n > 150), charts.WithInitializationOpts(opts.Initialization{ChartID: id}))
 	if stacked {
-		c := charts.NewBar()
-		c.SetGlobalOptions(global...)
-		c.SetXAxis(x)
-		for i, l := range t.Series {
-			data := make([]opts.BarData, len(l.Values))
-			for j, v := range l.Values {
-				data[j] = opts.BarData{Value: v}
-			}
-			c.AddSeries(l.Name, data, charts.WithBarChartOpts(opts.BarChart{Stack: "all", BarCategoryGap: "12%"}),
-				charts.WithItemStyleOpts(opts.ItemStyle{Color: palette()[i%len(palette())]}))
-		}
-		c.Validate()
-		sp.Option = c.JSON()
-		return sp.encode(id, label)
+		return stackedBars(id, label, t, sp)
+	}
+	global := append(axes("", len(t.Series) > 1, n > 150), charts.WithInitializationOpts(opts.Initialization{ChartID: id}))
+	if top > 0 {
+		global = append(global, charts.WithYAxisOpts(opts.YAxis{Type: "value", Min: 0, Max: top}))
 	}
 	c := charts.NewLine()
 	c.SetGlobalOptions(global...)
@@ -177,6 +174,67 @@ func timeline(id, label string, t Timeline, stacked bool, class ...string) (*cha
 	c.Validate()
 	sp.Option = c.JSON()
 	return sp.encode(id, label)
+}
+
+// stackedBars draws the series of t over time on top of each other; nil if there
+// is nothing to draw. Of sp, what the page filters by is taken.
+func stackedBars(id, label string, t Timeline, sp spec) (*chart, error) {
+	n, drawn := 0, false
+	for _, l := range t.Series {
+		n = max(n, len(l.Values))
+		drawn = drawn || anyKnown(l.Values)
+	}
+	if !drawn || t.Start.IsZero() || !t.Step.Known() || t.Step <= 0 {
+		return nil, nil
+	}
+	sp.Start, sp.Step, sp.Points = t.Start.Unix(), t.Step, n
+	c := charts.NewBar()
+	c.SetGlobalOptions(append(axes("", len(t.Series) > 1, n > 150), charts.WithInitializationOpts(opts.Initialization{ChartID: id}))...)
+	c.SetXAxis(clock(t.Start, t.Step, n))
+	for i, l := range t.Series {
+		data := make([]opts.BarData, len(l.Values))
+		for j, v := range l.Values {
+			data[j] = opts.BarData{Value: v}
+		}
+		c.AddSeries(l.Name, data, charts.WithBarChartOpts(opts.BarChart{Stack: "all", BarCategoryGap: "12%"}),
+			charts.WithItemStyleOpts(opts.ItemStyle{Color: seriesColor(l.Name, i, len(t.Series))}))
+	}
+	c.Validate()
+	sp.Option = c.JSON()
+	return sp.encode(id, label)
+}
+
+// seriesColor is a colour of its own for each of up to 18 series; what is left
+// over is grey.
+func seriesColor(name string, i, n int) string {
+	if name == "other" && i == n-1 {
+		return "#848f9c"
+	}
+	p := append(palette(), "#5f6ee0", "#a86a35", "#a955c0", "#5f8f35", "#c2607a", "#4a8f8a", "#6a7fb0", "#b5543a", "#8f8f8f")
+	return p[i%len(p)]
+}
+
+// lineChart draws lines over labels; nil if nothing is known.
+func lineChart(id, label string, x []string, lines []Line) (*chart, error) {
+	c := charts.NewLine()
+	c.SetGlobalOptions(append(axes("", len(lines) > 1, false), charts.WithInitializationOpts(opts.Initialization{ChartID: id}))...)
+	c.SetXAxis(x)
+	drawn := false
+	for i, l := range lines {
+		data := points(l.Values)
+		for j := range data {
+			data[j].Symbol = "circle"
+		}
+		drawn = drawn || anyKnown(l.Values)
+		c.AddSeries(l.Name, data, charts.WithLineChartOpts(opts.LineChart{ShowSymbol: opts.Bool(true), ConnectNulls: opts.Bool(true)}),
+			charts.WithLineStyleOpts(opts.LineStyle{Width: 1.6, Color: palette()[i%len(palette())]}),
+			charts.WithItemStyleOpts(opts.ItemStyle{Color: palette()[i%len(palette())]}))
+	}
+	if !drawn {
+		return nil, nil
+	}
+	c.Validate()
+	return spec{Option: c.JSON(), Format: "share"}.encode(id, label)
 }
 
 // forecastChart draws history, forecast and both bands on one clock. A band is
@@ -267,8 +325,8 @@ func curves(id, label, xname string, cs []Curve, diagonal bool) (*chart, error) 
 		}
 		drawn = true
 		c.AddSeries(cv.Name, data, charts.WithLineChartOpts(opts.LineChart{ShowSymbol: opts.Bool(len(data) < 25)}),
-			charts.WithLineStyleOpts(opts.LineStyle{Width: 2, Color: palette()[i%len(palette())]}),
-			charts.WithItemStyleOpts(opts.ItemStyle{Color: palette()[i%len(palette())]}))
+			charts.WithLineStyleOpts(opts.LineStyle{Width: 2, Color: seriesColor(cv.Name, i, len(cs)+1)}),
+			charts.WithItemStyleOpts(opts.ItemStyle{Color: seriesColor(cv.Name, i, len(cs)+1)}))
 	}
 	if !drawn {
 		return nil, nil

@@ -104,9 +104,9 @@ const probe = `(function () {
     c.getZr().flush();
     out.tips += p.textContent;
   });
-  var th = document.querySelector("#performance table.sort thead th.n button");
+  var th = document.querySelector("#performance-templates table.sort thead th.n button");
   if (th) {
-    var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
+    var cells = function () { return Array.prototype.map.call(document.querySelectorAll("#performance-templates table.sort tbody")[0].rows, function (r) { return +r.cells[1].getAttribute("data-v"); }); };
     th.click(); out.down = cells(); th.click(); out.up = cells();
   }
   // The filter by text and type, and the charts by time; then back.
@@ -121,6 +121,36 @@ const probe = `(function () {
   var traffic = document.getElementById("traffic"), axis = traffic && echarts.getInstanceByDom(traffic).getOption().xAxis[0];
   if (axis && axis.min !== undefined) { out.zoom = [axis.min, axis.max]; }
   document.getElementById("filter-clear").click(); out.filtered.push(rows());
+  // A template: its rows only, and its series only.
+  var shown = function (sel) { return Array.prototype.map.call(document.querySelectorAll(sel), function (r) { return r.hidden ? 0 : 1; }).reduce(function (a, b) { return a + b; }, 0); };
+  var one = document.getElementById("filter-template");
+  if (one) {
+    location.hash = "performance-templates&template=" + encodeURIComponent("/api/login"); window.dispatchEvent(new Event("hashchange"));
+    out.template = [shown("#performance-templates tbody tr"), shown("#security-targets tbody tr"), shown("#security-networks tbody tr")];
+    var byTemplate = document.getElementById("templates");
+    if (byTemplate) {
+      var sel = echarts.getInstanceByDom(byTemplate).getOption().legend[0].selected;
+      out.selected = Object.keys(sel).filter(function (k) { return sel[k]; });
+    }
+    out.top = Math.round(document.getElementById("performance-templates").getBoundingClientRect().top);
+    // A link on the page keeps the filter.
+    location.hash = "security-targets"; window.dispatchEvent(new Event("hashchange"));
+    out.kept = shown("#performance-templates tbody tr");
+    document.getElementById("filter-clear").click();
+  }
+  out.closed = document.querySelectorAll("main details:not([open])").length;
+  document.getElementById("filter-open").click();
+  out.opened = document.querySelectorAll("main details:not([open])").length;
+  document.getElementById("filter-open").click();
+  out.anchors = document.querySelectorAll("a.anchor").length;
+  out.dead = Array.prototype.filter.call(document.querySelectorAll("a[href^='#']"), function (a) { return !document.getElementById(a.getAttribute("href").slice(1)); }).length;
+  // Printing draws in light colours whatever the scheme, and goes back.
+  var ink = function () { var t = document.querySelector("#traffic svg text"); return t ? getComputedStyle(t).fill : ""; };
+  var screen = ink();
+  window.dispatchEvent(new Event("beforeprint")); out.ink = [screen, ink()];
+  window.dispatchEvent(new Event("afterprint")); out.ink.push(ink());
+  out.dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  out.background = getComputedStyle(document.body).backgroundColor;
   out.images = document.images.length;
   out.pwned = document.documentElement.getAttribute("data-pwned");
   out.title = document.title;
@@ -148,7 +178,15 @@ type probed struct {
 	Charts, Paths   int
 	Tips            string
 	Down, Up        []int
-	Filtered, Zoom  []int // rows: all, none, all, of some hours, all; points of the traffic shown
+	Filtered, Zoom  []int    // rows: all, none, all, of some hours, all; points of the traffic shown
+	Template        []int    // rows: of templates, of targets, of networks
+	Selected        []string // series of the chart of templates
+	Top, Kept       int
+	Closed, Opened  int // details that are closed, before and after the button
+	Anchors, Dead   int // links to cards, and links to nowhere
+	Ink             []string
+	Dark            bool
+	Background      string
 	Images          int
 	Pwned           string
 	Title           string
@@ -158,14 +196,14 @@ type probed struct {
 
 // inspect opens the page with the probe in it, which the policy then allows by
 // its hash like the two scripts of the page.
-func inspect(t *testing.T, page []byte, width int) (p probed) {
+func inspect(t *testing.T, page []byte, width int, flags ...string) (p probed) {
 	t.Helper()
 	s := string(page)
 	s = strings.Replace(s, "script-src ", "script-src "+cspHash([]byte(probe))+" "+cspHash([]byte(probeErrors))+" ", 1)
 	s = strings.Replace(s, "<title>", "<script>"+probeErrors+"</script><title>", 1)
 	end := strings.LastIndex(s, "</body>")
 	s = s[:end] + "<script>" + probe + "</script>" + s[end:]
-	dom := browser(t, []byte(s), fmt.Sprintf(frame, width), "--window-size=3000,1000", "--dump-dom")
+	dom := browser(t, []byte(s), fmt.Sprintf(frame, width), append(flags, "--window-size=3000,1000", "--dump-dom")...)
 	_, dom, found := strings.Cut(dom, `<pre id="probe">`)
 	dom, _, _ = strings.Cut(dom, "</pre>")
 	if !found {
@@ -191,8 +229,8 @@ func TestChromium(t *testing.T) {
 	page := render(t, sample())
 	for _, width := range []int{2560, 1400, 360} {
 		p := inspect(t, page, width)
-		if p.Charts != 10 || p.Paths < 10*3 {
-			t.Errorf("%d px: %d charts with %d paths, want 10", width, p.Charts, p.Paths)
+		if p.Charts != 13 || p.Paths < 13*3 {
+			t.Errorf("%d px: %d charts with %d paths, want 13", width, p.Charts, p.Paths)
 		}
 		if !slices.IsSorted(p.Up) || len(p.Up) != 10 || p.Down[0] != p.Up[9] {
 			t.Errorf("sorted down %v, up %v", p.Down, p.Up)
@@ -203,8 +241,50 @@ func TestChromium(t *testing.T) {
 		if f := p.Filtered; len(f) != 5 || f[1] != 0 || f[2] != f[0] || f[3] >= f[0] || f[3] == 0 || f[4] != f[0] || !slices.Equal(p.Zoom, []int{40, 79}) {
 			t.Errorf("rows %v, points of the traffic %v", f, p.Zoom)
 		}
+		if !slices.Equal(p.Template, []int{1, 1, 3}) || !slices.Equal(p.Selected, []string{"/api/login"}) || p.Kept != 1 {
+			t.Errorf("rows of one template %v, series %q; after a link %d rows", p.Template, p.Selected, p.Kept)
+		}
+		if p.Top < 0 || p.Top > 200 {
+			t.Errorf("%d px: the card that the link names stands at %d px", width, p.Top)
+		}
+		if p.Closed == 0 || p.Opened != 0 || p.Anchors < 25 || p.Dead != 0 {
+			t.Errorf("%d details closed, then %d; %d links to cards, %d to nowhere", p.Closed, p.Opened, p.Anchors, p.Dead)
+		}
+		if p.Dark || len(p.Ink) != 3 || p.Ink[0] != p.Ink[1] || p.Ink[0] != p.Ink[2] {
+			t.Errorf("dark %v, ink %q", p.Dark, p.Ink)
+		}
 		if p.Title != defaultTitle {
 			t.Errorf("title %q", p.Title)
+		}
+	}
+}
+
+// In the dark the page and its charts are dark, but on paper they are not.
+func TestChromiumDark(t *testing.T) {
+	p := inspect(t, render(t, sample()), 1000, "--blink-settings=preferredColorScheme=0")
+	if !p.Dark {
+		t.Skip("this browser does not take the colour scheme from its flags")
+	}
+	if p.Charts != 13 || p.Background != "rgb(14, 18, 23)" {
+		t.Errorf("%d charts on %s", p.Charts, p.Background)
+	}
+	if len(p.Ink) != 3 || p.Ink[0] == p.Ink[1] || p.Ink[0] != p.Ink[2] {
+		t.Errorf("ink on the screen, on paper, on the screen again: %q", p.Ink)
+	}
+}
+
+// TestChromiumMissing opens reports of which parts are missing: they draw what they
+// have, and nothing breaks.
+func TestChromiumMissing(t *testing.T) {
+	one := &Data{Overview: Overview{Requests: 1, Principals: 1, Templates: 1, BytesOut: -1, Traffic: Timeline{Start: sample().First, Step: 1, Series: []Line{{Name: "requests", Values: []Num{1}}}}}}
+	for _, c := range []struct {
+		name   string
+		data   *Data
+		charts int
+	}{{"empty", &Data{}, 0}, {"one request", one, 1}} {
+		p := inspect(t, render(t, c.data), 360)
+		if p.Charts != c.charts || p.Dead != 0 {
+			t.Errorf("%s: %d charts, want %d; %d links to nowhere", c.name, p.Charts, c.charts, p.Dead)
 		}
 	}
 }

@@ -358,6 +358,76 @@ type Performance struct {
 	Concurrency Timeline   `json:"concurrency"` // requests under way on the mean, one series
 	Cache       CacheRow   `json:"cache"`       // all requests whose cache status is known
 	CacheMisses []CacheRow `json:"cache_misses"`
+
+	ByTemplate Timeline      `json:"by_template"` // requests, one series per template, the last "other"
+	Advice     CacheAdvice   `json:"cache_advice"`
+	Capacity   ReplicaAdvice `json:"replicas"`
+}
+
+// CacheAdvice is what a cache could have done to the newest requests: chosen on
+// the first part of them, replayed over the rest. Requests = 0 means that there
+// is no advice; Note says why.
+type CacheAdvice struct {
+	Note      string           `json:"note"`
+	Since     time.Time        `json:"since,omitzero"`
+	Until     time.Time        `json:"until,omitzero"`
+	Read      int64            `json:"read"`     // requests that were looked at, the newest of the report
+	Requests  int64            `json:"requests"` // cacheable ones that it was replayed over
+	Policy    string           `json:"policy"`
+	Size      string           `json:"size"` // "12.5 MiB", "4,000 objects"
+	HitRatio  Num              `json:"hit_ratio"`
+	ByteRatio Num              `json:"byte_hit_ratio"`
+	LRU       Num              `json:"lru_hit_ratio"`      // what LRU with the same lifetimes would have answered
+	Observed  Num              `json:"observed_hit_ratio"` // of the cache that was there, over the requests of which the log says it …
+	Simulated Num              `json:"simulated_on_observed"`
+	Text      []string         `json:"text"`
+	Templates []CacheCandidate `json:"templates"`
+	Refused   []CacheRefusal   `json:"refused"`
+	// The numbers of all templates, of which the lists may hold the first only.
+	TemplateCount int64 `json:"template_count"`
+	RefusedCount  int64 `json:"refused_count"`
+}
+
+// CacheCandidate is a template whose answers could be kept.
+type CacheCandidate struct {
+	Template string `json:"template"`
+	Lifetime Num    `json:"lifetime"` // seconds
+	Requests int64  `json:"requests"`
+	Hits     int64  `json:"hits"`
+	Stale    int64  `json:"stale"` // of Hits: written or changed since they were fetched
+}
+
+// CacheRefusal is a template that a cache should not keep, and why.
+type CacheRefusal struct {
+	Template string `json:"template"`
+	Requests int64  `json:"requests"`
+	Why      string `json:"why"`
+}
+
+// ReplicaAdvice is a schedule of replicas for the time of the forecast. Without
+// Schedule, Note says why there is none.
+type ReplicaAdvice struct {
+	Note        string        `json:"note"`
+	PerReplica  Num           `json:"per_replica"` // requests per second that one serves at full load
+	Utilisation Num           `json:"utilisation"` // share of it that is to be used
+	Bound       string        `json:"bound"`       // of the forecast: "hi80"
+	Learned     string        `json:"learned"`     // how PerReplica is known
+	Step        Num           `json:"step"`        // seconds
+	Schedule    []ReplicaStep `json:"schedule"`
+	// Replayed over the end of the history.
+	Steps       int64 `json:"replayed"` // intervals
+	Hours       Num   `json:"replica_hours"`
+	NeededHours Num   `json:"needed_replica_hours"`
+	StaticHours Num   `json:"static_replica_hours"` // of the fixed number that is never too small
+	UnderSteps  int64 `json:"under_steps"`          // intervals above the utilisation
+}
+
+// ReplicaStep is a time with one number of replicas.
+type ReplicaStep struct {
+	From     time.Time `json:"from,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+	Replicas int64     `json:"replicas"`
+	Upper    Num       `json:"upper"` // the most requests per second that it provides for
 }
 
 // CacheRow is what the cache in front did, as the log says.
@@ -447,6 +517,65 @@ type Behavior struct {
 	TemplateCount int64      `json:"template_count"`
 	Agents        []Newcomer `json:"agents"`
 	AgentCount    int64      `json:"agent_count"`
+	Profiles      Profiles   `json:"profiles"`
+}
+
+// Profiles is what the behavioral analyzer says of the principals of the newest
+// requests. Principals = 0 means that there is nothing; Note says why.
+type Profiles struct {
+	Note          string     `json:"note"`
+	Model         string     `json:"model"`     // file of the clusters, or "built-in"
+	Synthetic     bool       `json:"synthetic"` // the clusters are those of generated traffic
+	Since         time.Time  `json:"since,omitzero"`
+	Until         time.Time  `json:"until,omitzero"`
+	Requests      int64      `json:"requests"`   // that were read, the newest of the report
+	Principals    int64      `json:"principals"` // with requests enough for a profile
+	Few           int64      `json:"few"`        // with fewer
+	Clusters      []Cluster  `json:"clusters"`   // the largest first, the outsiders last
+	Outsiders     []Outsider `json:"outsiders"`  // the farthest first
+	OutsiderCount int64      `json:"outsider_count"`
+	Suspects      []Suspect  `json:"suspects"` // whose conduct looks like an attack, the most evidence first
+	SuspectCount  int64      `json:"suspect_count"`
+	Period        Num        `json:"period"` // seconds: the time is cut into such parts to see who changes cluster
+	Stayed        int64      `json:"stayed"` // principals of two parts one after the other, in the same cluster
+	Moved         int64      `json:"moved"`  // and in another
+	Moves         []Move     `json:"moves"`
+}
+
+// Cluster is a group of principals that behave alike.
+type Cluster struct {
+	Name       string   `json:"name"`       // "app-like", "outsiders"
+	Words      string   `json:"words"`      // what is typical of it
+	Principals int64    `json:"principals"` // with a profile
+	Requests   int64    `json:"requests"`
+	Attackers  Num      `json:"attackers"` // share of the labelled principals that attack
+	Members    []string `json:"members"`   // the most typical ones
+}
+
+// Outsider is a principal in no cluster.
+type Outsider struct {
+	Principal string `json:"principal"`
+	Requests  int64  `json:"requests"`
+	Distance  Num    `json:"distance"` // to the nearest cluster, over its radius
+	Why       string `json:"why"`
+}
+
+// Suspect is a principal whose conduct as a whole looks like an attack.
+type Suspect struct {
+	Principal string `json:"principal"`
+	Requests  int64  `json:"requests"`
+	Class     string `json:"class"`
+	Score     Num    `json:"score"` // evidence; 1.2 is the least that counts
+	Rules     int64  `json:"rules"` // requests that broke a behaviour rule
+	Why       string `json:"why"`
+}
+
+// Move is how many principals went from one cluster to another.
+type Move struct {
+	From       string `json:"from"`
+	To         string `json:"to"`
+	Principals int64  `json:"principals"`
+	Example    string `json:"example"`
 }
 
 // Kind is a kind of principals.
@@ -506,13 +635,54 @@ type Model struct {
 	Thresholds  []Setting     `json:"thresholds"`
 	Findings    []Finding     `json:"findings"` // leakage audit
 	Warnings    []string      `json:"warnings"`
+	Drift       Drift         `json:"drift"`
+	History     []Past        `json:"history"` // earlier measurements, the oldest first
+}
+
+// Drift is how far the newest requests have moved from those that the model was
+// judged on. Rows = 0 means that nothing was compared; Note says why, "" = drift
+// is not for this kind of model.
+type Drift struct {
+	Note     string    `json:"note"`
+	Against  string    `json:"against"`  // "held-out rows"
+	Baseline int64     `json:"baseline"` // rows
+	Rows     int64     `json:"rows"`     // compared, that the model has not seen
+	Since    time.Time `json:"since,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+	Columns  int64     `json:"columns"` // compared, and of these (and the scores) those …
+	Large    int64     `json:"large"`   // … whose shift is large
+	Moderate int64     `json:"moderate"`
+	Shifts   []Shift   `json:"shifts"`   // the scores, then the columns with the largest shift
+	Expected []Value   `json:"expected"` // accuracy and macro_f1 that the probabilities let expect
+	Measured []Value   `json:"measured"` // the same as measured on the reference
+	Notes    []string  `json:"notes"`
+}
+
+// Shift is how far one column has moved.
+type Shift struct {
+	Column  string `json:"column"`
+	Level   string `json:"level"`   // "stable", "moderate", "large", "unknown"
+	PSI     Num    `json:"psi"`     // population stability index: 0.1 is moderate, 0.25 large
+	Noise   Num    `json:"noise"`   // PSI that chance alone would give
+	Effect  Num    `json:"effect"`  // difference of the means in standard deviations
+	KS      Num    `json:"ks"`      // largest distance of the distribution functions
+	Missing Num    `json:"missing"` // difference of the shares of unknown values
+}
+
+// Past is a measurement of a model by an earlier run.
+type Past struct {
+	At      time.Time `json:"at,omitzero"` // when the run began; not in the report of a nightly job
+	By      string    `json:"by"`          // "train", "evaluate"
+	Dataset string    `json:"dataset"`
+	Values  []Value   `json:"values"`
 }
 
 // Metric is one metric with its spread over the folds and its baseline.
 type Metric struct {
-	Name      string `json:"name"` // "macro_f1"
-	Mean      Num    `json:"mean"` // over all test rows together, or the mean of the folds
-	SD        Num    `json:"sd"`   // over the folds
+	Name      string `json:"name"`  // "macro_f1"
+	Title     string `json:"title"` // in words, "" = Name
+	Mean      Num    `json:"mean"`  // over all test rows together, or the mean of the folds
+	SD        Num    `json:"sd"`    // over the folds
 	Baseline  Num    `json:"baseline"`
 	HeldOut   Num    `json:"held_out"` // on the held-out rows
 	LowIsBest bool   `json:"low_is_best"`

@@ -135,6 +135,32 @@ func number(v Num) string {
 	return strconv.FormatFloat(f, 'f', 3, 64)
 }
 
+// signed prints a difference with its sign.
+func signed(v Num) string {
+	switch {
+	case !v.Known():
+		return none
+	case v < 0:
+		return "−" + number(-v)
+	}
+	return "+" + number(v)
+}
+
+// points100 prints a difference of shares in points.
+func points100(v Num) string {
+	if !v.Known() {
+		return none
+	}
+	p := math.Round(float64(v)*1000) / 10
+	switch {
+	case p == 0:
+		return "0"
+	case p < 0:
+		return "−" + digits(-p) + " points"
+	}
+	return "+" + digits(p) + " points"
+}
+
 // rate prints requests per second.
 func rate(v Num) string {
 	if !v.Known() {

@@ -67,7 +67,7 @@ func Markdown(w io.Writer, d *Data) error {
 	for _, i := range d.Security.Incidents {
 		rows = append(rows, []string{i.ID, title(i.Class), between(i.First, i.Last), commas(i.Requests), number(i.Probability), i.Principal, i.Target})
 	}
-	table(b, "Incidents", "l:Incident|l:Type|l:First – last|r:Requests|r:Highest p|l:Principal|l:Target", rows)
+	table(b, "Incidents", "l:Incident|l:Type|l:First – last|r:Requests|r:Highest p|l:Principal|l:Target", rows, d.Security.incidents())
 
 	rows = nil
 	for _, x := range d.Security.Blocked {
@@ -86,13 +86,37 @@ func Markdown(w io.Writer, d *Data) error {
 	for _, t := range d.Performance.Templates {
 		rows = append(rows, []string{t.Template, commas(t.Requests), share(t.ServerErrors, t.Requests), seconds(t.P50), seconds(t.P95), seconds(t.P99), percent(t.TimeShare)})
 	}
-	table(b, "Templates", "l:Template|r:Requests|r:5xx|r:p50|r:p95|r:p99|r:Share of time", rows)
+	table(b, "Templates", "l:Template|r:Requests|r:5xx|r:p50|r:p95|r:p99|r:Share of time", rows, d.Overview.Templates)
+
+	rows = nil
+	for _, x := range d.Performance.Capacity.Schedule {
+		rows = append(rows, []string{between(x.From, x.Until), commas(x.Replicas), rate(x.Upper)})
+	}
+	table(b, "Replica schedule", "l:From – until|r:Replicas|r:Provides for", rows)
+
+	rows = nil
+	for _, x := range d.Performance.Advice.Templates {
+		rows = append(rows, []string{x.Template, seconds(x.Lifetime), commas(x.Requests), share(x.Hits, x.Requests), commas(x.Stale)})
+	}
+	table(b, "What a cache could keep", "l:Template|r:Lifetime|r:Requests|r:Hit ratio|r:Stale hits", rows, d.Performance.Advice.TemplateCount)
+
+	rows = nil
+	for _, x := range d.Behavior.Profiles.Clusters {
+		rows = append(rows, []string{x.Name, x.Words, commas(x.Principals), commas(x.Requests)})
+	}
+	table(b, "Clusters of principals", "l:Cluster|l:Typical|r:Principals|r:Requests", rows)
+
+	rows = nil
+	for _, x := range d.Behavior.Profiles.Suspects {
+		rows = append(rows, []string{x.Principal, title(x.Class), number(x.Score), commas(x.Requests), x.Why})
+	}
+	table(b, "Conduct that looks like an attack", "l:Principal|l:Looks like|r:Evidence|r:Requests|l:Because of", rows, d.Behavior.Profiles.SuspectCount)
 
 	rows = nil
 	for _, x := range d.Behavior.Templates {
 		rows = append(rows, []string{x.Name, commas(x.Requests), commas(x.Errors), commas(x.Principals), at(x.First)})
 	}
-	table(b, "New templates", "l:Template|r:Requests|r:Errors|r:Principals|l:First (UTC)", rows)
+	table(b, "New templates", "l:Template|r:Requests|r:Errors|r:Principals|l:First (UTC)", rows, d.Behavior.TemplateCount)
 
 	rows = nil
 	for _, x := range d.Behavior.Movements {
@@ -116,6 +140,24 @@ func Markdown(w io.Writer, d *Data) error {
 	}
 	table(b, "Models", "l:Model|l:Metric|r:Value ± sd|r:Baseline|r:Rows|l:Protocol", rows)
 
+	rows = nil
+	for _, m := range d.Models {
+		if m.Drift.Rows > 0 {
+			first := none
+			if n := len(m.Drift.Shifts); n > 0 {
+				first = m.Drift.Shifts[n-1].Column
+				for _, x := range m.Drift.Shifts {
+					if x.Column != "scores" {
+						first = x.Column + " (PSI " + number(x.PSI) + ")"
+						break
+					}
+				}
+			}
+			rows = append(rows, []string{modelTitle(m), commas(m.Drift.Rows), commas(m.Drift.Large), commas(m.Drift.Moderate), first})
+		}
+	}
+	table(b, "Drift", "l:Model|r:New rows|r:Large shifts|r:Moderate shifts|l:Moved most", rows)
+
 	if d.shows("audit") {
 		rows = nil
 		for _, x := range d.Audit.Redactions {
@@ -135,8 +177,8 @@ func Markdown(w io.Writer, d *Data) error {
 }
 
 // table writes rows under a heading, nothing without rows. A column of head is
-// "l:Name" or "r:Name".
-func table(b *bufio.Writer, heading, head string, rows [][]string) {
+// "l:Name" or "r:Name". Of all rows there are, these may be the first only.
+func table(b *bufio.Writer, heading, head string, rows [][]string, all ...int64) {
 	if len(rows) == 0 {
 		return
 	}
@@ -157,8 +199,12 @@ func table(b *bufio.Writer, heading, head string, rows [][]string) {
 		}
 		b.WriteString("\n")
 	}
-	if n := len(rows) - markdownRows; n > 0 {
-		fmt.Fprintf(b, "\n… and %s more.\n", commas(int64(n)))
+	most := int64(len(rows))
+	for _, n := range all {
+		most = max(most, n)
+	}
+	if n := most - int64(min(len(rows), markdownRows)); n > 0 {
+		fmt.Fprintf(b, "\n… and %s more.\n", commas(n))
 	}
 }
 

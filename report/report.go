@@ -90,12 +90,13 @@ type page struct {
 	Start    template.JS
 	Sections []section
 	Trouble  []string
+	Names    []string // templates to filter by
 }
 
 // HTML writes d as one page of about 1.1 MB plus its data. It does not change d.
 func HTML(w io.Writer, d *Data) error {
 	d = cleaned(d)
-	p := page{Data: d, Title: d.Title, Range: between(d.First, d.Last), Trouble: d.Warnings}
+	p := page{Data: d, Title: d.Title, Range: between(d.First, d.Last), Trouble: d.Warnings, Names: templateNames(d)}
 	if p.Title == "" {
 		p.Title = defaultTitle
 	}
@@ -141,6 +142,27 @@ func HTML(w io.Writer, d *Data) error {
 	return err
 }
 
+// templateNames are the templates that the page has more than one thing to say
+// of, in order of their names.
+func templateNames(d *Data) (out []string) {
+	add := func(name string) {
+		if name != "" && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	for _, t := range d.Performance.Templates {
+		add(t.Template)
+	}
+	for _, t := range d.Security.Targets {
+		add(t.Template)
+	}
+	for _, t := range d.Security.Incidents {
+		add(t.Target)
+	}
+	slices.Sort(out)
+	return out
+}
+
 const defaultTitle = "API traffic report"
 
 // cspHash is the source expression that allows exactly this inline script.
@@ -177,6 +199,7 @@ func funcs() template.FuncMap {
 			}
 			return digits(float64(v))
 		},
+		"signed": signed, "kinds": func(s string) []string { return strings.Split(s, ", ") }, "prose": prose, "points": points100,
 		"text": orNone, "tight": tight, "cellat": cellat, "dict": dict,
 	}
 }
@@ -228,6 +251,24 @@ func raw(v Num) string {
 		return ""
 	}
 	return fmt.Sprintf("%g", float64(v))
+}
+
+// prose is a text in which `x` is code.
+func prose(s string) template.HTML {
+	var b strings.Builder
+	for {
+		before, rest, open := strings.Cut(s, "`")
+		code, after, closed := strings.Cut(rest, "`")
+		b.WriteString(template.HTMLEscapeString(before))
+		if !open || !closed {
+			if open {
+				b.WriteString(template.HTMLEscapeString("`" + rest))
+			}
+			return template.HTML(b.String())
+		}
+		b.WriteString("<code>" + template.HTMLEscapeString(code) + "</code>")
+		s = after
+	}
 }
 
 // missing says what is not there and which command adds it.

@@ -204,8 +204,8 @@ func TestPage(t *testing.T) {
 			t.Error("a header cell without scope")
 		}
 	}
-	if plots != 10 {
-		t.Errorf("%d charts, want 10", plots)
+	if plots != 13 {
+		t.Errorf("%d charts, want 13", plots)
 	}
 	for _, want := range []string{"799\u00a0k requests from 47.3\u00a0k principals", "Credential stuffing", "/api/products/{id}", "412 ms", "0.947 ± 0.012", "snaive-daily", "fitted on synthetic data", "APIML_LOG_LEVEL", "no weekly season"} {
 		if !bytes.Contains(page, []byte(want)) {
@@ -507,4 +507,84 @@ func FuzzVisible(f *testing.F) {
 			t.Fatalf("Markdown %q", m)
 		}
 	})
+}
+
+// A heat map says the unit of its cells, and of those that have another one.
+func TestHeatUnits(t *testing.T) {
+	m := HeatMap{Rows: []string{"a"}, Requests: [][]int64{{3, 4}}, P50: [][]Num{{.1, 9}}, P95: [][]Num{{.25, 27.4}}}
+	h := heatTable("x", "x", "x", &m, true)
+	if c := h.Rows[0].Cells; c[0].P95 != "250" || c[1].P95 != "27 s" || c[2].P95 != none || !strings.Contains(h.Caption, "in seconds where the cell says s") {
+		t.Errorf("cells %+v, caption %q", c[:3], h.Caption)
+	}
+	m.P95[0][1] = .5
+	if h := heatTable("x", "x", "x", &m, true); strings.Contains(h.Caption, "says s") || !strings.Contains(h.Caption, "p95 in milliseconds by hour") {
+		t.Errorf("caption %q", h.Caption)
+	}
+}
+
+// Behind curves and long lists stand tables.
+func TestCurveTables(t *testing.T) {
+	d := sample()
+	for i := range 30 {
+		d.Models[0].Importance = append(d.Models[0].Importance, Importance{fmt.Sprintf("feature_%d", i), .001, Unknown()})
+	}
+	page := render(t, d)
+	check(t, page)
+	for _, want := range []string{"Model: 40 points along the curve", "25 features more", "feature_29"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	c := along([]Curve{{Name: "a", X: []Num{0, .5, Unknown(), 1}, Y: []Num{0, 1, 1, 1}}, {Name: "b"}})
+	if c == nil || len(c.X) != 3 || c.X[2] != 1 || along(nil) != nil || along([]Curve{{}}) != nil {
+		t.Errorf("points %+v", c)
+	}
+	var x []Num
+	for i := range 1000 {
+		x = append(x, Num(i))
+	}
+	if c := along([]Curve{{X: x, Y: x}}); len(c.X) != curvePoints || c.X[0] != 0 || c.X[curvePoints-1] != 999 {
+		t.Errorf("of 1000 points %v", c.X)
+	}
+}
+
+// What is read of the newest requests only says so, and everything that is new
+// of the models stands on the page and in the other forms.
+func TestNewestParts(t *testing.T) {
+	d := sample()
+	page := render(t, d)
+	for _, want := range []string{
+		"The newest 100,000 of 799,341 requests", "500 are in no cluster and 154 behave like an attack", "166 failed logins (91 %)", "136 principals are there in two parts", // behavior
+		"19,593 new rows since", "The data have moved away from what Attack Classifier was judged on", "accuracy expected here: 0.995 (measured on the reference: 0.961)", "4 measurements", "<code>apiml train anomaly</code>", // models
+		"What a cache could do", "31 % of its requests carry a user", "Replica schedule", "14.500 replica-hours", "off by 7.1 % of the traffic", // performance
+	} {
+		if !bytes.Contains(bytes.ReplaceAll(page, []byte("\u00a0"), []byte(" ")), []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	var table, prom bytes.Buffer
+	if err := CSV(&table, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"behavior,suspects,client:198.51.100.23 python-requests/2.31,score,2.71", "models,drift attack,latency,level,moderate", "models,history attack,2,macro_f1,0.94", "performance,replicas,2026-03-16T03:00:00Z,replicas,2", "performance,cache_templates,/api/products,lifetime,60"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("CSV does not say %q", want)
+		}
+	}
+	if err := Prometheus(&prom, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"apiml_profile_suspects 154", `apiml_model_drifted_columns{model="attack",level="large"} 2`} {
+		if !strings.Contains(prom.String(), want) {
+			t.Errorf("Prometheus text does not say %q", want)
+		}
+	}
+	d.Behavior.Profiles, d.Performance.Advice, d.Performance.Capacity = Profiles{Note: "No profile could be made: too few."}, CacheAdvice{}, ReplicaAdvice{Note: "No times."}
+	page = render(t, d)
+	check(t, page)
+	for _, want := range []string{"No profile could be made", "Not computed.", "No times."} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
 }

@@ -157,8 +157,8 @@ func sample() *Data {
 		Schema: "http/1f3a9c02", Seed: 42, Dataset: "generated traffic, seed 1", Synthetic: true, Rows: 40_000, HeldOut: 10_000, HoldOutRule: "last 20 % of time",
 		Protocol: "group-time, 5 folds", Evaluated: "10,000 held-out rows", CPUSeconds: 21.4,
 		Metrics: []Metric{
-			{"macro_f1", .947, .012, .611, .941, false}, {"roc_auc", .996, .001, .802, .995, false}, {"pr_auc", .988, .004, .43, .985, false},
-			{"log_loss", .071, .008, .58, .079, true}, {"mcc", .958, .009, .55, .951, false},
+			{"macro_f1", "", .947, .012, .611, .941, false}, {"roc_auc", "", .996, .001, .802, .995, false}, {"pr_auc", "", .988, .004, .43, .985, false},
+			{"log_loss", "", .071, .008, .58, .079, true}, {"mcc", "", .958, .009, .55, .951, false},
 		},
 		Confusion:  Confusion{Labels: labels, Counts: [][]int64{{7_911, 3, 8, 1, 40, 37}, {2, 402, 5, 1, 0, 0}, {4, 9, 211, 0, 0, 0}, {1, 0, 0, 88, 0, 0}, {31, 0, 0, 0, 720, 2}, {44, 0, 0, 0, 1, 479}}},
 		Thresholds: []Setting{{"20 alerts a day", "0.874", "held-out clean traffic"}},
@@ -196,7 +196,7 @@ func sample() *Data {
 	}
 	anomaly := Model{Name: "anomaly", Title: "Anomaly Detector", Algorithm: "Isolation Forest", Role: "detector", SHA256: hash(4), Tool: "0.1.0", Schema: "http/1f3a9c02", Seed: 42,
 		Dataset: "generated traffic, seed 1", Synthetic: true, Rows: 40_000, HeldOut: 10_000, Protocol: "fitted without labels", Evaluated: "10,000 held-out rows", CPUSeconds: Unknown(),
-		Metrics: []Metric{{"roc_auc", .911, .02, .5, .907, false}, {"pr_auc", .61, .05, .2, .6, false}}, ROC: []Curve{{"model", .911, x, roc2}},
+		Metrics: []Metric{{"roc_auc", "", .911, .02, .5, .907, false}, {"pr_auc", "", .61, .05, .2, .6, false}}, ROC: []Curve{{"model", .911, x, roc2}},
 		Warnings: []string{"Fewer than 300 benign rows above the threshold: the false-positive rate is known to within 0.1 %."}}
 	d.Models = []Model{attack, anomaly}
 	d.Audit = Audit{
@@ -211,6 +211,31 @@ func sample() *Data {
 		},
 		Redactions: []Count{{"email", 33}, {"jwt", 412}}, Keep: "Records are kept for 90 days.",
 		Users: []User{{"partner-7", 2_410, 0, 3, 3, 1, "/api/products/{id}", at(2), at(47.9)}}, UserCount: 31,
+	}
+	d.Performance.ByTemplate = Timeline{Start: start, Step: 3600, Series: []Line{{Name: "/api/products/{id}"}, {Name: "/api/login"}, {Name: "other"}}}
+	for i := range 48 {
+		for j := range d.Performance.ByTemplate.Series {
+			l := &d.Performance.ByTemplate.Series[j]
+			l.Values = append(l.Values, Num((j+1)*(900+40*(i%24))))
+		}
+	}
+	d.Performance.Advice = CacheAdvice{Since: at(40), Until: at(47.99), Read: 100_000, Requests: 24_000, Policy: "learned", Size: "48.2 MB", HitRatio: .41, ByteRatio: .36, LRU: .38, Observed: .29, Simulated: .4,
+		Text: []string{"Cache 12 of the endpoints in 48.2 MB (the knee of the curve)."}, TemplateCount: 12, RefusedCount: 88,
+		Templates: []CacheCandidate{{"/static/{id}.js", 21_600, 9_000, 8_800, 2}, {"/api/products", 60, 7_000, 1_040, 11}},
+		Refused:   []CacheRefusal{{"/api/orders", 4_000, "31 % of its requests carry a user"}}}
+	d.Performance.Capacity = ReplicaAdvice{PerReplica: 40, Utilisation: .6, Bound: "hi80", Learned: "latency leaves its level above 40 requests per second, served by 1", Step: 900,
+		Schedule: []ReplicaStep{{at(48), at(51), 1, 12}, {at(51), at(56), 2, 41.5}}, Steps: 38, Hours: 14.5, NeededHours: 12.25, StaticHours: 19, UnderSteps: 1}
+	d.Behavior.Profiles = Profiles{Model: "built-in", Synthetic: true, Since: at(40), Until: at(47.99), Requests: 100_000, Principals: 3_673, Few: 3_518, OutsiderCount: 500, SuspectCount: 154, Period: 14_400, Stayed: 123, Moved: 13,
+		Clusters:  []Cluster{{"browser-like", "29 % assets, 21.7 kB per answer", 1_989, 40_285, .026, []string{"session:b78b2a7675351130667196f9"}}, {"app-like", "a request every 4.47 s", 1_184, 24_536, .031, nil}, {"outsiders", "", 500, 28_822, Unknown(), []string{"client:141.173.25.3 PostmanRuntime/7.43.0"}}},
+		Outsiders: []Outsider{{"client:203.0.74.187 kube-probe/1.31", 317, 4.48, "one endpoint nearly always, 83 B per answer"}},
+		Suspects:  []Suspect{{"client:198.51.100.23 python-requests/2.31", 640, "credential_stuffing", 2.71, 156, "166 failed logins (91 %), one endpoint nearly always"}},
+		Moves:     []Move{{"outsiders", "app-like", 8, "user:partner-9"}, {"app-like", "outsiders", 5, "user:partner-7"}}}
+	d.Models[0].Drift = Drift{Against: "held-out rows", Baseline: 10_000, Rows: 19_593, Since: at(40), Columns: 112, Large: 2, Moderate: 5,
+		Shifts:   []Shift{{"scores", "large", .394, .0003, -.498, .197, 0}, {"address_agents", "large", 9.305, .0003, -2.824, .802, 0}, {"latency", "moderate", .19, .0004, -.04, .21, -.417}},
+		Expected: []Value{{"accuracy", .9946}, {"macro_f1", .663}}, Measured: []Value{{"accuracy", .9614}, {"macro_f1", .75}}, Notes: []string{"19,593 of 50,000 rows, chosen by hash"}}
+	d.Models[1].Drift.Note = "The model file remembers nothing of the rows that it was judged on: fit it anew with `apiml train anomaly`."
+	for i := range 4 {
+		d.Models[0].History = append(d.Models[0].History, Past{At: at(24 * float64(i)), By: []string{"train", "evaluate"}[min(i, 1)], Dataset: "access.log", Values: []Value{{"macro_f1", .95 - .01*Num(i)}, {"roc_auc", .99 - .002*Num(i)}, {"log_loss", .07}}})
 	}
 	d.Config = []Setting{{"db", "shop.duckdb", "flag"}, {"security.anomaly_threshold", "0.7", "default"}, {"security.rate_limit", "100/minute", "apiml.yaml:9"}, {"models.dir", "models", "default"}, {"log.level", "info", "APIML_LOG_LEVEL"}}
 	return d

@@ -9,25 +9,31 @@ import (
 
 type performanceView struct {
 	*Data
-	Latency   bool
-	TimeShare bool
-	Total     int64
-	Shown     int64 // requests of the templates shown
-	Forecasts []forecastView
-	Heat      []heat
-	Load      *chart
-	Clock     []string
-	Rows      int
-	Advise    string
-	Capacity  string
-	Ingest    string
-	Command   string
+	Latency       bool
+	TimeShare     bool
+	Total         int64
+	Shown         int64 // requests of the templates shown
+	Forecasts     []forecastView
+	Heat          []heat
+	Load          *chart
+	Clock         []string
+	Rows          int
+	ByTemplate    *chart
+	TemplateClock []string
+	TemplateRows  int
+	Advise        string
+	AdviceOf      string // a sentence
+	Capacity      string
+	Replicas      string
+	Ingest        string
+	Command       string
 }
 
 // heat is a heat map as a table: every cell has its number, the colour only
 // helps to find the dark ones.
 type heat struct {
 	ID, Title, Head, Caption string
+	Code                     bool // the rows are templates
 	Hours                    []string
 	Rows                     []heatRow
 }
@@ -45,9 +51,11 @@ type heatCell struct {
 
 type forecastView struct {
 	Forecast
-	Chart *chart
-	Clock []string
-	Ahead string // "30 min ahead in steps of 1 min"
+	ID            string
+	BacktestWords string
+	Chart         *chart
+	Clock         []string
+	Ahead         string // "30 min ahead in steps of 1 min"
 }
 
 func performance(d *Data) (section, error) {
@@ -65,7 +73,13 @@ func performance(d *Data) (section, error) {
 		return s, err
 	}
 	v.Clock, v.Rows = tableClock(p.Concurrency)
-	v.Advise, v.Capacity = command(d, "advise cache"), command(d, "advise capacity")
+	if v.ByTemplate, err = templateChart(&p.ByTemplate); err != nil {
+		return s, err
+	}
+	v.TemplateClock, v.TemplateRows = tableClock(p.ByTemplate)
+	v.Advise, v.Capacity = command(d, "advise cache"), command(d, "advise capacity --per-replica-rps 50")
+	v.Replicas = command(d, "advise capacity --format keda")
+	v.AdviceOf = newest(d, p.Advice.Read, p.Advice.Since, p.Advice.Until)
 	for _, h := range []heat{
 		heatTable("performance-week", "Latency by weekday and hour", "Weekday", &p.Week, false),
 		heatTable("performance-hours", "Latency by template and hour", "Template", &p.Hours, true),
@@ -81,7 +95,7 @@ func performance(d *Data) (section, error) {
 		if err != nil {
 			return s, err
 		}
-		fv := forecastView{Forecast: *f, Chart: c}
+		fv := forecastView{Forecast: *f, Chart: c, ID: fmt.Sprintf("forecast-%d", i+1), BacktestWords: backtestWords(f)}
 		if f.Step.Known() && f.Step > 0 && !f.Start.IsZero() {
 			fv.Clock = clock(f.Start, f.Step, len(f.Mean))
 			fv.Ahead = fmt.Sprintf("%s ahead in steps of %s", seconds(f.Step*Num(len(f.Mean))), seconds(f.Step))
@@ -95,23 +109,69 @@ func performance(d *Data) (section, error) {
 		s.Lead = "A forecast was made; there is no table of templates."
 	default:
 		t := p.Templates[0]
-		s.Lead = fmt.Sprintf("%s is the first of %s", orNone(t.Template), plural(int64(len(p.Templates)), "template"))
+		if d.Overview.P95.Known() {
+			s.Lead = fmt.Sprintf("19 of 20 requests took no more than %s. ", seconds(d.Overview.P95))
+		}
+		s.Lead += orNone(t.Template) + " is the most frequent template"
 		if r := ratio(t.Requests, v.Total); r.Known() {
-			s.Lead += fmt.Sprintf(" with %s of the requests", percent(r))
+			s.Lead += fmt.Sprintf(" (%s of the requests)", percent(r))
 		}
 		if w := slowest(p.Templates); v.Latency && w.P95.Known() {
-			s.Lead += fmt.Sprintf("; the slowest at p95 is %s (%s)", orNone(w.Template), seconds(w.P95))
+			s.Lead += fmt.Sprintf("; of the first %d the slowest at p95 is %s (%s)", len(p.Templates), orNone(w.Template), seconds(w.P95))
 		}
 		s.Lead += "."
+	}
+	if len(p.Forecasts) > 0 {
+		if f := &p.Forecasts[0]; anyKnown(f.Mean) && f.Step.Known() {
+			sum := 0.0
+			for _, m := range f.Mean {
+				if m.Known() {
+					sum += float64(m)
+				}
+			}
+			s.Lead += fmt.Sprintf(" About %s are forecast for the next %s.", plural(int64(sum+.5), "request"), seconds(f.Step*Num(len(f.Mean))))
+		}
 	}
 	s.View = v
 	return s, nil
 }
 
+// templateChart draws the traffic by template, stacked.
+func templateChart(t *Timeline) (*chart, error) {
+	var names []string
+	for _, l := range t.Series {
+		names = append(names, l.Name)
+	}
+	return stackedBars("templates", "Requests over time by template", *t, spec{Template: names})
+}
+
+// backtestWords compare the chosen model with the simplest ones.
+func backtestWords(f *Forecast) string {
+	chosen, simple, name := Unknown(), Unknown(), ""
+	for _, b := range f.Backtest {
+		if b.Model == f.Chosen || f.Chosen == "combination" && b.Model == "auto" {
+			chosen = b.WAPE
+		}
+		switch b.Model {
+		case "last", "mean", "median", "snaive-daily", "snaive-weekly", "snaive-yearly":
+			if b.WAPE.Known() && (!simple.Known() || b.WAPE < simple) {
+				simple, name = b.WAPE, b.Model
+			}
+		}
+	}
+	switch {
+	case !chosen.Known():
+		return "How far such forecasts were off is in the backtest."
+	case !simple.Known():
+		return fmt.Sprintf("In the backtest such forecasts were off by %s of the traffic.", percent(chosen))
+	}
+	return fmt.Sprintf("In the backtest such forecasts were off by %s of the traffic; the best of the simple ones (%s) by %s.", percent(chosen), name, percent(simple))
+}
+
 // heatTable shades the cells by p95 on a logarithmic scale, from the fastest to
 // the slowest cell.
 func heatTable(id, title, head string, m *HeatMap, code bool) heat {
-	h := heat{ID: id, Title: title, Head: head}
+	h := heat{ID: id, Title: title, Head: head, Code: code}
 	for i := range 24 {
 		h.Hours = append(h.Hours, fmt.Sprintf("%02d", i))
 	}
@@ -138,6 +198,9 @@ func heatTable(id, title, head string, m *HeatMap, code bool) heat {
 			if i < len(m.P95) && c < len(m.P95[i]) && m.P95[i][c].Known() {
 				v := m.P95[i][c]
 				cell.P95, cell.Title = compact(float64(v)*scale), ""
+				if unit == "milliseconds" && float64(v) >= 9.9995 {
+					cell.P95 = compact(float64(v)) + " s"
+				}
 				if i < len(m.Requests) && c < len(m.Requests[i]) && i < len(m.P50) && c < len(m.P50[i]) {
 					cell.Title = fmt.Sprintf("%s requests, p50 %s, p95 %s", commas(m.Requests[i][c]), seconds(m.P50[i][c]), seconds(v))
 				}
@@ -150,6 +213,9 @@ func heatTable(id, title, head string, m *HeatMap, code bool) heat {
 			r.Cells = append(r.Cells, cell)
 		}
 		h.Rows = append(h.Rows, r)
+	}
+	if unit == "milliseconds" && hi >= 9.9995 {
+		unit = "milliseconds, in seconds where the cell says s,"
 	}
 	h.Caption = fmt.Sprintf("p95 in %s by hour of the day, UTC: from %s (pale) to %s (strong)", unit, seconds(Num(lo)), seconds(Num(hi)))
 	return h

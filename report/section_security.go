@@ -21,6 +21,7 @@ type securityView struct {
 	BlockedRows  int
 	Score        *chart // the security score per day
 	ScoreWords   string
+	Accuracy     *chart   // per day, with labels
 	False        []string // sentences
 	Ingest, Cost string   // commands
 	Command      string
@@ -60,6 +61,9 @@ func security(d *Data) (section, error) {
 		return s, err
 	}
 	v.False = falseSentences(d)
+	if v.Accuracy, err = accuracyChart(x.False.Days); err != nil {
+		return s, err
+	}
 	longest := int64(0)
 	for _, t := range x.Types {
 		longest = max(longest, t.Flagged, t.Labelled)
@@ -113,14 +117,14 @@ func (v *securityView) refused(x *Security) (err error) {
 	return nil
 }
 
-// score prepares the security score. A day that is missing is a gap.
-func (v *securityView) score(x *Security) (err error) {
+// scoreLine is the security score per day. A day that is missing is a gap.
+func scoreLine(x *Security) (t Timeline, ok bool) {
 	days := x.Score.Days
 	if len(days) == 0 || days[0].Day.IsZero() {
-		return nil
+		return t, false
 	}
 	const day = 24 * time.Hour
-	t := Timeline{Start: days[0].Day, Step: Num(day.Seconds()), Series: []Line{{Name: "security score"}}}
+	t = Timeline{Start: days[0].Day, Step: Num(day.Seconds()), Series: []Line{{Name: "security score"}}}
 	n := int(min(days[len(days)-1].Day.Sub(t.Start)/day, 1000)) + 1
 	for range n {
 		t.Series[0].Values = append(t.Series[0].Values, Unknown())
@@ -130,7 +134,16 @@ func (v *securityView) score(x *Security) (err error) {
 			t.Series[0].Values[i] = d.Score
 		}
 	}
-	if v.Score, err = timeline("score", "Security score per day, from 0 to 100", t, false); err != nil {
+	return t, true
+}
+
+// score prepares the security score.
+func (v *securityView) score(x *Security) (err error) {
+	t, ok := scoreLine(x)
+	if !ok {
+		return nil
+	}
+	if v.Score, err = timelineTo(100, "score", "Security score per day, from 0 to 100", t, false); err != nil {
 		return err
 	}
 	switch r := x.Score.Trend; {
@@ -144,6 +157,26 @@ func (v *securityView) score(x *Security) (err error) {
 		v.ScoreWords = fmt.Sprintf("It falls by %s points a day (median of the slopes between all days).", digits(-float64(r)))
 	}
 	return nil
+}
+
+// accuracyChart draws what of the attacks was found, and what of the alerts was
+// right, per day; nil with fewer than two days.
+func accuracyChart(days []FalseDay) (*chart, error) {
+	if len(days) < 2 {
+		return nil, nil
+	}
+	var x []string
+	lines := []Line{{Name: "recall: attacks that were flagged"}, {Name: "precision: alerts that were attacks"}}
+	for _, d := range days {
+		x = append(x, dayOf(d.Day))
+		lines[0].Values = append(lines[0].Values, ratio(d.Hits, d.Attacks))
+		p := Unknown()
+		if d.Hits >= 0 && d.False >= 0 {
+			p = ratio(d.Hits, d.Hits+d.False)
+		}
+		lines[1].Values = append(lines[1].Values, p)
+	}
+	return lineChart("accuracy", "Recall and precision against the labels per day", x, lines)
 }
 
 // falseSentences say what is known about false alerts.

@@ -51,12 +51,23 @@ func Prometheus(w io.Writer, d *Data) error {
 			p.gauge("apiml_expected_false_alerts_per_day", "By the clean requests of the training, out of fold", sample1(s.False.Expected.PerDay))
 		}
 	}
-	var models []promSample
+	if v := d.Behavior.Profiles; v.Principals > 0 {
+		p.gauge("apiml_profiles", "Principals of the newest requests with a profile of behavior", count1(v.Principals))
+		p.gauge("apiml_profile_outsiders", "Of these, those in no cluster", count1(v.OutsiderCount))
+		p.gauge("apiml_profile_suspects", "Of these, those whose conduct looks like an attack", count1(v.SuspectCount))
+	}
+	var models, drift []promSample
 	for _, m := range d.Models {
 		for _, x := range m.Metrics {
 			models = append(models, promSample{[]string{"model", m.Name, "metric", x.Name}, x.Mean})
 		}
 	}
+	for _, m := range d.Models {
+		if m.Drift.Rows > 0 {
+			drift = append(drift, promSample{[]string{"model", m.Name, "level", "large"}, counted(m.Drift.Large)}, promSample{[]string{"model", m.Name, "level", "moderate"}, counted(m.Drift.Moderate)})
+		}
+	}
+	p.gauge("apiml_model_drifted_columns", "Columns and scores of the newest requests that have moved away from what the model was judged on", drift...)
 	p.gauge("apiml_model_metric", "Metrics of the models by their own validation", models...)
 	return p.b.Flush()
 }
@@ -205,6 +216,32 @@ func CSV(w io.Writer, d *Data) error {
 	for _, x := range d.Behavior.Movements {
 		emit("behavior", "movements", x.Principal, "before", x.Before, "now", x.Now)
 	}
+	ad, plan, pr := &d.Performance.Advice, &d.Performance.Capacity, &d.Behavior.Profiles
+	if ad.Requests > 0 {
+		emit("performance", "cache_advice", "all", "policy", ad.Policy, "size", ad.Size, "read", ad.Read, "requests", ad.Requests, "hit_ratio", ad.HitRatio, "byte_hit_ratio", ad.ByteRatio, "lru_hit_ratio", ad.LRU,
+			"observed_hit_ratio", ad.Observed, "simulated_on_observed", ad.Simulated, "since", ad.Since, "until", ad.Until)
+	}
+	for _, x := range ad.Templates {
+		emit("performance", "cache_templates", x.Template, "lifetime", x.Lifetime, "requests", x.Requests, "hits", x.Hits, "stale", x.Stale)
+	}
+	for _, x := range ad.Refused {
+		emit("performance", "cache_refused", x.Template, "requests", x.Requests, "why", x.Why)
+	}
+	for _, x := range plan.Schedule {
+		emit("performance", "replicas", x.From.UTC().Format(time.RFC3339), "until", x.Until, "replicas", x.Replicas, "upper", x.Upper)
+	}
+	for _, x := range pr.Clusters {
+		emit("behavior", "clusters", x.Name, "principals", x.Principals, "requests", x.Requests, "attackers", x.Attackers, "words", x.Words)
+	}
+	for _, x := range pr.Outsiders {
+		emit("behavior", "outsiders", x.Principal, "requests", x.Requests, "distance", x.Distance, "why", x.Why)
+	}
+	for _, x := range pr.Suspects {
+		emit("behavior", "suspects", x.Principal, "requests", x.Requests, "class", x.Class, "score", x.Score, "rules", x.Rules, "why", x.Why)
+	}
+	for _, x := range pr.Moves {
+		emit("behavior", "moves", x.From+" → "+x.To, "principals", x.Principals, "example", x.Example)
+	}
 	for _, x := range d.Behavior.Templates {
 		emit("behavior", "new_templates", x.Name, "requests", x.Requests, "errors", x.Errors, "principals", x.Principals, "first", x.First)
 	}
@@ -214,6 +251,19 @@ func CSV(w io.Writer, d *Data) error {
 	for _, m := range d.Models {
 		for _, x := range m.Metrics {
 			emit("models", m.Name, x.Name, "value", x.Mean, "sd", x.SD, "baseline", x.Baseline, "held_out", x.HeldOut)
+		}
+	}
+	for _, m := range d.Models {
+		if m.Drift.Rows > 0 {
+			emit("models", "drift", m.Name, "rows", m.Drift.Rows, "baseline", m.Drift.Baseline, "columns", m.Drift.Columns, "large", m.Drift.Large, "moderate", m.Drift.Moderate)
+		}
+		for _, x := range m.Drift.Shifts {
+			emit("models", "drift "+m.Name, x.Column, "level", x.Level, "psi", x.PSI, "noise", x.Noise, "effect", x.Effect, "ks", x.KS, "missing", x.Missing)
+		}
+		for i, x := range m.History {
+			for _, y := range x.Values {
+				emit("models", "history "+m.Name, strconv.Itoa(i+1), y.Name, y.Value)
+			}
 		}
 	}
 	for _, x := range d.Inputs {

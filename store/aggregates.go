@@ -87,8 +87,8 @@ func (s *Store) Summary(ctx context.Context, f Filter) (Summary, error) {
 		dst []any
 	}{
 		// One DISTINCT at a time: each is a hash table of all its values.
-		{"SELECT count(*) FROM (SELECT DISTINCT principal FROM requests WHERE " + w + ")", []any{&m.Principals}},
-		{"SELECT count(DISTINCT " + folded + ") FROM (SELECT DISTINCT template FROM requests WHERE " + w + ") r", []any{&m.Templates}},
+		{"SELECT count(*) FROM " + s.byPrincipal(f), []any{&m.Principals}},
+		{"SELECT count(*) FROM " + s.byName(f), []any{&m.Templates}},
 		{"SELECT count(*) FROM flows WHERE " + w, []any{&m.Flows}},
 		{"SELECT count(*), count(*) FILTER (flagged), count(DISTINCT incident) FROM scores WHERE " + w, []any{&m.Scored, &m.Flagged, &m.Incidents}},
 	} {
@@ -225,15 +225,14 @@ type TemplateStat struct {
 
 // TopTemplates returns the n most frequent templates, most frequent first.
 func (s *Store) TopTemplates(ctx context.Context, n int, f Filter) ([]TemplateStat, error) {
-	w := f.where()
 	// The ranking first: quantiles of the chosen only.
-	q := `WITH c AS MATERIALIZED (SELECT template, count(*) AS n FROM requests WHERE ` + w + ` GROUP BY template),
- m AS MATERIALIZED (SELECT r.template AS raw, ` + folded + ` AS name, n FROM c r),
- total AS (SELECT sum(n) AS all_requests FROM c),
- top AS (SELECT name, sum(n) AS n FROM m GROUP BY name ORDER BY sum(n) DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
- names AS (SELECT raw, name FROM m WHERE name IN (SELECT name FROM top))
-SELECT name, count(*) AS k, any_value(all_requests)::BIGINT, count(*) FILTER (status >= 400), count(status), count(*) FILTER (status BETWEEN 500 AND 599), ` + sumSQL("bytes_out") + `, ` + latencySQL + `
-FROM requests JOIN names ON requests.template = names.raw, total WHERE ` + w + ` GROUP BY name ORDER BY k DESC, name`
+	q := `WITH m AS MATERIALIZED (FROM ` + s.byName(f) + `),
+ total AS (SELECT sum(n)::BIGINT AS all_requests FROM m),
+ top AS MATERIALIZED (SELECT name, n::BIGINT AS k, e::BIGINT AS e, s::BIGINT AS s, e5::BIGINT AS e5, least(b, 9223372036854775807)::BIGINT AS b, lk::BIGINT AS lk, l::DOUBLE / 1e6 AS l
+  FROM m ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
+ names AS (SELECT template AS raw, name FROM ` + s.byTemplate(f) + ` WHERE name IN (SELECT name FROM top)),
+ lat AS (SELECT name, ` + quantilesSQL + ` AS q FROM requests JOIN names ON requests.template = names.raw WHERE latency IS NOT NULL AND ` + f.where() + ` GROUP BY name)
+SELECT name, k, all_requests, e, s, e5, b, lk, coalesce(q[1], 0), coalesce(q[2], 0), coalesce(q[3], 0), coalesce(q[4], 0), l FROM top LEFT JOIN lat USING (name), total ORDER BY k DESC, name`
 	out, err := rows(ctx, s, q, func(r rowScanner, t *TemplateStat) error {
 		var all, known int64
 		dst := []any{&t.Template, &t.Requests, &all, &t.Errors, &known, &t.Errors5xx, &t.BytesOut}
@@ -299,22 +298,22 @@ func (s *Store) TopPrincipals(ctx context.Context, n int, f Filter) ([]Principal
 	w := f.where()
 	// With n flagged principals or more only those can be chosen that have at least
 	// as many flagged requests as the n-th of them: the others need not be counted.
-	among, r, sc := "", w, w
+	among, r, sc := "", "true", w
 	var flagged int64
-	if err := s.one(ctx, "SELECT count(DISTINCT principal) FROM scores WHERE flagged AND "+w, &flagged); err != nil {
+	if err := s.one(ctx, "SELECT count(DISTINCT principal) FROM "+s.hits(f)+" WHERE flagged", &flagged); err != nil {
 		return nil, fmt.Errorf("top principals: %w", err)
 	}
 	if n > 0 && flagged >= int64(n) {
-		among = `f AS MATERIALIZED (SELECT principal, count(*) AS k FROM scores WHERE flagged AND ` + w + ` GROUP BY principal),
+		among = `f AS MATERIALIZED (SELECT principal, count(*) AS k FROM ` + s.hits(f) + ` WHERE flagged GROUP BY principal),
  few AS MATERIALIZED (SELECT principal FROM f WHERE k >= (SELECT k FROM f ORDER BY k DESC LIMIT 1 OFFSET ` + fmt.Sprint(n-1) + `)), `
-		r, sc = "principal IN (SELECT principal FROM few) AND "+w, "principal IN (SELECT principal FROM few) AND "+w
+		r, sc = "principal IN (SELECT principal FROM few)", "principal IN (SELECT principal FROM few) AND "+w
 	}
 	// The classes of the chosen only: a list per principal is slow.
-	q := `WITH ` + among + `r AS (SELECT principal, count(*) AS n, count(*) FILTER (status >= 400) AS errors, min(time) AS a, max(time) AS b FROM requests WHERE ` + r + ` GROUP BY principal),
+	q := `WITH ` + among + `r AS (SELECT principal, n, e AS errors, a, b FROM ` + s.byPrincipal(f) + ` WHERE ` + r + `),
  s AS (SELECT principal, count(*) FILTER (flagged) AS flagged, max(probability) AS p, min(time) AS a, max(time) AS b FROM scores WHERE ` + sc + ` GROUP BY principal),
  top AS MATERIALIZED (SELECT principal, coalesce(n, 0) AS n, coalesce(errors, 0) AS errors, coalesce(flagged, 0) AS flagged, coalesce(p, 0) AS p, coalesce(r.a, s.a) AS a, coalesce(r.b, s.b) AS b
   FROM r FULL JOIN s USING (principal) ORDER BY flagged DESC, n DESC, principal LIMIT ` + fmt.Sprint(max(n, 0)) + `),
- c AS (SELECT principal, list_sort(list(DISTINCT class)) AS classes FROM scores WHERE flagged AND principal IN (SELECT principal FROM top) AND ` + w + ` GROUP BY principal)
+ c AS (SELECT principal, list_sort(list(DISTINCT class)) AS classes FROM ` + s.hits(f) + ` WHERE flagged AND principal IN (SELECT principal FROM top) GROUP BY principal)
 SELECT principal, n, errors, flagged, p, coalesce(array_to_string(classes, ','), ''), a, b FROM top LEFT JOIN c USING (principal) ORDER BY flagged DESC, n DESC, principal`
 	out, err := rows(ctx, s, q, func(r rowScanner, p *PrincipalStat) error {
 		var classes string
@@ -350,12 +349,14 @@ type TargetStat struct {
 // TopTargets returns the n templates with the most flagged requests, most
 // first.
 func (s *Store) TopTargets(ctx context.Context, n int, f Filter) ([]TargetStat, error) {
-	q := `WITH names AS MATERIALIZED (SELECT template, ` + folded + ` AS name FROM (SELECT DISTINCT template FROM scores WHERE flagged) r),
+	q := `WITH h AS MATERIALIZED (SELECT template, principal, probability, class, target, file, line FROM ` + s.hits(f) + ` WHERE flagged),
+ names AS MATERIALIZED (SELECT template, ` + folded + ` AS name FROM (SELECT DISTINCT template FROM h) r),
  x AS (SELECT name, principal, probability, class, target,
-  row_number() OVER (PARTITION BY name ORDER BY probability DESC, target, file, line) AS i FROM scores JOIN names USING (template) WHERE flagged AND ` + f.where() + `),
- t AS (SELECT name, sum(k)::BIGINT AS total FROM (SELECT template, count(*) AS k FROM scores WHERE ` + f.where() + ` GROUP BY template) JOIN names USING (template) GROUP BY name)
-SELECT name, any_value(total), count(*) AS k, count(DISTINCT principal), max(probability), array_to_string(list_sort(list(DISTINCT class)), ','), min(target) FILTER (i = 1)
-FROM x JOIN t USING (name) GROUP BY name ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0))
+  row_number() OVER (PARTITION BY name ORDER BY probability DESC, target, file, line) AS i FROM h JOIN names USING (template)),
+ top AS MATERIALIZED (SELECT name, count(*) AS k, count(DISTINCT principal) AS principals, max(probability) AS p, array_to_string(list_sort(list(DISTINCT class)), ',') AS classes, min(target) FILTER (i = 1) AS example
+  FROM x GROUP BY name ORDER BY k DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
+ t AS (SELECT name, count(*) AS total FROM scores JOIN names USING (template) WHERE name IN (SELECT name FROM top) AND ` + f.where() + ` GROUP BY name)
+SELECT name, total, k, principals, p, classes, example FROM top JOIN t USING (name) ORDER BY k DESC, name`
 	out, err := rows(ctx, s, q, func(r rowScanner, t *TargetStat) error {
 		var classes string
 		err := r.Scan(&t.Template, &t.Scored, &t.Flagged, &t.Principals, &t.MaxProbability, &classes, &t.Example)
@@ -388,11 +389,10 @@ type Incident struct {
 // Incidents returns n incidents, those of the highest probability first, then
 // the larger ones.
 func (s *Store) Incidents(ctx context.Context, n int, f Filter) ([]Incident, error) {
-	w := "incident IS NOT NULL AND " + f.where()
 	most := func(column string) string { // the most frequent value per incident, ties by name
 		return "(SELECT incident, " + column + ", row_number() OVER (PARTITION BY incident ORDER BY count(*) DESC, " + column + ") AS i FROM x GROUP BY incident, " + column + ")"
 	}
-	q := `WITH x AS MATERIALIZED (SELECT incident, class, principal, template, probability, anomaly, flagged, time, file, line, target FROM scores WHERE ` + w + `),
+	q := `WITH x AS MATERIALIZED (SELECT incident, class, principal, template, probability, anomaly, flagged, time, file, line, target FROM ` + s.hits(f) + ` WHERE incident IS NOT NULL),
  top AS MATERIALIZED (SELECT incident, count(*) AS k, count(DISTINCT principal) AS principals, count(DISTINCT template) AS targets, max(probability) AS p, max(anomaly) AS o, min(time) AS a, max(time) AS b
   FROM x GROUP BY incident ORDER BY p DESC, k DESC, incident LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  c AS ` + strings.Replace(most("class"), "FROM x", "FROM x WHERE flagged", 1) + `, pr AS ` + most("principal") + `, tp AS ` + most("template") + `,

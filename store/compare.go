@@ -30,9 +30,9 @@ SELECT count(*), count(*) FILTER (m AND r), count(*) FILTER (m AND NOT r), count
 FROM x`, &c.Scored, &c.Both, &c.ModelOnly, &c.RuleOnly, &c.Attacks, &c.Benign, &c.ModelHits, &c.ModelFalse, &c.RuleHits, &c.RuleFalse)
 	if err == nil {
 		c.Disagree, err = rows(ctx, s, fmt.Sprintf(`WITH x AS (SELECT *, row_number() OVER (PARTITION BY flagged ORDER BY abs(probability - flagged::INT), time, file, line, target) AS i
- FROM scores WHERE flagged <> (rules IS NOT NULL) AND %s)
+ FROM %s WHERE flagged <> (rules IS NOT NULL))
 SELECT file, line, time, principal, coalesce(method, ''), target, coalesce(status, 0), class, probability, anomaly, flagged, coalesce(rules, ''), coalesce(label, '')
-FROM x WHERE i <= %d ORDER BY flagged DESC, i`, f.where(), max(n/2, 1)), func(r rowScanner, v *Score) error {
+FROM x WHERE i <= %d ORDER BY flagged DESC, i`, s.hits(f), max(n/2, 1)), func(r rowScanner, v *Score) error {
 			var label string
 			err := r.Scan(&v.File, &v.Line, (*micros)(&v.Time), &v.Principal, &v.Method, &v.Target, &v.Status, &v.Class, &v.Probability, &v.Anomaly, &v.Flagged, &v.Rules, &label)
 			v.Label, _ = traffic.ParseLabel(label)

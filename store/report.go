@@ -30,8 +30,6 @@ type Day struct {
 	Errors4xx int64
 	Errors5xx int64
 	Refused   int64
-	Known     int64 // requests whose latency is known
-	P95       float64
 	Scored    int64
 	Flagged   int64
 	Through   int64 // flagged ones that were answered with a status from 100 to 399
@@ -43,13 +41,13 @@ type Day struct {
 func (s *Store) Days(ctx context.Context, f Filter) ([]Day, error) {
 	w := f.where() + " AND time IS NOT NULL"
 	q := fmt.Sprintf(`WITH r AS (SELECT epoch_us(time) // %d AS d, count(*) AS n, count(*) FILTER (status BETWEEN 400 AND 499) AS e4, count(*) FILTER (status BETWEEN 500 AND 599) AS e5,
-  count(*) FILTER (status IN %s) AS refused, count(latency) AS known, coalesce(quantile_cont(latency, 0.95), 0) AS p95 FROM requests WHERE %s GROUP BY d),
+  count(*) FILTER (status IN %s) AS refused FROM requests WHERE %s GROUP BY d),
  s AS (SELECT epoch_us(time) // %[1]d AS d, count(*) AS scored, count(*) FILTER (flagged) AS flagged, count(*) FILTER (flagged AND status BETWEEN 100 AND 399) AS through, count(DISTINCT incident) AS incidents
   FROM scores WHERE %[3]s GROUP BY d)
-SELECT d * %[1]d, coalesce(n, 0), coalesce(e4, 0), coalesce(e5, 0), coalesce(refused, 0), coalesce(known, 0), coalesce(p95, 0), coalesce(scored, 0), coalesce(flagged, 0), coalesce(through, 0), coalesce(incidents, 0)
+SELECT d * %[1]d, coalesce(n, 0), coalesce(e4, 0), coalesce(e5, 0), coalesce(refused, 0), coalesce(scored, 0), coalesce(flagged, 0), coalesce(through, 0), coalesce(incidents, 0)
 FROM r FULL JOIN s USING (d) ORDER BY d`, dayMicros, refusedSQL, w)
 	out, err := rows(ctx, s, q, func(r rowScanner, d *Day) error {
-		return r.Scan(&d.Start, &d.Requests, &d.Errors4xx, &d.Errors5xx, &d.Refused, &d.Known, &d.P95, &d.Scored, &d.Flagged, &d.Through, &d.Incidents)
+		return r.Scan(&d.Start, &d.Requests, &d.Errors4xx, &d.Errors5xx, &d.Refused, &d.Scored, &d.Flagged, &d.Through, &d.Incidents)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("days: %w", err)
@@ -124,15 +122,16 @@ type FalsePositive struct {
 // fitted on: by predicted class, and the n templates with the most benign
 // requests flagged.
 func (s *Store) FalsePositives(ctx context.Context, n int, f Filter) (classes, templates []FalsePositive, err error) {
-	w := "flagged AND label IS NOT NULL AND " + f.where()
+	from := s.hits(f) + " WHERE flagged AND label IS NOT NULL"
 	scan := func(r rowScanner, v *FalsePositive) error {
 		return r.Scan(&v.Class, &v.Template, &v.Flagged, &v.Benign, &v.Attacks, &v.File, &v.Line, &v.Target)
 	}
 	const counts = "count(*), count(*) FILTER (label = 'none') AS k, count(*) FILTER (label <> 'none')"
-	classes, err = rows(ctx, s, "SELECT class, '', "+counts+", '', 0, '' FROM scores WHERE "+w+" GROUP BY class ORDER BY k DESC, class", scan)
+	classes, err = rows(ctx, s, "SELECT class, '', "+counts+", '', 0, '' FROM "+from+" GROUP BY class ORDER BY k DESC, class", scan)
 	if err == nil {
-		templates, err = rows(ctx, s, `WITH names AS (SELECT template, `+folded+` AS name FROM (SELECT DISTINCT template FROM scores WHERE flagged AND label = 'none') r),
- x AS (SELECT name, label, file, line, target, row_number() OVER (PARTITION BY name, label = 'none' ORDER BY probability DESC, time, file, line, target) AS i FROM scores JOIN names USING (template) WHERE `+w+`)
+		templates, err = rows(ctx, s, `WITH h AS MATERIALIZED (FROM `+from+`),
+ names AS (SELECT template, `+folded+` AS name FROM (SELECT DISTINCT template FROM h WHERE label = 'none') r),
+ x AS (SELECT name, label, file, line, target, row_number() OVER (PARTITION BY name, label = 'none' ORDER BY probability DESC, time, file, line, target) AS i FROM h JOIN names USING (template))
 SELECT '', name, `+counts+`, coalesce(min(file) FILTER (i = 1 AND label = 'none'), ''), coalesce(min(line) FILTER (i = 1 AND label = 'none'), 0), coalesce(min(target) FILTER (i = 1 AND label = 'none'), '')
 FROM x GROUP BY name HAVING k > 0 ORDER BY k DESC, name LIMIT `+fmt.Sprint(max(n, 0)), scan)
 	}
@@ -155,10 +154,11 @@ func (s *Store) Evidence(ctx context.Context, ids []string, n int, f Filter) (ma
 		args[i] = id
 	}
 	marks := strings.TrimSuffix(strings.Repeat("?,", len(ids)), ",")
-	list, err := rows(ctx, s, `WITH x AS (SELECT *, row_number() OVER (PARTITION BY incident ORDER BY probability DESC, time, file, line, target) AS i
- FROM scores WHERE incident IN (`+marks+`) AND `+f.where()+`)
+	list, err := rows(ctx, s, `WITH x AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY incident ORDER BY probability DESC, time, file, line, target) AS i
+ FROM `+s.hits(f)+` WHERE incident IN (`+marks+`) QUALIFY i <= `+fmt.Sprint(n)+`),
+ w AS (SELECT rowid AS id, reasons FROM scores WHERE rowid IN (SELECT id FROM x))
 SELECT incident, file, line, time, principal, coalesce(method, ''), target, coalesce(status, 0), class, probability, coalesce(rules, ''), coalesce(reasons, '')
-FROM x WHERE i <= `+fmt.Sprint(n)+` ORDER BY incident, i`, func(r rowScanner, v *Score) error {
+FROM x JOIN w USING (id) ORDER BY incident, i`, func(r rowScanner, v *Score) error {
 		return r.Scan(&v.Incident, &v.File, &v.Line, (*micros)(&v.Time), &v.Principal, &v.Method, &v.Target, &v.Status, &v.Class, &v.Probability, &v.Rules, &v.Reasons)
 	}, args...)
 	if err != nil {
@@ -186,13 +186,15 @@ type Network struct {
 // one.
 func (s *Store) Networks(ctx context.Context, n int, f Filter) ([]Network, int64, error) {
 	// IPv4 is folded in SQL: it is most of the addresses. IPv6 is folded here.
-	const address = "if(r.forwarded <> '-', trim(split_part(r.forwarded, ',', 1)), coalesce(r.client, ''))"
+	const address = "if(forwarded <> '-', trim(split_part(forwarded, ',', 1)), coalesce(client, ''))"
 	const v4 = `regexp_full_match(a, '[0-9]{1,3}(\.[0-9]{1,3}){3}')`
-	w := strings.ReplaceAll(f.where(), "time ", "r.time ")
+	w := f.where()
 	net := "if(" + v4 + ", regexp_replace(a, '[0-9]+$', '0/24'), a)"
-	list, err := rows(ctx, s, `WITH hits AS (SELECT a, count(*) AS g FROM (SELECT `+address+` AS a FROM (SELECT DISTINCT file, line, time FROM scores WHERE flagged) s JOIN inputs i ON i.name = s.file
-  JOIN requests r ON r.input = i.id AND r.line = s.line AND r.time IS NOT DISTINCT FROM s.time WHERE `+w+`) GROUP BY a),
- seen AS (SELECT `+address+` AS a, count(*) AS n, count(*) FILTER (r.status >= 400) AS e FROM requests r WHERE `+w+` GROUP BY a)
+	// Grouped by what is stored first: there are far fewer pairs than requests.
+	list, err := rows(ctx, s, `WITH f AS MATERIALIZED (SELECT DISTINCT i.id AS input, h.line AS line, h.time AS time FROM `+s.hits(f)+` h JOIN inputs i ON i.name = h.file WHERE h.flagged),
+ hits AS (SELECT `+address+` AS a, count(*) AS g FROM request_rows r JOIN f ON r.input = f.input AND r.line = f.line AND r.time IS NOT DISTINCT FROM f.time GROUP BY a),
+ pairs AS (SELECT client, forwarded, count(*) AS n, count(*) FILTER (status >= 400) AS e FROM request_rows WHERE `+w+` GROUP BY client, forwarded),
+ seen AS (SELECT `+address+` AS a, sum(n) AS n, sum(e) AS e FROM pairs GROUP BY a)
 SELECT `+net+` AS net, count(*), sum(n)::BIGINT, sum(e)::BIGINT, coalesce(sum(g), 0)::BIGINT FROM seen LEFT JOIN hits USING (a) WHERE a <> '' GROUP BY net ORDER BY net`,
 		func(r rowScanner, v *Network) error {
 			return r.Scan(&v.Network, &v.Clients, &v.Requests, &v.Errors, &v.Flagged)
@@ -255,10 +257,8 @@ FROM requests WHERE time IS NOT NULL AND `+f.where()+` GROUP BY d, h ORDER BY d,
 // which the most time was spent, these in that order.
 func (s *Store) LatencyByTemplate(ctx context.Context, n int, f Filter) ([]HourCell, error) {
 	w := "time IS NOT NULL AND latency IS NOT NULL AND " + f.where()
-	q := `WITH c AS (SELECT template, sum(round(least(latency, 1e9) * 1e6)::BIGINT) AS t FROM requests WHERE ` + w + ` GROUP BY template),
- m AS MATERIALIZED (SELECT r.template AS raw, ` + folded + ` AS name, t FROM c r),
- top AS (SELECT name, row_number() OVER (ORDER BY sum(t) DESC, name) AS place FROM m GROUP BY name QUALIFY place <= ` + fmt.Sprint(max(n, 0)) + `),
- names AS (SELECT raw, name, place FROM m JOIN top USING (name))
+	q := `WITH top AS (SELECT name, row_number() OVER (ORDER BY lt DESC, name) AS place FROM (FROM ` + s.byName(f) + ` WHERE lk > 0 ORDER BY lt DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `)),
+ names AS (SELECT template AS raw, name, place FROM ` + s.byTemplate(f) + ` JOIN top USING (name))
 SELECT name, hour(time) AS h, count(*), count(latency), quantile_cont(latency, [0.5, 0.95])[1], quantile_cont(latency, [0.5, 0.95])[2]
 FROM requests JOIN names ON requests.template = names.raw WHERE ` + w + ` GROUP BY place, name, h ORDER BY place, h`
 	out, err := rows(ctx, s, q, func(r rowScanner, c *HourCell) error {
@@ -340,10 +340,13 @@ func (s *Store) Newcomers(ctx context.Context, column string, n int, f Filter) (
 		return "SELECT *, " + strings.ReplaceAll(folded, "r.template", "r.raw") + " AS name FROM " + from + " r"
 	}
 	some := name + " IS NOT NULL AND " + name + " <> '' AND "
+	old := "SELECT name FROM (" + fold("(SELECT DISTINCT "+name+" AS raw FROM requests WHERE "+some+Filter{Until: f.Since}.where()+")") + ")"
+	if name == "template" && s.digest != nil && s.digest.filter == (Filter{}) {
+		old = "SELECT name FROM " + s.byTemplate(Filter{}) + " WHERE template <> '' AND a < " + sqlTime(f.Since)
+	}
 	q := `WITH c AS (SELECT ` + name + ` AS raw, count(*) AS n, count(*) FILTER (status >= 400) AS e, min(time) AS a FROM requests WHERE ` + some + f.where() + ` GROUP BY raw),
- o AS (SELECT DISTINCT ` + name + ` AS raw FROM requests WHERE ` + some + Filter{Until: f.Since}.where() + `),
  m AS MATERIALIZED (` + fold("c") + `),
- g AS (SELECT name, sum(n)::BIGINT AS n, sum(e)::BIGINT AS e, min(a) AS a FROM m WHERE name NOT IN (SELECT name FROM (` + fold("o") + `)) GROUP BY name),
+ g AS (SELECT name, sum(n)::BIGINT AS n, sum(e)::BIGINT AS e, min(a) AS a FROM m WHERE name NOT IN (` + old + `) GROUP BY name),
  top AS (SELECT *, count(*) OVER () AS everything FROM g ORDER BY n DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `),
  p AS (SELECT m.name AS name, count(DISTINCT principal) AS p FROM requests JOIN m ON requests.` + name + ` = m.raw WHERE m.name IN (SELECT name FROM top) AND ` + f.where() + ` GROUP BY m.name)
 SELECT name, n, e, p, a, everything FROM top JOIN p USING (name) ORDER BY n DESC, name`
@@ -401,7 +404,7 @@ type KindStat struct {
 
 // Kinds returns the kinds of principals, in order of their requests.
 func (s *Store) Kinds(ctx context.Context, f Filter) ([]KindStat, error) {
-	out, err := rows(ctx, s, `WITH p AS MATERIALIZED (SELECT split_part(principal, ':', 1) AS kind, n FROM (SELECT principal, count(*) AS n FROM requests WHERE `+f.where()+` GROUP BY principal)),
+	out, err := rows(ctx, s, `WITH p AS MATERIALIZED (SELECT split_part(principal, ':', 1) AS kind, n FROM `+s.byPrincipal(f)+`),
  q AS (SELECT kind, quantile_disc(n, 0.99) AS q FROM p GROUP BY kind)
 SELECT kind, count(*), sum(n)::BIGINT AS k, quantile_cont(n, 0.5), quantile_cont(n, 0.99), max(n), sum(n) FILTER (n >= q)::BIGINT FROM p JOIN q USING (kind) GROUP BY kind ORDER BY k DESC, kind`,
 		func(r rowScanner, k *KindStat) error {
@@ -425,14 +428,9 @@ type CacheStat struct {
 // CacheStats returns the sum over all, and the n templates with the most requests
 // that missed.
 func (s *Store) CacheStats(ctx context.Context, n int, f Filter) (all CacheStat, out []CacheStat, err error) {
-	w := "cache IS NOT NULL AND cache NOT IN ('', '-') AND " + f.where()
-	const hit = "FILTER (hit)"
-	sums := "count(*) AS k, count(*) " + hit + " AS h, " + sumSQL("bytes_out") + " AS b, least(coalesce(sum(bytes_out) " + hit + ", 0), 9223372036854775807)::BIGINT AS hb"
-	q := `WITH c AS (SELECT template, ` + sums + ` FROM (SELECT template, bytes_out, upper(cache) IN ('HIT', 'STALE', 'UPDATING', 'REVALIDATED') AS hit FROM requests WHERE ` + w + `) GROUP BY template),
- m AS (SELECT ` + folded + ` AS name, k, h, b, hb FROM c r),
- t AS MATERIALIZED (SELECT name, sum(k)::BIGINT AS k, sum(h)::BIGINT AS h, least(sum(b), 9223372036854775807)::BIGINT AS b, least(sum(hb), 9223372036854775807)::BIGINT AS hb FROM m GROUP BY name)
+	q := `WITH t AS MATERIALIZED (SELECT name, ck::BIGINT AS k, ch::BIGINT AS h, least(cb, 9223372036854775807)::BIGINT AS b, least(chb, 9223372036854775807)::BIGINT AS hb FROM ` + s.byName(f) + ` WHERE ck > 0)
 (SELECT '' AS name, coalesce(sum(k), 0)::BIGINT AS k, coalesce(sum(h), 0)::BIGINT AS h, least(coalesce(sum(b), 0), 9223372036854775807)::BIGINT AS b, least(coalesce(sum(hb), 0), 9223372036854775807)::BIGINT AS hb, 0 AS place FROM t)
-UNION ALL (SELECT name, k, h, b, hb, 1 + row_number() OVER (ORDER BY k - h DESC, name) AS place FROM t QUALIFY place <= ` + fmt.Sprint(1+max(n, 0)) + `) ORDER BY place`
+UNION ALL (SELECT name, k, h, b, hb, 1 + row_number() OVER (ORDER BY k - h DESC, name) AS place FROM (FROM t ORDER BY k - h DESC, name LIMIT ` + fmt.Sprint(max(n, 0)) + `)) ORDER BY place`
 	list, err := rows(ctx, s, q, func(r rowScanner, v *CacheStat) error {
 		var place int64
 		return r.Scan(&v.Template, &v.Requests, &v.Hits, &v.Bytes, &v.HitBytes, &place)

@@ -65,6 +65,7 @@ type Store struct {
 	temp    string // own directory for spilling, removed by Close
 	writer  sync.Mutex
 	written bool
+	digest  *digest // nil = none
 }
 
 // ErrNotStore is the error for a file that is there but is no database of
@@ -283,6 +284,7 @@ func firstLine(msg string) string {
 
 // Close writes what is in the log to the database and closes it.
 func (s *Store) Close() error {
+	s.DropDigest()
 	err := s.db.Close()
 	if s.temp != "" {
 		os.RemoveAll(s.temp)

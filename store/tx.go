@@ -263,7 +263,7 @@ func (t *tx) arrowQuery(query string, f func(arrow.Record) error) error {
 
 // one scans the only row of a query.
 func (s *Store) one(ctx context.Context, query string, dst ...any) error {
-	return s.db.QueryRowContext(ctx, query).Scan(dst...)
+	return s.q().QueryRowContext(ctx, query).Scan(dst...)
 }
 
 // rowScanner is the current row of a result.
@@ -271,7 +271,7 @@ type rowScanner interface{ Scan(dst ...any) error }
 
 // rows calls scan for each row of a query.
 func rows[T any](ctx context.Context, s *Store, query string, scan func(row rowScanner, v *T) error, args ...any) ([]T, error) {
-	rs, err := s.db.QueryContext(ctx, query, args...)
+	rs, err := s.q().QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -510,20 +510,22 @@ func (a *app) storeTrace() (*cacheInput, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer st.Close()
 	if err := a.setWindow(st); err != nil {
-		st.Close()
 		return nil, err
 	}
+	return a.traceOf(st)
+}
+
+// traceOf makes the trace of the window of st.
+func (a *app) traceOf(st *store.Store) (*cacheInput, error) {
 	b := features.NewTraceBuilder()
 	facts := map[string]*templateFacts{}
-	err = st.ScanRequests(a.ctx, a.window, func(reqs []traffic.Request) error {
+	err := st.ScanRequests(a.ctx, a.window, func(reqs []traffic.Request) error {
 		b.Add(reqs)
 		addFacts(facts, reqs)
 		return nil
 	})
-	if cerr := st.Close(); err == nil {
-		err = cerr
-	}
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -536,19 +538,7 @@ func (a *app) storeTrace() (*cacheInput, error) {
 		in.notes = append(in.notes, fmt.Sprintf("%s requests are beyond what is held in memory and were left out", count(in.stats.Left)))
 	}
 	// Groups are those of all other commands: the learned templates where there are any.
-	folded := map[string]string{}
-	q, err := store.OpenQuery(a.ctx, store.Options{Path: a.cfg.DB, MemoryLimit: storeMemory})
-	if err != nil {
-		return nil, storeError(err)
-	}
-	err = q.Query(a.ctx, "SELECT raw, min(folded) FROM templates GROUP BY raw ORDER BY raw", nil, func(row []any) error {
-		raw, _ := row[0].(string)
-		folded[raw], _ = row[1].(string)
-		return nil
-	})
-	if cerr := q.Close(); err == nil {
-		err = cerr
-	}
+	folded, err := st.FoldedTemplates(a.ctx)
 	if err != nil {
 		return nil, storeError(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"apiml/forecast"
 	"apiml/frame"
+	"apiml/store"
 )
 
 type capacityOptions struct {
@@ -197,6 +198,11 @@ func (a *app) learnPerReplica(replicas int) (rps float64, note string, err error
 	if err := a.setWindow(st); err != nil {
 		return 0, "", err
 	}
+	return a.perReplica(st, replicas)
+}
+
+// perReplica is learnPerReplica on a store that is open.
+func (a *app) perReplica(st *store.Store, replicas int) (rps float64, note string, err error) {
 	points, err := st.Loads(a.ctx, time.Minute.Microseconds(), a.window)
 	if err != nil {
 		return 0, "", storeError(err)

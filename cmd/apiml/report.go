@@ -17,6 +17,7 @@ import (
 	"apiml/evaluate"
 	"apiml/forecast"
 	"apiml/internal/atomicfile"
+	"apiml/model"
 	"apiml/model/catalog"
 	"apiml/report"
 	"apiml/store"
@@ -35,6 +36,7 @@ type reportOptions struct {
 
 	sections []string // empty = all
 	compare  string   // report.json of an earlier run
+	clock    bool     // times of runs may be shown: the report need not be a function of the records alone
 }
 
 // shows says whether a section was asked for.
@@ -60,6 +62,7 @@ an earlier report, from its JSON form.`,
   apiml report --since yesterday --until today -o yesterday.html
   apiml report --section security --section audit -o security.html
   apiml report --compare yesterday.json -o report.html -o today.json
+  apiml report --section overview,security -o mail.svg
   apiml report --json | jq .overview`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -72,13 +75,14 @@ an earlier report, from its JSON form.`,
 			if !cmd.Flags().Changed("top") {
 				o.top = a.cfg.Top
 			}
+			o.clock = true
 			return a.report(o)
 		},
 	}
 	a.windowFlags(cmd)
 	f := cmd.Flags()
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, .md, .json, .csv or .prom (Prometheus textfile), repeatable, - = standard output (default report.html)")
-	f.StringVar(&o.format, "format", "", "format of -o -: html, md, json, csv or prom")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "FILE.html, .md, .json, .csv, .prom (Prometheus textfile) or .svg (FILE-CHART.svg for each chart), repeatable, - = standard output (default report.html)")
+	f.StringVar(&o.format, "format", "", "format of -o -: html, md, json, csv, prom or svg")
 	f.StringVar(&o.title, "title", "", "title (default from report.title)")
 	f.StringSliceVar(&o.sections, "section", nil, "only these sections, repeatable: "+strings.Join(report.SectionIDs(), ", "))
 	f.StringVar(&o.compare, "compare", "", "report.json of an earlier report: what changed since")
@@ -91,7 +95,7 @@ an earlier report, from its JSON form.`,
 
 // reportMemory is what DuckDB may use for a report before it spills to disk: less
 // than storeMemory, since a report is read beside other work.
-const reportMemory = "640MiB"
+const reportMemory = "512MiB"
 
 func (a *app) report(o reportOptions) error {
 	type target struct{ path, format string }
@@ -102,10 +106,10 @@ func (a *app) report(o reportOptions) error {
 			format = cmp.Or(o.format, "html")
 		}
 		switch format {
-		case "html", "htm", "md", "json", "csv", "prom":
+		case "html", "htm", "md", "json", "csv", "prom", "svg":
 			targets = append(targets, target{p, format})
 		default:
-			return usagef("output %q: want .html, .md, .json, .csv or .prom", p)
+			return usagef("output %q: want .html, .md, .json, .csv, .prom or .svg", p)
 		}
 	}
 	for _, s := range o.sections {
@@ -145,6 +149,8 @@ func (a *app) report(o reportOptions) error {
 				return report.CSV(w, d)
 			case "prom":
 				return report.Prometheus(w, d)
+			case "svg":
+				return report.SVG(w, d)
 			}
 			return report.HTML(w, d)
 		}
@@ -152,6 +158,18 @@ func (a *app) report(o reportOptions) error {
 			if err := render(a.out); err != nil {
 				return err
 			}
+			continue
+		}
+		if t.format == "svg" {
+			var list []figure
+			for _, f := range report.Figures(d) {
+				list = append(list, figure{f.Name, f.Figure})
+			}
+			written, err := writeFigures(t.path, list)
+			if err != nil {
+				return err
+			}
+			a.sayf("wrote %s", strings.Join(written, ", "))
 			continue
 		}
 		if err := atomicfile.Write(t.path, 0o600, render); err != nil {
@@ -169,6 +187,10 @@ func (a *app) report(o reportOptions) error {
 func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error) {
 	ctx := a.ctx
 	d := &report.Data{ToolVersion: toolVersion, Title: o.title, Source: filepath.Base(a.cfg.DB), Sections: o.sections}
+	if err := st.Digest(ctx, a.window); err != nil {
+		return nil, storeError(err)
+	}
+	defer st.DropDigest()
 	sum, err := st.Summary(ctx, a.window)
 	if err != nil {
 		return nil, storeError(err)
@@ -204,17 +226,25 @@ func (a *app) reportData(st *store.Store, o reportOptions) (*report.Data, error)
 	if err != nil {
 		return nil, err
 	}
+	tl := store.Timeline{Step: step}
+	if sum.First != traffic.NoTime {
+		if tl, err = st.Timeline(ctx, step, a.window); err != nil {
+			return nil, storeError(err)
+		}
+	}
 	for _, part := range []struct {
 		section string // "" = always
 		fill    func() error
 	}{
-		{"", func() error { return a.reportTraffic(st, d, sum, step) }},
+		{"", func() error { return a.reportTraffic(st, d, sum, tl) }},
 		{"overview", func() error { return a.reportChanges(st, d, sum) }},
 		{"", func() error { return a.reportScores(d, sum) }},
-		{"security", func() error { return a.reportSecurity(st, d, sum, step, o.top) }},
-		{"performance", func() error { return a.reportPerformance(st, d, sum, step, o) }},
+		{"security", func() error { return a.reportSecurity(st, d, sum, tl, o.top) }},
+		{"", func() error { st.ForgetDigest("hits"); return nil }},
+		{"performance", func() error { return a.reportPerformance(st, d, sum, tl, o) }},
 		{"behavior", func() error { return a.reportBehavior(st, d, sum, o.top) }},
-		{"models", func() error { return a.reportModels(d) }},
+		{"", func() error { st.DropDigest(); return nil }},
+		{"models", func() error { return a.reportModels(st, d, o.clock) }},
 		{"audit", func() error { return a.reportAudit(st, d, o.top) }},
 	} {
 		if part.section == "" || o.shows(part.section) {
@@ -248,7 +278,7 @@ func reportStep(text string, sum store.Summary) (int64, error) {
 		}
 		return d.Microseconds(), nil
 	}
-	steps := []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+	steps := []time.Duration{time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
 	if sum.First == traffic.NoTime {
 		return time.Hour.Microseconds(), nil
 	}
@@ -267,17 +297,13 @@ func known(l store.Latency, v float64) report.Num {
 	return report.Num(v)
 }
 
-func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, step int64) error {
+func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, tl store.Timeline) error {
 	v := &d.Overview
 	v.Requests, v.Flows, v.Principals, v.Templates, v.BytesOut = sum.Requests, sum.Flows, sum.Principals, sum.Templates, sum.BytesOut
 	v.ClientErrors, v.ServerErrors = sum.Errors4xx, sum.Errors5xx
 	v.P50, v.P95, v.P99 = known(sum.Latency, sum.Latency.P50), known(sum.Latency, sum.Latency.P95), known(sum.Latency, sum.Latency.P99)
 	v.PerSecond, v.PeakPerSec = report.Unknown(), report.Unknown()
 	if sum.First != traffic.NoTime {
-		tl, err := st.Timeline(a.ctx, step, a.window)
-		if err != nil {
-			return storeError(err)
-		}
 		if sum.Last > sum.First {
 			v.PerSecond = report.Num(float64(sum.Requests) / (float64(sum.Last-sum.First) / 1e6))
 		}
@@ -285,7 +311,7 @@ func (a *app) reportTraffic(st *store.Store, d *report.Data, sum store.Summary, 
 		for _, n := range tl.Requests {
 			peak = max(peak, n)
 		}
-		v.PeakPerSec = report.Num(float64(peak) / (float64(step) / 1e6))
+		v.PeakPerSec = report.Num(float64(peak) / (float64(tl.Step) / 1e6))
 		v.Traffic = timeline(tl, line("requests", tl.Requests), line("4xx", tl.Status[4]), line("5xx", tl.Status[5]))
 		var flagged []report.Line
 		for _, c := range tl.Classes() {
@@ -332,9 +358,9 @@ func line(name string, counts []int64) report.Line {
 	return report.Line{Name: name, Values: v}
 }
 
-func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary, step int64, top int) error {
+func (a *app) reportSecurity(st *store.Store, d *report.Data, sum store.Summary, tl store.Timeline, top int) error {
 	s := &d.Security
-	if err := a.reportRefused(st, d, sum, step); err != nil {
+	if err := a.reportRefused(st, d, sum, tl); err != nil {
 		return err
 	}
 	if err := a.reportNetworks(st, d, sum, top); err != nil {
@@ -422,7 +448,7 @@ func share(n, of int64) report.Num {
 	return report.Num(float64(n) / float64(of))
 }
 
-func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summary, step int64, o reportOptions) error {
+func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summary, tl store.Timeline, o reportOptions) error {
 	templates, err := st.TopTemplates(a.ctx, o.top, a.window)
 	if err != nil {
 		return storeError(err)
@@ -441,45 +467,53 @@ func (a *app) reportPerformance(st *store.Store, d *report.Data, sum store.Summa
 	if sum.First == traffic.NoTime {
 		return nil
 	}
+	if err := a.reportTemplates(st, d, tl); err != nil {
+		return err
+	}
 	if err := a.reportHeat(st, d, sum); err != nil {
 		return err
 	}
-	if err := a.reportLoad(st, d, sum, step, o.top); err != nil {
+	if err := a.reportLoad(st, d, sum, tl, o.top); err != nil {
 		return err
 	}
-	f, err := a.reportForecast(st, step, o.horizon)
+	if err := a.reportCacheAdvice(st, d, o.top); err != nil {
+		return err
+	}
+	f, res, err := a.reportForecast(st, tl.Step, o.horizon)
 	if err != nil {
 		return err
 	}
-	if f != nil {
-		d.Performance.Forecasts = append(d.Performance.Forecasts, *f)
+	if f == nil {
+		d.Performance.Capacity.Note = "There is no forecast to plan for."
+		return nil
 	}
-	return nil
+	d.Performance.Forecasts = append(d.Performance.Forecasts, *f)
+	return a.reportReplicas(st, d, res)
 }
 
 // reportForecast forecasts all requests at the step of the charts; nil if the
 // log is too short for one.
-func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*report.Forecast, error) {
+func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*report.Forecast, *forecast.Result, error) {
 	s, err := st.Counts(a.ctx, step, "", a.window)
 	if err != nil {
-		return nil, withCode(exitInput, err)
+		return nil, nil, withCode(exitInput, err)
 	}
 	h, err := horizonSteps(horizon, step, true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cfg, err := a.forecastConfig(forecastOptions{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	res, err := forecast.RunContext(a.ctx, s, forecast.Options{Horizon: h, Model: cfg.Model, Config: cfg, Seed: a.cfg.Seed})
 	var short *forecast.ShortError
 	if errors.As(err, &short) {
 		a.warnf("no forecast in the report: %v", err)
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, withCode(exitInput, err)
+		return nil, nil, withCode(exitInput, err)
 	}
 	from := max(0, len(s.Values)-10*h)
 	f := &report.Forecast{
@@ -504,7 +538,7 @@ func (a *app) reportForecast(st *store.Store, step int64, horizon string) (*repo
 			Coverage80: report.Num(b.Coverage80), Coverage95: report.Num(b.Coverage95),
 		})
 	}
-	return f, nil
+	return f, res, nil
 }
 
 func (a *app) reportAudit(st *store.Store, d *report.Data, top int) error {
@@ -542,8 +576,25 @@ func (a *app) reportAudit(st *store.Store, d *report.Data, top int) error {
 }
 
 // reportModels shows each model that score and forecast would use.
-func (a *app) reportModels(d *report.Data) error {
-	for _, spec := range catalog.All() {
+func (a *app) reportModels(st *store.Store, d *report.Data, clock bool) error {
+	past, err := a.histories(st, clock)
+	if err != nil {
+		return err
+	}
+	src, err := a.newest(st, d, driftNewest)
+	if err != nil {
+		return err
+	}
+	roles := []model.Role{model.RoleClassifier, model.RoleDetector}
+	place := func(r model.Role) int { // what decides about alerts first
+		if i := slices.Index(roles, r); i >= 0 {
+			return i
+		}
+		return len(roles)
+	}
+	specs := catalog.All()
+	slices.SortStableFunc(specs, func(x, y model.Spec) int { return cmp.Compare(place(x.Role), place(y.Role)) })
+	for _, spec := range specs {
 		lm, err := a.loadModel(spec, true)
 		if errors.Is(err, errNoModel) {
 			continue
@@ -564,6 +615,10 @@ func (a *app) reportModels(d *report.Data) error {
 				fillModel(&m, stored.HeldOut)
 			}
 			fillHeldOut(&m, stored.HeldOut)
+		}
+		m.History = past[m.Name]
+		if err := a.reportDrift(src, lm, &m); err != nil {
+			return err
 		}
 		d.Models = append(d.Models, m)
 	}
@@ -597,7 +652,7 @@ func fillModel(m *report.Model, r *train.Result) {
 		if !ok {
 			continue
 		}
-		row := report.Metric{Name: info.Name, Mean: report.Num(s.Pooled), SD: report.Num(s.SD), Baseline: report.Unknown(), HeldOut: report.Unknown(), LowIsBest: !info.Higher}
+		row := report.Metric{Name: info.Name, Title: info.Title, Mean: report.Num(s.Pooled), SD: report.Num(s.SD), Baseline: report.Unknown(), HeldOut: report.Unknown(), LowIsBest: !info.Higher}
 		if b, ok := r.Baseline[info.Name]; ok {
 			row.Baseline = report.Num(b.Pooled)
 		}

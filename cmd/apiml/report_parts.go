@@ -128,6 +128,9 @@ func (a *app) reportBehavior(st *store.Store, d *report.Data, sum store.Summary,
 	if sum.Requests == 0 || sum.First == traffic.NoTime {
 		return nil
 	}
+	if err := a.reportProfiles(st, d, top); err != nil {
+		return err
+	}
 	now, name := a.compared(sum)
 	length := now.Until - now.Since
 	before := store.Filter{Since: now.Since - length, Until: now.Since}
@@ -305,7 +308,7 @@ func (a *app) reportScores(d *report.Data, sum store.Summary) error {
 }
 
 // reportRefused counts what the server refused.
-func (a *app) reportRefused(st *store.Store, d *report.Data, sum store.Summary, step int64) error {
+func (a *app) reportRefused(st *store.Store, d *report.Data, sum store.Summary, tl store.Timeline) error {
 	mix, err := st.RefusedMix(a.ctx, a.window)
 	if err != nil {
 		return storeError(err)
@@ -319,10 +322,6 @@ func (a *app) reportRefused(st *store.Store, d *report.Data, sum store.Summary, 
 	}
 	if len(mix) == 0 || sum.First == traffic.NoTime {
 		return nil
-	}
-	tl, err := st.Timeline(a.ctx, step, a.window)
-	if err != nil {
-		return storeError(err)
 	}
 	over, err := st.RefusedTimeline(a.ctx, tl, a.window)
 	if err != nil {
@@ -529,6 +528,25 @@ func (a *app) reportFalse(st *store.Store, d *report.Data, sum store.Summary, to
 	return nil
 }
 
+// timeTemplates is how many templates are drawn over time.
+const timeTemplates = 8
+
+func (a *app) reportTemplates(st *store.Store, d *report.Data, tl store.Timeline) error {
+	names, counts, other, err := st.TemplateTimeline(a.ctx, tl, timeTemplates, a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	var lines []report.Line
+	for i, n := range names {
+		lines = append(lines, line(n, counts[i]))
+	}
+	if slices.ContainsFunc(other, func(n int64) bool { return n > 0 }) {
+		lines = append(lines, line("other", other))
+	}
+	d.Performance.ByTemplate = timeline(tl, lines...)
+	return nil
+}
+
 // heatTemplates is how many templates the heat map of templates has.
 const heatTemplates = 15
 
@@ -551,7 +569,7 @@ func (a *app) reportHeat(st *store.Store, d *report.Data, sum store.Summary) err
 }
 
 // reportLoad says how many requests were under way, and what the cache did.
-func (a *app) reportLoad(st *store.Store, d *report.Data, sum store.Summary, step int64, top int) error {
+func (a *app) reportLoad(st *store.Store, d *report.Data, sum store.Summary, tl store.Timeline, top int) error {
 	p := &d.Performance
 	all, misses, err := st.CacheStats(a.ctx, top, a.window)
 	if err != nil {
@@ -566,10 +584,6 @@ func (a *app) reportLoad(st *store.Store, d *report.Data, sum store.Summary, ste
 	}
 	if sum.Latency.Known == 0 {
 		return nil
-	}
-	tl, err := st.Timeline(a.ctx, step, a.window)
-	if err != nil {
-		return storeError(err)
 	}
 	load, err := st.Concurrency(a.ctx, tl, a.window)
 	if err != nil {
@@ -588,11 +602,11 @@ const spikeFactor = 2
 func spikeWords(w forecast.SpikeWarning) string {
 	var s string
 	if w.Warning && w.At != nil {
-		s = fmt.Sprintf("Spike ahead: the forecast (%s) exceeds %s, %g times the median of the last day, at %s UTC.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, w.At.UTC().Format("2006-01-02 15:04"))
+		s = fmt.Sprintf("Spike ahead: the forecast (%s) exceeds %s requests per interval, %g times the median of the last day, at %s UTC.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, w.At.UTC().Format("2006-01-02 15:04"))
 	} else if math.IsInf(w.Threshold, 0) {
 		return ""
 	} else {
-		s = fmt.Sprintf("No spike ahead: the forecast (%s) stays below %s, %g times the median of the last day, for %s.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, counted(w.Steps, "interval"))
+		s = fmt.Sprintf("No spike ahead: the forecast (%s) stays below %s requests per interval, %g times the median of the last day, for %s.", w.Level, count(int64(math.Round(w.Threshold))), w.Factor, counted(w.Steps, "interval"))
 	}
 	for _, l := range w.Levels {
 		if l.Level == w.Level {

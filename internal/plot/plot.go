@@ -21,8 +21,16 @@ type Series struct {
 	X, Y []float64
 	Lo   []float64 // with Hi: bars of spread; nil = none
 	Hi   []float64
-	Kind string // "line" (default), "step", "points", "bars"
+	Kind string // "line" (default), "step", "points", "area" (a line with the area under it), "band" (between Lo and Hi), "columns"
 	Dash bool
+	// Color is "#rrggbb"; "" = by the place of the series.
+	Color string
+}
+
+// Tick is a label on the axis.
+type Tick struct {
+	At    float64
+	Label string
 }
 
 // Figure is a chart of series, or, with Cells, a matrix.
@@ -31,6 +39,9 @@ type Figure struct {
 	Series                 []Series
 	XMin, XMax, YMin, YMax float64 // all four 0 = from the data
 	LogX                   bool
+	XTicks                 []Tick // in place of those of the numbers
+
+	// Columns of several series stand on each other, the first at the bottom.
 
 	// A matrix: Cells[i][j] in row Rows[i] and column Cols[j], shaded by Shade
 	// (0 to 1), with Text on it.
@@ -83,18 +94,24 @@ func tick(v float64) string {
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
+// Width is that of every figure in units of its view box.
+const Width = width
+
+// Height is that of the figure in the same units.
+func (f *Figure) Height() int {
+	switch {
+	case f.Shade != nil:
+		return top + 130 + 34*len(f.Rows)
+	case f.Names != nil:
+		return top + bottom + 20*len(f.Names)
+	}
+	return height + 14*(len(f.Series)/4) // rows of the legend
+}
+
 // SVG writes the figure as a document.
 func (f *Figure) SVG(w io.Writer) error {
 	var b strings.Builder
-	h := height
-	switch {
-	case f.Shade != nil:
-		h = top + 130 + 34*len(f.Rows)
-	case f.Names != nil:
-		h = top + bottom + 20*len(f.Names)
-	default:
-		h += 14 * (len(f.Series) / 4) // rows of the legend
-	}
+	h := f.Height()
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s" font-family="sans-serif" font-size="12">`, width, h, Escape(f.Title))
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><text x="%d" y="20" font-size="14" font-weight="bold">%s</text>`, width, h, left, Escape(f.Title))
 	switch {
@@ -172,14 +189,34 @@ func (f *Figure) limits() (x0, x1, y0, y1 float64) {
 		return f.XMin, f.XMax, f.YMin, f.YMax
 	}
 	x0, x1, y0, y1 = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	sum := map[float64]float64{}
+	solid := false // something fills the room from 0 on
+	y := func(v float64) {
+		if !math.IsNaN(v) {
+			y0, y1 = math.Min(y0, v), math.Max(y1, v)
+		}
+	}
 	for _, s := range f.Series {
 		for i, x := range s.X {
 			x0, x1 = math.Min(x0, x), math.Max(x1, x)
-			y0, y1 = math.Min(y0, s.Y[i]), math.Max(y1, s.Y[i])
+			switch {
+			case s.Kind == "columns":
+				if !math.IsNaN(s.Y[i]) {
+					sum[x] += s.Y[i]
+				}
+				y(sum[x])
+			case s.Y != nil:
+				y(s.Y[i])
+			}
 			if s.Hi != nil {
-				y0, y1 = math.Min(y0, s.Lo[i]), math.Max(y1, s.Hi[i])
+				y(s.Lo[i])
+				y(s.Hi[i])
 			}
 		}
+		solid = solid || s.Kind == "columns" || s.Kind == "area"
+	}
+	if solid {
+		y0, y1 = math.Min(y0, 0), math.Max(y1, 0)
 	}
 	if !(x0 < x1) {
 		x0, x1 = x0-1, x0+1
@@ -191,7 +228,22 @@ func (f *Figure) limits() (x0, x1, y0, y1 float64) {
 		return 0, 1, 0, 1
 	}
 	pad := (y1 - y0) / 20
+	if solid && y0 == 0 {
+		return x0, x1, 0, round5(y1)
+	}
 	return x0, x1, y0 - pad, y1 + pad
+}
+
+// round5 is the least of 1, 1.5, 2, 2.5, 3, 4, 5, 7.5 or 10 times a power of ten that is
+// no less than v > 0: a fifth of it is a plain number on the axis.
+func round5(v float64) float64 {
+	p := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, k := range []float64{1, 1.5, 2, 2.5, 3, 4, 5, 7.5} {
+		if v <= k*p*(1+1e-9) {
+			return k * p
+		}
+	}
+	return 10 * p
 }
 
 func (f *Figure) chart(b *strings.Builder) {
@@ -220,18 +272,30 @@ func (f *Figure) chart(b *strings.Builder) {
 	for k := range 6 {
 		y := y0 + (y1-y0)*float64(k)/5
 		fmt.Fprintf(b, `<path d="M%d %sH%d" stroke="#ddd"/><text x="%d" y="%s" text-anchor="end">%s</text>`, left, num(py(y)), width-right, left-6, num(py(y)+4), tick(y))
+		if f.XTicks != nil {
+			continue
+		}
 		x := x0 + (x1-x0)*float64(k)/5
 		if f.LogX {
 			x = x0 * math.Pow(x1/x0, float64(k)/5)
 		}
 		fmt.Fprintf(b, `<text x="%s" y="%d" text-anchor="middle">%s</text>`, num(px(x)), height-bottom+16, tick(x))
 	}
+	for _, t := range f.XTicks {
+		if t.At >= x0 && t.At <= x1 {
+			fmt.Fprintf(b, `<text x="%s" y="%d" text-anchor="middle">%s</text>`, num(px(t.At)), height-bottom+16, Escape(t.Label))
+		}
+	}
 	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`, (left+width-right)/2, height-bottom+34, Escape(f.XLabel))
 	fmt.Fprintf(b, `<text x="16" y="%d" text-anchor="middle" transform="rotate(-90 16 %d)">%s</text>`, (top+height-bottom)/2, (top+height-bottom)/2, Escape(f.YLabel))
+	foot := map[float64]float64{} // of the next column
 	for n, s := range f.Series {
 		color := colors()[n%len(colors())]
+		if s.Color != "" {
+			color = Escape(s.Color)
+		}
 		dash := ""
-		if !s.Dash && n >= len(colors()) { // the colour is taken
+		if !s.Dash && n >= len(colors()) && s.Color == "" { // the colour is taken
 			dash = ` stroke-dasharray="2 2"`
 		}
 		if s.Dash {
@@ -244,7 +308,38 @@ func (f *Figure) chart(b *strings.Builder) {
 					fmt.Fprintf(b, `<circle cx="%s" cy="%s" r="3" fill="%s" fill-opacity=".7"/>`, num(px(s.X[i])), num(py(s.Y[i])), color)
 				}
 			}
+		case "columns":
+			// Columns are one path: a rectangle each would be most of the file.
+			var d strings.Builder
+			w := math.Max(float64(width-left-right)/float64(max(len(s.X), 1))*0.85, 0.4)
+			for i, x := range s.X {
+				v := s.Y[i]
+				if math.IsNaN(v) || v == 0 {
+					continue
+				}
+				fmt.Fprintf(&d, "M%s %sh%sV%sh-%sz", num(px(x)-w/2), num(py(foot[x])), num(w), num(py(foot[x]+v)), num(w))
+				foot[x] += v
+			}
+			if d.Len() > 0 {
+				fmt.Fprintf(b, `<path d="%s" fill="%s"/>`, d.String(), color)
+			}
+		case "band":
+			var d, back strings.Builder
+			for i := range s.X {
+				if j := len(s.X) - 1 - i; !math.IsNaN(s.Lo[j]) && !math.IsNaN(s.Hi[j]) {
+					fmt.Fprintf(&back, "L%s %s", num(px(s.X[j])), num(py(s.Lo[j])))
+				}
+				if !math.IsNaN(s.Lo[i]) && !math.IsNaN(s.Hi[i]) {
+					fmt.Fprintf(&d, "L%s %s", num(px(s.X[i])), num(py(s.Hi[i])))
+				}
+			}
+			if d.Len() > 0 {
+				fmt.Fprintf(b, `<path d="M%s%sz" fill="%s" fill-opacity=".25"/>`, d.String()[1:], back.String(), color)
+			}
 		default:
+			if s.Kind == "area" {
+				f.area(b, &s, color, px, py)
+			}
 			var d strings.Builder
 			pen := "M"
 			for i := range s.X {
@@ -262,7 +357,7 @@ func (f *Figure) chart(b *strings.Builder) {
 				fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="1.6"%s/>`, d.String(), color, dash)
 			}
 		}
-		if s.Hi != nil {
+		if s.Hi != nil && s.Kind != "band" {
 			for i := range s.X {
 				if !math.IsNaN(s.Lo[i]) && !math.IsNaN(s.Hi[i]) {
 					fmt.Fprintf(b, `<path d="M%s %sV%s" stroke="%s"/>`, num(px(s.X[i])), num(py(s.Lo[i])), num(py(s.Hi[i])), color)
@@ -273,5 +368,27 @@ func (f *Figure) chart(b *strings.Builder) {
 			x, y := left+10+(n%4)*138, height-10+14*(n/4)
 			fmt.Fprintf(b, `<rect x="%d" y="%d" width="10" height="10" fill="%s"/><text x="%d" y="%d" font-size="11">%s</text>`, x, y-9, color, x+14, y, Escape(short(s.Name, 20)))
 		}
+	}
+}
+
+// area fills what lies between a line and 0, part by part where values are
+// missing.
+func (f *Figure) area(b *strings.Builder, s *Series, color string, px, py func(float64) float64) {
+	var d strings.Builder
+	begin := -1
+	for i := 0; i <= len(s.X); i++ {
+		if i < len(s.X) && !math.IsNaN(s.Y[i]) {
+			if begin < 0 {
+				begin = i
+				fmt.Fprintf(&d, "M%s %s", num(px(s.X[i])), num(py(0)))
+			}
+			fmt.Fprintf(&d, "L%s %s", num(px(s.X[i])), num(py(s.Y[i])))
+		} else if begin >= 0 {
+			fmt.Fprintf(&d, "L%s %sz", num(px(s.X[i-1])), num(py(0)))
+			begin = -1
+		}
+	}
+	if d.Len() > 0 {
+		fmt.Fprintf(b, `<path d="%s" fill="%s" fill-opacity=".16"/>`, d.String(), color)
 	}
 }

@@ -92,10 +92,12 @@
     document.documentElement.classList.remove("printing");
   }
 
-  // The filter: rows by text, type and time; charts over time by time, and the one
-  // of attack types by type. Its state is in the address, after #.
-  var field = {}, state = { q: "", type: "", from: "", to: "" };
-  var parts = { q: "filter-text", type: "filter-class", from: "filter-from", to: "filter-to" };
+  // The filter: rows by text, type, template and time; charts over time by time,
+  // those of attack types by type, that of templates by template. Its state is in
+  // the address, after # and the place on the page: #security-incidents&type=xss.
+  var field = {}, state = { q: "", type: "", template: "", from: "", to: "" }, place = "";
+  var parts = { q: "filter-text", type: "filter-class", template: "filter-template", from: "filter-from", to: "filter-to" };
+  Object.keys(parts).forEach(function (k) { if (!document.getElementById(parts[k])) { delete parts[k]; } });
   function seconds(text) { var t = Date.parse(text + "Z"); return t === t ? t / 1000 : null; }
   function focus(o, spec) {
     if (!spec.points || !spec.step) { return; }
@@ -105,31 +107,39 @@
       lo = Math.min(Math.max(lo, 0), spec.points - 1); hi = Math.min(Math.max(hi, lo), spec.points - 1);
       axis.min = lo; axis.max = hi;
     }
-    if (state.type && spec.class && spec.class.indexOf(state.type) >= 0 && o.legend) {
-      o.legend.selected = {};
-      o.series.forEach(function (s, i) { o.legend.selected[s.name] = spec.class[i] === state.type; });
-    }
+    only(o, spec.class, state.type);
+    only(o, spec.template, state.template);
+  }
+  // only leaves one series of a chart on, if it is among the keys.
+  function only(o, keys, one) {
+    if (!one || !keys || keys.indexOf(one) < 0 || !o.legend) { return; }
+    o.legend.selected = {};
+    o.series.forEach(function (s, i) { o.legend.selected[s.name] = keys[i] === one; });
   }
   function hidden(tr, from, to) {
-    var c = tr.getAttribute("data-class"), a = tr.getAttribute("data-from"), b = tr.getAttribute("data-to");
+    var c = tr.getAttribute("data-class"), m = tr.getAttribute("data-template"), a = tr.getAttribute("data-from"), b = tr.getAttribute("data-to");
     if (state.type && c !== null && c.split(", ").indexOf(state.type) < 0) { return true; }
+    if (state.template && m !== null && m !== state.template) { return true; }
     if (b && from !== null && +b < from || a && to !== null && +a >= to) { return true; }
     return state.q !== "" && tr.textContent.toLowerCase().indexOf(state.q.toLowerCase()) < 0;
   }
   function filter() {
-    var from = seconds(state.from), to = seconds(state.to), all = 0, shown = 0, active = state.q || state.type || from !== null || to !== null;
-    Array.prototype.forEach.call(document.querySelectorAll("table.sort > tbody > tr"), function (tr) {
+    var from = seconds(state.from), to = seconds(state.to), all = 0, shown = 0, active = state.q || state.type || state.template || from !== null || to !== null;
+    Array.prototype.forEach.call(document.querySelectorAll("table.sort > tbody > tr, table.filtered > tbody > tr"), function (tr) {
       var off = !!active && hidden(tr, from, to);
       tr.hidden = off;
       all++; if (!off) { shown++; }
     });
     document.getElementById("filter-count").textContent = active ? shown + " of " + all + " rows; the figures in words are of the whole report" : "";
   }
+  // read takes place and state from the address; false if they are not there.
   function read() {
-    var h = location.hash.slice(1);
-    if (h.indexOf("=") < 0) { return false; }
+    var h = location.hash.slice(1), pairs = h.split("&");
+    if (h === "") { return false; }
+    place = pairs[0].indexOf("=") < 0 ? pairs.shift() : "";
+    if (!pairs.length && place) { write(); return false; } // a link on the page: the filter stays
     Object.keys(parts).forEach(function (k) { state[k] = ""; });
-    h.split("&").forEach(function (pair) {
+    pairs.forEach(function (pair) {
       var i = pair.indexOf("="), k = pair.slice(0, i);
       if (!Object.prototype.hasOwnProperty.call(parts, k)) { return; }
       try { state[k] = decodeURIComponent(pair.slice(i + 1)); } catch (e) { state[k] = ""; }
@@ -137,9 +147,20 @@
     Object.keys(parts).forEach(function (k) { field[k].value = state[k]; state[k] = field[k].value; });
     return true;
   }
+  function address() {
+    return Object.keys(parts).filter(function (k) { return state[k]; }).map(function (k) { return k + "=" + encodeURIComponent(state[k]); });
+  }
   function write() {
-    var h = Object.keys(parts).filter(function (k) { return state[k]; }).map(function (k) { return k + "=" + encodeURIComponent(state[k]); }).join("&");
+    var h = (place ? [place] : []).concat(address()).join("&");
     try { history.replaceState(null, "", h ? "#" + h : location.pathname + location.search); } catch (e) { /* an address that cannot change, as in a frame */ }
+  }
+  // show scrolls to the place, which the browser does not find by itself where the
+  // filter stands behind it.
+  function show() {
+    var e = place && document.getElementById(place);
+    if (!e) { return; }
+    for (var d = e.closest("details"); d; d = d.parentElement.closest("details")) { d.open = true; }
+    e.scrollIntoView({ behavior: "instant" });
   }
   function changed() {
     Object.keys(parts).forEach(function (k) { state[k] = field[k].value; });
@@ -187,10 +208,23 @@
     Object.keys(parts).forEach(function (k) { field[k].value = ""; });
     changed();
   });
-  window.addEventListener("hashchange", function () { if (read()) { filter(); draw(false); } });
+  window.addEventListener("hashchange", function () { if (read()) { filter(); draw(false); show(); } });
   if (read()) { filter(); }
+  document.getElementById("filter-open").addEventListener("click", function () {
+    var all = document.querySelectorAll("main details"), open = this.textContent.charAt(0) === "O";
+    Array.prototype.forEach.call(all, function (d) { d.open = open; });
+    this.textContent = open ? "Close all details" : "Open all details";
+  });
+  // A link to each card, with the filter as it is when it is followed.
+  Array.prototype.forEach.call(document.querySelectorAll("main [id] > h3, main article h3[id], main h4[id]"), function (h) {
+    var a = document.createElement("a"), to = h.id || h.parentElement.id;
+    a.className = "anchor"; a.href = "#" + to; a.textContent = "#";
+    a.setAttribute("aria-label", "Link to " + h.textContent);
+    h.appendChild(a);
+  });
   Array.prototype.forEach.call(document.querySelectorAll("table.sort"), sortable);
   draw(false);
+  show();
   var timer;
   window.addEventListener("resize", function () { clearTimeout(timer); timer = setTimeout(resize, 80); });
   if (dark.addEventListener) { dark.addEventListener("change", function () { draw(false); }); }
