@@ -168,7 +168,7 @@ func (a *app) reportDrift(src *source, lm *loadedModel, m *report.Model) error {
 	b := *src.a
 	b.window.Since -= driftWarm
 	warm.a = &b
-	x, err := b.presentRows(&warm, lm, w)
+	x, judge, _, err := b.driftRowsOf(&warm, lm, w, nil)
 	var e *exitError
 	if errors.As(err, &e) && e.code == exitState {
 		v.Note = err.Error()
@@ -181,7 +181,7 @@ func (a *app) reportDrift(src *source, lm *loadedModel, m *report.Model) error {
 		v.Note = "The newest requests were all in the training of the model, or set aside then: there is nothing new to compare."
 		return nil
 	}
-	r, err := stored.Reference.Compare(a.ctx, lm.model, x, 0)
+	r, err := stored.Reference.Compare(a.ctx, judge, x, 0)
 	if err != nil {
 		return a.trainError(err)
 	}
