@@ -286,7 +286,8 @@ func atOnce(p *Problem, folds []Fold, workers int) int {
 }
 
 // runFolds runs all folds, several at a time where memory allows; their
-// predictions go into parts. An error ends it when the folds that run are done.
+// predictions go into parts. An error ends it when the folds that run are done;
+// that of the first fold is returned, whichever failed first.
 func runFolds(ctx context.Context, p *Problem, folds []Fold, parts [][]*predictions, spec model.Spec, opt Options, kinds []string) ([]*foldRun, error) {
 	n := atOnce(p, folds, opt.Workers)
 	inner := opt
@@ -297,7 +298,7 @@ func runFolds(ctx context.Context, p *Problem, folds []Fold, parts [][]*predicti
 		defer mu.Unlock()
 		opt.Log(stage, done, total)
 	}
-	runs := make([]*foldRun, len(folds))
+	runs, errs := make([]*foldRun, len(folds)), make([]error, len(folds))
 	err := model.Parallel(ctx, n, len(folds), nil, func(_, f int) error {
 		fold := folds[f]
 		stage := fmt.Sprintf("%s fold %d/%d", spec.Name, f+1, len(folds))
@@ -311,13 +312,19 @@ func runFolds(ctx context.Context, p *Problem, folds []Fold, parts [][]*predicti
 		audit := f == len(folds)-1 && !opt.NoAudit // the fold with the most rows to fit on, in every split
 		run, err := runFold(ctx, p, fold, spec, inner, stage, parts[f], kinds, audit)
 		if err != nil {
-			return fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
+			errs[f] = fmt.Errorf("fold %d of %d: %w", f+1, len(folds), err)
+			return errs[f]
 		}
 		runs[f] = run
 		mu.Lock()
 		defer mu.Unlock()
 		return run.save(opt, f, parts[f])
 	})
+	for _, e := range errs {
+		if e != nil {
+			return nil, e
+		}
+	}
 	return runs, err
 }
 
