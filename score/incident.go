@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,6 +47,10 @@ const (
 	// maxOpenIncidents bounds the memory: beyond it the look-up of open ones
 	// starts afresh, so that a later request opens a new incident.
 	maxOpenIncidents = 1 << 16
+	// Of more incidents than that, or more text in their samples, the half with the
+	// most requests (of equal ones the latest) is kept; the others are only counted.
+	maxIncidents     = 1 << 16
+	maxIncidentBytes = 64 << 20
 )
 
 type incidents struct {
@@ -53,9 +58,15 @@ type incidents struct {
 	all  []Incident
 	who  []map[uint64]struct{} // principals of each campaign, nil for one client's
 	seed maphash.Seed
+
+	n     int            // opened so far
+	bytes int            // of text in all
+	left  map[string]int // of those that are not in all any more, how many have a request of the class
 }
 
-func newIncidents() *incidents { return &incidents{open: map[string]int{}, seed: maphash.MakeSeed()} }
+func newIncidents() *incidents {
+	return &incidents{open: map[string]int{}, seed: maphash.MakeSeed(), left: map[string]int{}}
+}
 
 // campaign reports whether attacks of a class are the work of many principals at
 // one endpoint as a rule.
@@ -91,10 +102,15 @@ func (s *incidents) add(r *traffic.Request, res *Result, name string) string {
 		if len(s.open) >= maxOpenIncidents {
 			clear(s.open)
 		}
+		if len(s.all) >= maxIncidents || s.bytes >= maxIncidentBytes {
+			s.halve()
+		}
 		at = len(s.all)
 		s.open[key] = at
+		s.n++
+		s.bytes += len(key)
 		s.all = append(s.all, Incident{
-			ID: fmt.Sprintf("i%05d", at+1), Class: res.Class, Principal: key, Address: r.Address(), Principals: 1,
+			ID: fmt.Sprintf("i%05d", s.n), Class: res.Class, Principal: key, Address: strings.Clone(r.Address()), Principals: 1, // a substring would keep a whole batch alive
 			Classes: map[string]int64{}, First: r.Time, Last: r.Time, FirstTime: res.Time,
 		})
 		var who map[uint64]struct{}
@@ -117,8 +133,61 @@ func (s *incidents) add(r *traffic.Request, res *Result, name string) string {
 	in.MaxProbability = max(in.MaxProbability, res.Probability)
 	if len(in.Samples) < incidentSamples {
 		in.Samples = append(in.Samples, Sample{r.File, r.Line, strings.Clone(r.Method), strings.Clone(r.Target), r.Status})
+		s.bytes += len(r.Method) + len(r.Target)
 	}
 	return in.ID
+}
+
+// halve keeps the half of the incidents with the most requests.
+func (s *incidents) halve() {
+	order := make([]int, len(s.all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		if c := cmp.Compare(s.all[b].Requests, s.all[a].Requests); c != 0 {
+			return c
+		}
+		return b - a
+	})
+	kept := order[:(len(order)+1)/2]
+	for _, i := range order[len(kept):] {
+		for class := range s.all[i].Classes {
+			s.left[class]++
+		}
+	}
+	slices.Sort(kept)
+	place := make(map[int]int, len(kept))
+	all, who := make([]Incident, 0, len(s.all)), make([]map[uint64]struct{}, 0, len(s.all))
+	s.bytes = 0
+	for to, i := range kept {
+		place[i] = to
+		all, who = append(all, s.all[i]), append(who, s.who[i])
+		s.bytes += len(s.all[i].Principal)
+		for _, x := range s.all[i].Samples {
+			s.bytes += len(x.Method) + len(x.Target)
+		}
+	}
+	s.all, s.who = all, who
+	for key, i := range s.open {
+		if to, ok := place[i]; ok {
+			s.open[key] = to
+		} else {
+			delete(s.open, key)
+		}
+	}
+}
+
+// counts is how many incidents there were, and how many with a request of each
+// class.
+func (s *incidents) counts() (n int, byClass map[string]int) {
+	byClass = maps.Clone(s.left)
+	for i := range s.all {
+		for class := range s.all[i].Classes {
+			byClass[class]++
+		}
+	}
+	return s.n, byClass
 }
 
 func (s *incidents) list() []Incident {

@@ -478,5 +478,10 @@ func (s *Scorer) count(r *Result) {
 // Summary returns the counts so far. The map is the Scorer's own.
 func (s *Scorer) Summary() Summary { return s.sum }
 
-// Incidents returns the incidents so far, most requests first.
+// IncidentCounts is how many incidents there were so far, and how many of them
+// have a request of each class.
+func (s *Scorer) IncidentCounts() (n int, byClass map[string]int) { return s.incidents.counts() }
+
+// Incidents returns the incidents so far, most requests first. Of more than
+// 65,536 it keeps those with the most requests.
 func (s *Scorer) Incidents() []Incident { return s.incidents.list() }

@@ -734,13 +734,10 @@ func (r *scoreRun) finish() {
 			r.sum.Warnings = append(r.sum.Warnings, fmt.Sprintf("%s network flows were scored too; the counts are of requests", count(flows.Requests)))
 		}
 		list := r.http.Incidents()
-		r.sum.Incidents = len(list)
 		r.sum.TopIncidents = list[:min(20, len(list))]
-		r.sum.incidentsByClass = map[string]int{}
-		for _, in := range list {
-			for class := range in.Classes {
-				r.sum.incidentsByClass[class]++
-			}
+		r.sum.Incidents, r.sum.incidentsByClass = r.http.IncidentCounts()
+		if more := r.sum.Incidents - len(list); more > 0 {
+			r.sum.Warnings = append(r.sum.Warnings, fmt.Sprintf("%s incidents with few requests are counted but not listed", count(int64(more))))
 		}
 		r.incidents = list
 	}
