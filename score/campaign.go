@@ -43,6 +43,7 @@ const (
 	maxEvidence    = 2.5 // ln of the odds over the reference that one request can bring
 	answered       = 1.5 // less for a login that was not refused: most are what they seem
 	abuseLimit     = 60
+	scrapeLimit    = 22
 	leastScraped   = 200 // bytes of an answer that holds data
 	maxTrails      = 1 << 17
 	quantileFirst  = 30   // requests per client
@@ -118,7 +119,7 @@ func newCampaigns(labels []string) *campaigns {
 	add(byClient, day, 0.6, 0.12, 0.01, 20, traffic.DataScraping, traffic.BrokenAuth, traffic.APIAbuse)
 	add(byEndpoint, 12*time.Hour, 0.3, 0.10, 0.005, 15, traffic.CredentialStuffing)
 	add(byEndpoint, 2*time.Hour, 0.3, 0.10, 0.005, 22, traffic.DataScraping)
-	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 0.005, 22, traffic.DDoS)
+	add(byEndpoint, 10*time.Minute, 0.3, 0.10, 0.005, 20, traffic.DDoS)
 	return c
 }
 
@@ -216,8 +217,11 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 			}
 		}
 		limit := f.limit
-		if f.labels[top] == traffic.APIAbuse { // apps that send what they kept look alike
+		switch f.labels[top] {
+		case traffic.APIAbuse: // apps that send what they kept look alike
 			limit = abuseLimit
+		case traffic.DataScraping: // as do partners' exports
+			limit = scrapeLimit
 		}
 		if over := t.sum - limit; over >= 0 && (!found || over > best.sum) {
 			best, found = campaignVerdict{f.labels[top], over, t.requests, f.scope}, true

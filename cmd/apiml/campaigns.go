@@ -42,7 +42,7 @@ sorted by their hits of the day.`,
 	cmd.Flags().IntVar(&seeds, "seeds", 5, "seeds of each profile")
 	cmd.Flags().IntVar(&requests, "requests", 200_000, "requests of each")
 	cmd.Flags().Float64Var(&share, "attacks", 0.03, "share of attack requests")
-	cmd.Flags().BoolVar(&missed, "missed", false, "list the campaigns of 50 requests or more that are not found")
+	cmd.Flags().BoolVar(&missed, "missed", false, "list the campaigns of 50 requests or more that are not found, and the false incidents of their types")
 	cmd.Flags().IntVar(&days, "days", 7, "days that they take")
 	return cmd
 }
@@ -105,6 +105,7 @@ func (a *app) campaigns(seeds int, missed bool, cfg generate.Config) error {
 	incidents := map[string]int{}
 	hits, attacked := map[string]int{}, map[string]bool{} // by client and day: hits of rules, whether it attacks
 	falseAlarms, benign := 0, 0
+	var honest [][]string // incidents of these
 	p := a.progress("campaigns", int64(seeds*len(generate.Profiles())))
 	defer p.done()
 	for i, profile := range generate.Profiles() {
@@ -119,6 +120,7 @@ func (a *app) campaigns(seeds int, missed bool, cfg generate.Config) error {
 			type incident struct {
 				class  map[string]int
 				attack bool
+				who    string
 			}
 			found := map[string]*incident{}
 			for _, r := range results {
@@ -139,7 +141,7 @@ func (a *app) campaigns(seeds int, missed bool, cfg generate.Config) error {
 				}
 				in := found[r.incident]
 				if in == nil {
-					in = &incident{class: map[string]int{}}
+					in = &incident{class: map[string]int{}, who: r.who}
 					found[r.incident] = in
 				}
 				in.class[r.class]++
@@ -159,6 +161,9 @@ func (a *app) campaigns(seeds int, missed bool, cfg generate.Config) error {
 				if !in.attack {
 					wrong[class]++
 					falseAlarms++
+					if missed && slices.ContainsFunc(conductTypes(), func(l traffic.Label) bool { return l.String() == class }) {
+						honest = append(honest, []string{class, profile, strconv.Itoa(in.class[class]), in.who})
+					}
 				}
 			}
 			for _, r := range runs {
@@ -255,7 +260,12 @@ func (a *app) campaigns(seeds int, missed bool, cfg generate.Config) error {
 		}
 	}
 	fmt.Fprintln(a.out)
-	return table(a.out, []string{"not found", "profile", ">requests", ">clients", ">in", "target"}, rows)
+	if err := table(a.out, []string{"not found", "profile", ">requests", ">clients", ">in", "target"}, rows); err != nil {
+		return err
+	}
+	slices.SortFunc(honest, slices.Compare)
+	fmt.Fprintln(a.out)
+	return table(a.out, []string{"false", "profile", ">flagged", "first request"}, honest)
 }
 
 // campaignResult is what became of one request.
@@ -263,6 +273,7 @@ type campaignResult struct {
 	run                             *campaignRun // nil = benign
 	rules                           bool
 	principal, day, incident, class string
+	who                             string // the request, for the list of false alarms
 }
 
 // campaignTraffic scores generated traffic, rendered as a combined log.
@@ -312,7 +323,7 @@ func (a *app) campaignTraffic(cfg generate.Config) (map[string]*campaignRun, []c
 	take := func(rs []score.Result) error {
 		for i := range rs {
 			r := &rs[i]
-			results = append(results, campaignResult{of[r.Line-1], len(r.Rules) > 0, r.Principal, r.Time[:min(10, len(r.Time))], r.Incident, r.Class})
+			results = append(results, campaignResult{of[r.Line-1], len(r.Rules) > 0, r.Principal, r.Time[:min(10, len(r.Time))], r.Incident, r.Class, shorten(r.Principal, 50) + " " + shorten(r.Target, 60)})
 		}
 		return nil
 	}

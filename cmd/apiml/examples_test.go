@@ -137,7 +137,7 @@ func TestExampleGitHub(t *testing.T) {
 func plainLogs(t *testing.T) {
 	t.Helper()
 	t.Chdir(nightlyFolder(t, nil))
-	mustRun(t, "generate", "-q", "--requests", "1500", "--attacks", "0.2", "--format", "combined", "-o", "access.log")
+	mustRun(t, "generate", "-q", "--requests", "3000", "--attacks", "0.2", "--format", "combined", "-o", "access.log")
 	mustRun(t, "generate", "-q", "--requests", "500", "--attacks", "0.2", "--seed", "2", "--start", "2026-03-01T00:00:00Z", "--format", "combined", "-o", "access.log.1")
 	smallConfig(t, "apiml.yaml", "")
 }
@@ -214,7 +214,7 @@ func TestExampleGitLab(t *testing.T) {
 	if err := runShell(t, strings.Join(job.After, "\n")); err != nil {
 		t.Error(err)
 	}
-	if b := readFile(t, job.Artifacts.Reports["metrics"]); !bytes.Contains(b, []byte("\napiml_requests 1")) {
+	if b := readFile(t, job.Artifacts.Reports["metrics"]); !bytes.Contains(b, []byte("\napiml_requests 3000\n")) {
 		t.Errorf("the metrics: %.300s", b)
 	}
 }
