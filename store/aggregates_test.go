@@ -519,6 +519,12 @@ func TestScores(t *testing.T) {
 	if n := counts(t, s)["scores"]; n != before {
 		t.Errorf("%d scores, want %d", n, before)
 	}
+	if n, err := s.ScoresOutside(ctx, Filter{}); n != 0 || err != nil {
+		t.Errorf("%d scores outside of everything, %v", n, err)
+	}
+	if n, err := s.ScoresOutside(ctx, Filter{Until: 1}); n != before || err != nil {
+		t.Errorf("%d scores outside of nothing, want %d, %v", n, before, err)
+	}
 	if err := s.AppendScores(ctx, once()); err != nil {
 		t.Fatal(err)
 	}

@@ -44,6 +44,16 @@ func (s *Store) AppendScores(ctx context.Context, next func() ([]Score, error)) 
 	return s.putScores(ctx, false, next)
 }
 
+// ScoresOutside counts the scores that f leaves out, those without a time among
+// them.
+func (s *Store) ScoresOutside(ctx context.Context, f Filter) (int64, error) {
+	var n int64
+	if err := s.one(ctx, "SELECT count(*) FROM scores WHERE ("+f.where()+") IS NOT TRUE", &n); err != nil {
+		return 0, fmt.Errorf("count scores: %w", err)
+	}
+	return n, nil
+}
+
 func (s *Store) putScores(ctx context.Context, replace bool, next func() ([]Score, error)) error {
 	err := s.write(ctx, func(t *tx) error {
 		if replace {

@@ -822,6 +822,15 @@ func (r *scoreRun) store() (err error) {
 	if err != nil {
 		return err
 	}
+	outside, err := st.ScoresOutside(r.a.ctx, r.a.window)
+	if err != nil {
+		return storeError(err)
+	}
+	if outside > 0 { // those of a part must not take the place of all
+		r.sum.Warnings = append(r.sum.Warnings, fmt.Sprintf("these scores are not stored: the store keeps its own, of which %s are of other times; `apiml score --db` without --since and --until renews all", count(outside)))
+		r.finish()
+		return nil
+	}
 	if err := st.ReplaceScores(r.a.ctx, func() ([]store.Score, error) {
 		part := scores[:min(len(scores), 10_000)]
 		scores = scores[len(part):]
