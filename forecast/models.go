@@ -173,6 +173,10 @@ func additiveCandidate(ctx context.Context, name string, s frame.Series, p parts
 }
 
 func localCandidate(ctx context.Context, name string, s frame.Series, p parts, floor float64, _ *Config, opt model.FitOptions) (candidate, error) {
+	// A season that only the whole series shows would make the last fit fail.
+	if m := periodsOf(s.Step, len(s.Values)); name == "analog" && len(m) > 0 && len(s.Values) < 4*m[0] {
+		return candidate{}, fmt.Errorf("model %q: %d steps are too few for a season of %d", name, len(s.Values), m[0])
+	}
 	return onSchedule(ctx, name, s, p, floor, opt.Workers, refitsState, func(ctx context.Context, s frame.Series) (*local, error) { return fitLocal(ctx, name, s, p.h) })
 }
 

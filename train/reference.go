@@ -204,11 +204,19 @@ type Drift struct {
 }
 
 // Compare measures the rows of x, which have the columns of the reference, and
-// what m says of them.
-func (r *Reference) Compare(ctx context.Context, m model.Model, x *frame.Matrix, workers int) (*Drift, error) {
+// what m says of them. Rows of one principal say much the same: what chance makes
+// of a shift grows with the rows per principal (the design effect: Kish 1965,
+// "Survey Sampling"), of which units, the number of principals in x, tells; 0 =
+// each row stands for itself. The reference is taken to be like x in this.
+func (r *Reference) Compare(ctx context.Context, m model.Model, x *frame.Matrix, units, workers int) (*Drift, error) {
+	per := 1.0
+	if units > 0 {
+		per = max(1, float64(x.N)/float64(units))
+	}
 	d := &Drift{Reference: r.From, Baseline: r.Rows, Rows: x.N, Notes: []string{}}
 	add := func(name string, h *evaluate.Histogram, v []float32) ColumnDrift {
 		s := h.Compare(v)
+		s.Noise *= per
 		c := ColumnDrift{Name: name, Level: s.Level(), Shift: s}
 		switch c.Level {
 		case "large":

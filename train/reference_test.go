@@ -31,7 +31,7 @@ func TestDrift(t *testing.T) {
 		t.Fatal(err)
 	}
 	same := newProblem(3000, 52)
-	d, err := ref.Compare(t.Context(), f.Model, same.x, 0)
+	d, err := ref.Compare(t.Context(), f.Model, same.x, 0, 0)
 	if err != nil || d.Large+d.Moderate != 0 || d.Scores == nil || d.Rows != 3000 {
 		t.Errorf("no shift: %v %+v", err, d)
 	}
@@ -42,14 +42,14 @@ func TestDrift(t *testing.T) {
 	for i := range moved.x.Cols[2] {
 		moved.x.Cols[2][i] += 2
 	}
-	if d, err = ref.Compare(t.Context(), f.Model, moved.x, 0); err != nil || d.Large != 1 || d.Columns[0].Name != "noise" || d.Columns[0].Level != "large" || !(d.Columns[0].Effect > 1) || !(d.Columns[0].JS > 0.3) {
+	if d, err = ref.Compare(t.Context(), f.Model, moved.x, 0, 0); err != nil || d.Large != 1 || d.Columns[0].Name != "noise" || d.Columns[0].Level != "large" || !(d.Columns[0].Effect > 1) || !(d.Columns[0].JS > 0.3) {
 		t.Errorf("a shift: %v %+v", err, d)
 	}
 	few := p.x.Select(held[:100])
-	if d, err = ref.Compare(t.Context(), f.Model, few, 0); err != nil || d.Large != 0 || d.Columns[0].Level != "unknown" || len(d.Notes) != 1 {
+	if d, err = ref.Compare(t.Context(), f.Model, few, 0, 0); err != nil || d.Large != 0 || d.Columns[0].Level != "unknown" || len(d.Notes) != 1 {
 		t.Errorf("few rows: %v %+v", err, d)
 	}
-	if d, err = ref.Compare(t.Context(), f.Model, p.x.Select(nil), 0); err != nil || d.Large != 0 {
+	if d, err = ref.Compare(t.Context(), f.Model, p.x.Select(nil), 0, 0); err != nil || d.Large != 0 {
 		t.Errorf("no rows: %v %+v", err, d)
 	}
 }
@@ -92,7 +92,7 @@ func TestDriftWithoutRows(t *testing.T) {
 		{"six hours later", day(7, 100, 24, 4), "stable", "large"},
 		{"too short", day(2, 300, 24, 5), "unknown", "unknown"},
 	} {
-		d, err := ref.Compare(t.Context(), nil, SeriesRows(c.s, shape), 0)
+		d, err := ref.Compare(t.Context(), nil, SeriesRows(c.s, shape), 0, 0)
 		if err != nil || level(d, "level") != c.level || level(d, "course_of_day") != c.course || d.Scores != nil {
 			t.Errorf("%s: %v, level %s, course %s", c.what, err, level(d, "level"), level(d, "course_of_day"))
 		}
@@ -118,7 +118,7 @@ func TestDriftWithoutRows(t *testing.T) {
 		objects int
 		want    string
 	}{{500, "stable"}, {50, "large"}} {
-		d, err := ref.Compare(t.Context(), nil, TraceRows(trace(2*TraceBlock, c.objects, 2)), 0) // shorter than the reference
+		d, err := ref.Compare(t.Context(), nil, TraceRows(trace(2*TraceBlock, c.objects, 2)), 0, 0) // shorter than the reference
 		if err != nil || level(d, "reuse") != c.want {
 			t.Errorf("%d objects: %v, reuse %s", c.objects, err, level(d, "reuse"))
 		}

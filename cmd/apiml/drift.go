@@ -165,7 +165,7 @@ func (a *app) driftOf(src *source, lm *loadedModel, reference string) (*train.Dr
 	if x.N == 0 {
 		return nil, inputf("%s: every row here was in its training or set aside then: there is nothing new to compare", lm.spec.Name)
 	}
-	d, err := ref.Compare(a.ctx, m, x, 0)
+	d, err := ref.Compare(a.ctx, m, x, w.units, 0)
 	if err != nil {
 		return nil, a.trainError(err)
 	}
@@ -270,6 +270,7 @@ func (a *app) driftRowsOf(src *source, lm *loadedModel, w *wanted, shape []float
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	w.units = rows.principals()
 	return &frame.Matrix{Schema: schema, Cols: rows.cols, N: len(rows.labels)}, lm.model, nil, nil
 }
 

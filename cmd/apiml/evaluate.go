@@ -283,6 +283,15 @@ type evalRows struct {
 	once   map[uint64]struct{} // rows without a time: each counts once, as in train
 }
 
+// principals counts the units of the bootstrap.
+func (e *evalRows) principals() int {
+	seen := map[uint64]struct{}{}
+	for _, g := range e.groups {
+		seen[g] = struct{}{}
+	}
+	return len(seen)
+}
+
 // again reports whether a row without a time was there before.
 func (e *evalRows) again(t int64, hash uint64) bool {
 	if t != traffic.NoTime {
@@ -340,6 +349,7 @@ type wanted struct {
 	between       func(t int64) bool // nil = whenever
 	total         int
 	keep          int // most rows to take, by hash; 0 = all
+	units         int // principals among the rows of a drift, 0 = unknown
 }
 
 func newWanted(f *model.File) (*wanted, error) {

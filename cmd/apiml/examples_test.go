@@ -436,7 +436,8 @@ func TestExampleMake(t *testing.T) {
 	}
 	checkConsole(t, "examples/make/README.md", text, func(line string) string {
 		c := exec.Command("bash", "-c", line)
-		c.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+		// These tests run below another make.
+		c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS=") }), "LC_ALL=C.UTF-8")
 		out, _ := c.CombinedOutput()
 		return string(out)
 	})

@@ -200,7 +200,7 @@ func TestNightlyNights(t *testing.T) {
 		t.Fatal(err)
 	}
 	days := map[string]string{}
-	for line := range strings.SplitAfterSeq(mustRun(t, "generate", "-q", "--format", "combined", "--requests", "16000", "--attacks", "0.02", "--days", "8"), "\n") {
+	for line := range strings.SplitAfterSeq(mustRun(t, "generate", "-q", "--format", "combined", "--requests", "16000", "--attacks", "0.02", "--days", "8", "--seed", "2"), "\n") {
 		_, rest, _ := strings.Cut(line, "[")
 		day, _, _ := strings.Cut(rest, "/")
 		days[day] += line

@@ -181,7 +181,7 @@ func (a *app) reportDrift(src *source, lm *loadedModel, m *report.Model) error {
 		v.Note = "The newest requests were all in the training of the model, or set aside then: there is nothing new to compare."
 		return nil
 	}
-	r, err := stored.Reference.Compare(a.ctx, judge, x, 0)
+	r, err := stored.Reference.Compare(a.ctx, judge, x, w.units, 0)
 	if err != nil {
 		return a.trainError(err)
 	}
