@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,23 +71,6 @@ func BenchmarkStart(b *testing.B) {
 		n++
 	}
 	b.ReportMetric(1e3*(cpuSeconds()-before)/float64(n), "CPU-ms")
-}
-
-// TestStart: scoring one line with the built-in models takes less than 50 ms of
-// the processor. The least of many runs counts: other programs slow down the rest.
-func TestStart(t *testing.T) {
-	log := oneLine(t)
-	least := math.Inf(1)
-	for i := 0; i < 20 && least > 0.025; i++ {
-		before := cpuSeconds()
-		if code, said := runApiml(t, nil, "score", "-q", log, "-o", log+".jsonl"); code != 0 {
-			t.Fatal(code, said)
-		}
-		least = min(least, cpuSeconds()-before)
-	}
-	if least > 0.050 {
-		t.Errorf("%.0f ms", 1e3*least)
-	}
 }
 
 // oneLine is the path of a log of one line.
