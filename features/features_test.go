@@ -286,6 +286,52 @@ func TestSurge(t *testing.T) {
 	}
 }
 
+// TestRecord: a crowd like that of the day before is no record, a larger one is;
+// what comes late by more than a minute is not counted.
+func TestRecord(t *testing.T) {
+	var reqs []traffic.Request
+	crowd := func(from, n int) {
+		for i := range n {
+			reqs = append(reqs, at(float64(from+i*60/n), fmt.Sprint("10.0.0.", i), "GET", "/news", 200))
+		}
+	}
+	crowd(0, 50)
+	crowd(86400, 50)
+	same := len(reqs) - 1
+	crowd(2*86400, 400)
+	record := len(reqs) - 1
+	reqs = append(reqs, at(2*86400-300, "10.0.0.1", "GET", "/news", 200)) // late
+	v := extract(Online(nil), reqs).Cols[cTargetRecord]
+	if !(v[same] < 0.5) || !(v[record] > 1.5) {
+		t.Errorf("a crowd of 50 behind one of 50: %g, one of 400: %g", v[same], v[record])
+	}
+	if late := v[len(reqs)-1]; late == late {
+		t.Errorf("a late request has %g", late)
+	}
+}
+
+// TestChain: rising ids at one template are a run whoever asks, also among
+// honest requests; repetition, silence and ids out of order are none.
+func TestChain(t *testing.T) {
+	var reqs []traffic.Request
+	for i := range 40 {
+		reqs = append(reqs, at(float64(10*i), fmt.Sprint("10.0.0.", i), "GET", fmt.Sprint("/items/", 500+i), 200))
+		reqs = append(reqs, at(float64(10*i+5), fmt.Sprint("10.0.1.", i), "GET", fmt.Sprint("/items/", 90_000-1777*i), 200))
+	}
+	reqs = append(reqs, at(400, "10.0.0.1", "GET", "/items/539", 200), // again
+		at(1100, "10.0.0.2", "GET", "/items/540", 200), // after 11 minutes and more
+		at(1101, "10.0.0.2", "GET", "/items", 200))
+	v := extract(Online(nil), reqs).Cols[cTargetChain]
+	for i, want := range map[int]float64{0: 1, 2: 2, 78: 40, 79: 1, 80: 40, 81: 1} {
+		if got := math.Expm1(float64(v[i])); math.Abs(got-want) > 1e-4 {
+			t.Errorf("request %d, %s: a run of %g, want %g", i, reqs[i].Target, got, want)
+		}
+	}
+	if last := v[len(v)-1]; last == last {
+		t.Errorf("a request without an id has a run of %g", last)
+	}
+}
+
 // What is looked up is what is computed.
 func TestDecay(t *testing.T) {
 	w := newWindows()

@@ -46,6 +46,10 @@ func TestDrift(t *testing.T) {
 		t.Errorf("a shift: %v %+v", err, d)
 	}
 	few := p.x.Select(held[:100])
+	// The same rows by three principals: chance alone may move so much.
+	if d, err = ref.Compare(t.Context(), f.Model, moved.x, 3, 0); err != nil || d.Large != 0 || !(d.Columns[0].Noise > 1) {
+		t.Errorf("of three principals: %d large, %+v, %v", d.Large, d.Columns[0], err)
+	}
 	if d, err = ref.Compare(t.Context(), f.Model, few, 0, 0); err != nil || d.Large != 0 || d.Columns[0].Level != "unknown" || len(d.Notes) != 1 {
 		t.Errorf("few rows: %v %+v", err, d)
 	}
