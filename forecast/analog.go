@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -82,15 +83,7 @@ func (l *local) analogs(z []float64, w, h int) []int {
 			add(at)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b match) int {
-		switch {
-		case a.distance < b.distance:
-			return -1
-		case a.distance > b.distance:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(found, func(a, b match) int { return cmp.Compare(a.distance, b.distance) })
 	out := make([]int, len(found))
 	for i, f := range found {
 		out[i] = f.at

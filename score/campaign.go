@@ -35,8 +35,6 @@ import (
 type campaigns struct {
 	families []*family
 	seen     map[uint64]uint8 // requests of each client that count for the quantile
-	// The latest log-odds of each family, and the probabilities that they are of.
-	asked, odds []float64
 }
 
 const (
@@ -70,7 +68,6 @@ type family struct {
 	base    float64 // reference probability
 	rare    float64 // share of the requests of a log that may lie beyond the reference
 	limit   float64 // of S
-	twin    int     // how many families before this one another of the same types stands, 0 = none
 
 	reference float64 // log-odds
 	histogram [256]int
@@ -105,12 +102,7 @@ func newCampaigns(labels []string) *campaigns {
 			}
 		}
 		if len(f.classes) > 0 {
-			at := slices.IndexFunc(c.families, func(g *family) bool { return slices.Equal(g.classes, f.classes) })
-			if at >= 0 {
-				f.twin = len(c.families) - at
-			}
 			c.families = append(c.families, f)
-			c.asked, c.odds = append(c.asked, math.NaN()), append(c.odds, 0)
 		}
 	}
 	const day = 24 * time.Hour
@@ -141,7 +133,7 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 			count = true
 		}
 	}
-	for k, f := range c.families {
+	for _, f := range c.families {
 		if !count && f.login && !login {
 			continue
 		}
@@ -151,14 +143,7 @@ func (c *campaigns) add(p []float32, client, endpoint uint64, login bool, status
 				q += float64(p[k])
 			}
 		}
-		// Logarithms are most of the work: families of the same types share one.
-		odds := 0.0
-		if of := k - f.twin; f.twin > 0 && c.asked[of] == q {
-			odds = c.odds[of]
-		} else {
-			odds = logOdds(min(q, 0.98))
-		}
-		c.asked[k], c.odds[k] = q, odds
+		odds := logOdds(min(q, 0.98))
 		if count {
 			f.observe(odds)
 		}

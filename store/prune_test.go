@@ -32,17 +32,7 @@ func TestPrune(t *testing.T) {
 	}
 	batch.Rejects = []traffic.Reject{{File: "a.log", Line: 101, Reason: "odd", Raw: "by ann"}, {File: "a.log", Line: 102, Reason: "odd", Raw: "by bob"}}
 	batch.Read = 102
-	done := false
-	_, err = s.Ingest(t.Context(), store.Input{Name: "a.log", Format: "combined", Kind: store.KindHTTP, SHA256: "00"}, func() (*traffic.Batch, error) {
-		if done {
-			return nil, io.EOF
-		}
-		done = true
-		return batch, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ingestBatch(t, s, batch)
 	dry, err := s.Prune(t.Context(), start.AddDate(0, 0, 50).UnixMicro(), "user:ann", true)
 	if err != nil {
 		t.Fatal(err)
@@ -139,17 +129,7 @@ func TestPruneNames(t *testing.T) {
 			batch.Rejects = append(batch.Rejects, traffic.Reject{File: "a.log", Line: int64(i), Reason: "odd", Raw: raw})
 		}
 		batch.Read = int64(len(batch.Requests) + len(lines))
-		done := false
-		_, err = s.Ingest(t.Context(), store.Input{Name: "a.log", Format: "combined", Kind: store.KindHTTP, SHA256: "00"}, func() (*traffic.Batch, error) {
-			if done {
-				return nil, io.EOF
-			}
-			done = true
-			return batch, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		ingestBatch(t, s, batch)
 		p, err := s.Prune(t.Context(), traffic.NoTime, c.principal, false)
 		if err != nil {
 			t.Fatal(err)
@@ -176,5 +156,21 @@ func TestPruneNames(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// ingestBatch stores one batch as the input a.log.
+func ingestBatch(t *testing.T, s *store.Store, batch *traffic.Batch) {
+	t.Helper()
+	done := false
+	_, err := s.Ingest(t.Context(), store.Input{Name: "a.log", Format: "combined", Kind: store.KindHTTP, SHA256: "00"}, func() (*traffic.Batch, error) {
+		if done {
+			return nil, io.EOF
+		}
+		done = true
+		return batch, nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

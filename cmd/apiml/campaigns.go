@@ -55,7 +55,7 @@ type campaignRun struct {
 	byRule   map[string]int // hits by client and day
 
 	profile    string
-	target     string // of its middle, as a template
+	target     string // of one of its first requests, as a template
 	first, end int64
 	clients    map[string]bool
 }

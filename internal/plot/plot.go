@@ -21,7 +21,10 @@ type Series struct {
 	X, Y []float64
 	Lo   []float64 // with Hi: bars of spread; nil = none
 	Hi   []float64
-	Kind string // "line" (default), "step", "points", "area" (a line with the area under it), "band" (between Lo and Hi), "columns"
+	// Kind is "line" (default), "step", "points", "bars", "area" (a line with the area
+	// under it), "band" (between Lo and Hi) or "columns" (those of several series stand
+	// on each other, the first at the bottom).
+	Kind string
 	Dash bool
 	// Color is "#rrggbb"; "" = by the place of the series.
 	Color string
@@ -40,8 +43,6 @@ type Figure struct {
 	XMin, XMax, YMin, YMax float64 // all four 0 = from the data
 	LogX                   bool
 	XTicks                 []Tick // in place of those of the numbers
-
-	// Columns of several series stand on each other, the first at the bottom.
 
 	// A matrix: Cells[i][j] in row Rows[i] and column Cols[j], shaded by Shade
 	// (0 to 1), with Text on it.
