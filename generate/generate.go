@@ -71,9 +71,10 @@ type Config struct {
 	// kind of service at another company.
 	Vary bool
 
-	// Hard is the share of the benign requests, in [0,1], that carry honest text which
-	// looks like an attack: code, queries of consoles, passwords, markup. It stands
-	// where attacks stand. 0 leaves what the profile has of itself.
+	// Hard is the share of the benign requests of pages and calls (not of files), in
+	// [0,1], that carry honest text which looks like an attack: code, queries of
+	// consoles, passwords, markup. It stands where attacks stand. 0 leaves what the
+	// profile has of itself.
 	Hard float64
 
 	// Clients, if not nil, holds while emit runs what sent each of its requests:
@@ -136,6 +137,9 @@ func (c *Config) validate() error {
 	}
 	if c.Duration < 0 || c.Campaigns < 0 {
 		return fmt.Errorf("generate: duration %v, campaigns %d: must not be negative", c.Duration, c.Campaigns)
+	}
+	if !(c.Hard >= 0 && c.Hard <= 1) {
+		return fmt.Errorf("generate: hard %v: want a share from 0 to 1", c.Hard)
 	}
 	for _, l := range c.Types {
 		if Share(l) == 0 {

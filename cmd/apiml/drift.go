@@ -72,7 +72,7 @@ func (a *app) drift(o evaluateOptions) error {
 		d, err := a.driftOf(src, lm, o.reference)
 		var e *exitError
 		if errors.As(err, &e) && e.code == exitInput && len(specs) > 1 {
-			res.Skipped = append(res.Skipped, spec.Name+": "+err.Error())
+			res.Skipped = append(res.Skipped, spec.Name+": "+strings.TrimPrefix(err.Error(), spec.Name+": "))
 			continue
 		}
 		if err != nil {

@@ -88,7 +88,7 @@ Presets: ` + presetHelp(),
 	f.Float64Var(&o.rate, "rate", 0, "mean requests per second, in place of --days")
 	f.Float64Var(&o.baseRate, "base-rate", 0, "share of attack requests, as in 1e-4, in place of --attacks")
 	f.IntVar(&o.campaigns, "campaigns", 0, "attack campaigns (default about one per 70 attack requests)")
-	f.Float64Var(&o.hard, "hard", 0, "share of the benign requests that carry honest text which looks like an attack: code, queries of consoles, passwords")
+	f.Float64Var(&o.hard, "hard", 0, "share of the benign requests of pages and calls that carry honest text which looks like an attack: code, queries of consoles, passwords")
 	f.StringVar(&o.profile, "profile", "shop", "service: "+strings.Join(generate.Profiles(), ", "))
 	f.StringVar(&o.spec, "spec", "", "OpenAPI 3 file of a service of your own, in place of --profile")
 	f.BoolVar(&o.showSpec, "show-spec", false, "print the OpenAPI file of --profile and end")

@@ -491,7 +491,7 @@ func (a *app) pack(dir string) error {
 
 // pretrainFPR is the share of benign requests that the built-in threshold may
 // flag. Half of the services that the threshold is set on carry honest text that
-// looks like an attack in four of ten requests with parameters: far more than a log
+// looks like an attack in four of ten requests of pages and calls: far more than a log
 // has, which sees a fraction of this rate. It is stricter than what train takes by
 // default: nobody has looked at the log that a built-in model meets.
 const pretrainFPR = 0.0005

@@ -62,7 +62,8 @@ Results of standard input come while it lasts (-o -): with a block of 4,096
 requests, and within --wait if less than that comes.
 
 Without FILE it scores the requests in the store (--db) and keeps the results
-there, for the report.`,
+there, for the report. Those of a part (--since, --until) are only kept if the
+store has none of other times.`,
 		Example: `  apiml score access.log
   apiml score access.log.gz -o scores.jsonl
   zcat access.log.*.gz | apiml score - -o - --format csv --flagged
@@ -372,9 +373,18 @@ func (r *scoreRun) take(rs []score.Result) error {
 	if r.o.flagged {
 		rs = slices.DeleteFunc(rs, func(x score.Result) bool { return !x.Flagged() })
 	}
-	for i := 0; i < len(r.ws) && r.o.by != "incident"; i++ {
-		err := r.ws[i].write(rs)
-		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 { // the reader has seen enough; the files go on
+	if r.o.by == "incident" {
+		return nil
+	}
+	return r.outputs(func(w *resultWriter) error { return w.write(rs) })
+}
+
+// outputs calls f for each output. One whose reader has seen enough is left out
+// from then on, if there are others.
+func (r *scoreRun) outputs(f func(*resultWriter) error) error {
+	for i := 0; i < len(r.ws); i++ {
+		err := f(r.ws[i])
+		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 {
 			r.ws = slices.Delete(r.ws, i, i+1)
 			i--
 			continue
@@ -547,18 +557,7 @@ func (r *scoreRun) flush() error {
 			return err
 		}
 	}
-	for i := 0; i < len(r.ws); i++ {
-		err := r.ws[i].flush()
-		if errors.Is(err, syscall.EPIPE) && len(r.ws) > 1 {
-			r.ws = slices.Delete(r.ws, i, i+1)
-			i--
-			continue
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.outputs((*resultWriter).flush)
 }
 
 // slowness finds out when an input brings so little that what came should not
